@@ -1,0 +1,1 @@
+//! esker, a library and a program for backups.
