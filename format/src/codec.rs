@@ -1,0 +1,124 @@
+//! Compression of frames and bodies. Contexts and buffers are reused: on a busy machine a fresh
+//! page of memory costs more than compressing it.
+
+use crate::cbor_enum;
+use crate::error::{FormatError, Result, malformed, within};
+use zstd::zstd_safe::{CCtx, CParameter, DCtx, DParameter};
+
+cbor_enum! {
+    /// How plaintext was compressed before it was sealed.
+    pub enum Codec {
+        /// Not at all, because it did not shrink.
+        Raw = 0,
+        /// One zstd frame without checksum; a window of at most 16 MiB.
+        Zstd = 1,
+    }
+}
+
+/// Largest zstd window that a reader accepts, as a power of two: the largest frame.
+const WINDOW_LOG_MAX: u32 = 24;
+
+/// Compresses; keeps its context from call to call.
+pub struct Compressor {
+    context: CCtx<'static>,
+}
+
+impl Default for Compressor {
+    fn default() -> Self {
+        Self { context: CCtx::create() }
+    }
+}
+
+impl Compressor {
+    /// Compresses `plain` into `out` (replaced) at a zstd level. Where that does not save at least
+    /// one byte in 32, `out` becomes `plain` itself.
+    pub fn compress(&mut self, level: i32, plain: &[u8], out: &mut Vec<u8>) -> Codec {
+        out.clear();
+        out.reserve(zstd::zstd_safe::compress_bound(plain.len()));
+        // No checksum in the zstd frame: the seal covers every byte and the chunk id every plaintext.
+        let done = self
+            .context
+            .set_parameter(CParameter::CompressionLevel(level))
+            .and_then(|_| self.context.set_parameter(CParameter::ChecksumFlag(false)))
+            .and_then(|_| self.context.compress2(out, plain));
+        if done.is_ok() && out.len() + plain.len().div_ceil(32) <= plain.len() {
+            return Codec::Zstd;
+        }
+        out.clear();
+        out.extend_from_slice(plain);
+        Codec::Raw
+    }
+}
+
+/// Decompresses; keeps its context from call to call.
+pub struct Decompressor {
+    context: DCtx<'static>,
+}
+
+impl Default for Decompressor {
+    fn default() -> Self {
+        Self { context: DCtx::create() }
+    }
+}
+
+impl Decompressor {
+    /// Restores the `len` bytes of plaintext that `bytes` stand for into `out` (replaced).
+    ///
+    /// # Errors
+    /// When `len` is over `limit`, or the bytes do not stand for exactly `len` bytes.
+    pub fn decompress(
+        &mut self,
+        codec: Codec,
+        bytes: &[u8],
+        len: usize,
+        limit: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        within("compressed data", len, limit)?;
+        out.clear();
+        match codec {
+            Codec::Raw => out.extend_from_slice(bytes),
+            Codec::Zstd => {
+                out.reserve(len);
+                self.context
+                    .set_parameter(DParameter::WindowLogMax(WINDOW_LOG_MAX))
+                    .and_then(|_| self.context.decompress(out, bytes))
+                    .map_err(|_| malformed("compressed data", "zstd cannot read it"))?;
+            }
+        }
+        if out.len() == len { Ok(()) } else { Err(FormatError::Length { what: "compressed data" }) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_shrink_is_kept_raw_and_all_comes_back() {
+        let mut noise = vec![0; 70_000];
+        blake3::Hasher::new().finalize_xof().fill(&mut noise);
+        let cases = [
+            (vec![], Codec::Raw),
+            (vec![7], Codec::Raw),
+            (vec![7; 100_000], Codec::Zstd),
+            (noise, Codec::Raw),
+        ];
+        let (mut to, mut from) = (Compressor::default(), Decompressor::default());
+        let (mut packed, mut back) = (Vec::new(), Vec::new());
+        for (plain, codec) in cases {
+            assert_eq!(to.compress(3, &plain, &mut packed), codec);
+            from.decompress(codec, &packed, plain.len(), 1 << 20, &mut back).unwrap();
+            assert_eq!(back, plain);
+            assert!(from.decompress(codec, &packed, plain.len() + 1, 1 << 20, &mut back).is_err());
+        }
+    }
+
+    #[test]
+    fn a_length_over_the_limit_is_refused_before_memory_is_taken() {
+        let error = Decompressor::default()
+            .decompress(Codec::Zstd, &[0; 16], usize::MAX, 1 << 20, &mut Vec::new())
+            .unwrap_err();
+        assert!(matches!(error, FormatError::TooLarge { .. }), "{error}");
+    }
+}

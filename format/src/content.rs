@@ -1,0 +1,149 @@
+//! What a file's bytes are made of.
+
+use crate::cbor::{Cbor, Reader, Writer};
+use crate::cbor_map;
+use crate::error::{FormatError, Result, malformed, within};
+use crate::ids::ChunkId;
+use crate::limits::{CHUNK_MAX, INLINE_MAX, ITEMS_INLINE_MAX};
+use minicbor::data::Type;
+
+/// One piece of content, in file order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Item {
+    /// A chunk of this many bytes.
+    Data(ChunkId, u64),
+    /// Bytes that the source had not allocated; they read as zero.
+    Hole(u64),
+    /// Allocated bytes that are zero.
+    Zero(u64),
+    /// Bytes that could not be read; they are restored as zero and reported.
+    Lost(u64),
+}
+
+impl Item {
+    /// Length in bytes of the file.
+    pub const fn len(&self) -> u64 {
+        match self {
+            Self::Data(_, len) | Self::Hole(len) | Self::Zero(len) | Self::Lost(len) => *len,
+        }
+    }
+    /// Items are never empty.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Cbor for Item {
+    fn put(&self, w: &mut Writer) {
+        w.array(2);
+        w.u64(self.len());
+        match self {
+            Self::Data(id, _) => id.put(w),
+            Self::Hole(_) => w.u64(1),
+            Self::Zero(_) => w.u64(2),
+            Self::Lost(_) => w.u64(3),
+        }
+    }
+    fn get(r: &mut Reader<'_>) -> Result<Self> {
+        let what = "content item";
+        r.array_of(what, 2)?;
+        let len = r.u64(what)?;
+        if len == 0 {
+            return Err(malformed(what, "empty"));
+        }
+        if r.peek(what)? == Type::Bytes {
+            within("chunk", usize::try_from(len).unwrap_or(usize::MAX), CHUNK_MAX)?;
+            return Ok(Self::Data(ChunkId::get(r)?, len));
+        }
+        match r.u64(what)? {
+            1 => Ok(Self::Hole(len)),
+            2 => Ok(Self::Zero(len)),
+            3 => Ok(Self::Lost(len)),
+            number => Err(FormatError::Unsupported { what, number }),
+        }
+    }
+}
+
+cbor_map! {
+    /// The root page of a long content list.
+    pub struct ListRoot {
+        /// The page.
+        0 => page: ChunkId,
+        /// Its length in bytes.
+        1 => page_len: u64,
+        /// Level of the page; leaves are 0.
+        2 => level: u32,
+        /// Items in all.
+        3 => items: u64,
+        /// Bytes of the file that they stand for.
+        4 => bytes: u64,
+    }
+}
+
+/// The bytes of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// The bytes themselves, 1 to 256 of them.
+    Inline(Vec<u8>),
+    /// One to sixteen items.
+    Items(Vec<Item>),
+    /// More items than that, in list pages.
+    List(ListRoot),
+}
+
+impl Content {
+    /// Length of the file in bytes.
+    ///
+    /// # Errors
+    /// When the items' lengths do not fit 64 bits.
+    pub fn len(&self) -> Result<u64> {
+        match self {
+            Self::Inline(bytes) => Ok(bytes.len() as u64),
+            Self::Items(items) => total(items),
+            Self::List(root) => Ok(root.bytes),
+        }
+    }
+    /// Content is never empty; an empty file has none.
+    pub const fn is_empty(&self) -> bool {
+        false
+    }
+}
+
+/// The bytes that items stand for.
+///
+/// # Errors
+/// When the sum does not fit 64 bits.
+pub fn total(items: &[Item]) -> Result<u64> {
+    let sum = items.iter().try_fold(0u64, |sum, item| sum.checked_add(item.len()));
+    sum.ok_or(malformed("content", "longer than 64 bits"))
+}
+
+/// The major type tells the three forms apart: bytes, array, map.
+impl Cbor for Content {
+    fn put(&self, w: &mut Writer) {
+        match self {
+            Self::Inline(bytes) => w.bytes(bytes),
+            Self::Items(items) => items.put(w),
+            Self::List(root) => root.put(w),
+        }
+    }
+    fn get(r: &mut Reader<'_>) -> Result<Self> {
+        let what = "content";
+        match r.peek(what)? {
+            Type::Bytes => match r.bytes(what, INLINE_MAX)? {
+                [] => Err(malformed(what, "empty")),
+                bytes => Ok(Self::Inline(bytes.to_vec())),
+            },
+            Type::Array => {
+                let items = Vec::<Item>::get(r)?;
+                within("content items", items.len(), ITEMS_INLINE_MAX)?;
+                if items.is_empty() {
+                    return Err(malformed(what, "empty"));
+                }
+                total(&items)?;
+                Ok(Self::Items(items))
+            }
+            _ => ListRoot::get(r).map(Self::List),
+        }
+    }
+}

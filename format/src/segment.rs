@@ -1,0 +1,132 @@
+//! Segments: which packs exist, what is in each, and all that is needed to read a range of one
+//! with a single request. A sealed body (segment key of the scope) of this form:
+//!
+//! ```text
+//! packs u32, then for each pack:
+//!   id 32, length u64, header length u32, frames u32, chunks u32, header,
+//!   per frame: as in a pack's directory;  per chunk: id prefix 16;  then per chunk: length u32
+//! ```
+
+use crate::envelope::{Header, Kind, array, open_body, seal_body};
+use crate::error::{FormatError, Result, within};
+use crate::frame::FrameHead;
+use crate::ids::{ChunkId, PackId};
+use crate::limits::{HEADER_MAX, PACK_CHUNKS_MAX, PACK_FRAMES_MAX, PACK_MAX, SEGMENT_MAX};
+use crate::pack::{FRAME_ROW_LEN, check_frames, get_frames, put_frames};
+use crate::secret::{Entropy, Secret};
+
+/// The first half of a chunk id: enough to find it, never enough to trust it.
+pub type Prefix = [u8; 16];
+
+/// The prefix of an id.
+pub fn prefix(id: &ChunkId) -> Prefix {
+    array(id.as_bytes())
+}
+
+/// One pack in a segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentPack {
+    /// The pack.
+    pub id: PackId,
+    /// Its length in bytes.
+    pub len: u64,
+    /// Its encoded header.
+    pub header: Vec<u8>,
+    /// Its frames.
+    pub frames: Vec<FrameHead>,
+    /// Its chunks in order.
+    pub chunks: Vec<(Prefix, u32)>,
+}
+
+/// Bytes that a pack takes in a segment.
+pub fn encoded_len(pack: &SegmentPack) -> usize {
+    52 + pack.header.len() + pack.frames.len() * FRAME_ROW_LEN + pack.chunks.len() * 20
+}
+
+/// The encoded list, before sealing.
+pub fn encode(packs: &[SegmentPack]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(4 + packs.iter().map(encoded_len).sum::<usize>());
+    out.extend_from_slice(&(packs.len() as u32).to_le_bytes());
+    for pack in packs {
+        out.extend_from_slice(pack.id.as_bytes());
+        out.extend_from_slice(&pack.len.to_le_bytes());
+        for n in [pack.header.len(), pack.frames.len(), pack.chunks.len()] {
+            out.extend_from_slice(&(n as u32).to_le_bytes());
+        }
+        out.extend_from_slice(&pack.header);
+        put_frames(&pack.frames, &mut out);
+        pack.chunks.iter().for_each(|(prefix, _)| out.extend_from_slice(prefix));
+        pack.chunks.iter().for_each(|(_, len)| out.extend_from_slice(&len.to_le_bytes()));
+    }
+    out
+}
+
+/// Reads the list.
+///
+/// # Errors
+/// When counts and lengths do not add up or a header is not one of a pack.
+pub fn decode(mut bytes: &[u8]) -> Result<Vec<SegmentPack>> {
+    let what = "segment";
+    within(what, bytes.len(), SEGMENT_MAX)?;
+    let mut take = |n: usize| {
+        let (head, tail) = bytes.split_at_checked(n).ok_or(FormatError::Length { what })?;
+        bytes = tail;
+        Ok::<_, FormatError>(head)
+    };
+    let u32_of = |b: &[u8]| u32::from_le_bytes(array(b)) as usize;
+    let count = u32_of(take(4)?);
+    let mut packs = Vec::new();
+    for _ in 0..count {
+        let id = PackId::new(array(take(32)?));
+        let len = u64::from_le_bytes(array(take(8)?));
+        within("pack", usize::try_from(len).unwrap_or(usize::MAX), PACK_MAX)?;
+        let (header, frames, chunks) = (u32_of(take(4)?), u32_of(take(4)?), u32_of(take(4)?));
+        within("header", header, HEADER_MAX)?;
+        within("frames of a pack", frames, PACK_FRAMES_MAX)?;
+        within("chunks of a pack", chunks, PACK_CHUNKS_MAX)?;
+        let header = take(header)?.to_vec();
+        let (parsed, parsed_len) = Header::decode(&header)?;
+        if parsed.kind != Kind::Pack || parsed_len != header.len() {
+            return Err(FormatError::Misplaced { what: "header of a pack" });
+        }
+        let frames = get_frames(take(frames * FRAME_ROW_LEN)?)?;
+        let (prefixes, lens) = (take(chunks * 16)?, take(chunks * 4)?);
+        let chunks: Vec<(Prefix, u32)> = prefixes
+            .chunks_exact(16)
+            .zip(lens.chunks_exact(4))
+            .map(|(p, len)| (array(p), u32::from_le_bytes(array(len))))
+            .collect();
+        check_frames(&frames, chunks.iter().map(|(_, len)| *len))?;
+        let frames_len: u64 = frames.iter().map(|f| u64::from(f.sealed_len)).sum();
+        if frames_len + header.len() as u64 > len {
+            return Err(FormatError::Length { what: "pack" });
+        }
+        packs.push(SegmentPack { id, len, header, frames, chunks });
+    }
+    if bytes.is_empty() { Ok(packs) } else { Err(FormatError::Length { what }) }
+}
+
+/// The segment object.
+pub fn encode_object(
+    header: &Header,
+    packs: &[SegmentPack],
+    key: &Secret,
+    entropy: &mut Entropy,
+) -> Vec<u8> {
+    let mut object = header.encode();
+    seal_body(&mut object, key, &encode(packs), entropy);
+    object
+}
+
+/// Reads a segment object.
+///
+/// # Errors
+/// When it is not authentic under the scope's segment key or breaks a rule.
+pub fn decode_object(object: &[u8], key: &Secret) -> Result<(Header, Vec<SegmentPack>)> {
+    let (header, header_len) = Header::decode(object)?;
+    if header.kind != Kind::Segment {
+        return Err(FormatError::Misplaced { what: "kind" });
+    }
+    let plain = open_body("segment", object, header_len, key, SEGMENT_MAX)?;
+    Ok((header, decode(&plain)?))
+}

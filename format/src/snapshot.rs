@@ -1,0 +1,201 @@
+//! Manifests and the summaries of commits.
+
+use crate::cbor;
+use crate::cbor_map;
+use crate::data_key::{Recipients, decapsulate, encapsulate};
+use crate::envelope::{Header, Kind, open_body, seal_body};
+use crate::error::{FormatError, Result, malformed};
+use crate::ids::{SeriesId, SnapshotId};
+use crate::key::{EpochSecret, ReadingKey};
+use crate::limits::{LEVELS_MAX, MANIFEST_MAX};
+use crate::node::Time;
+use crate::page::PageRef;
+use crate::secret::{Entropy, Secret};
+
+cbor_map! {
+    /// What was found and what it cost.
+    pub struct Counts {
+        /// Regular files, streams and images.
+        0 => files: u64,
+        /// Directories.
+        1 => directories: u64,
+        /// Everything else.
+        2 => others: u64,
+        /// Bytes of content, hard links counted once.
+        3 => bytes: u64,
+        /// Entries that the base snapshot does not have.
+        4 => new: u64,
+        /// Entries that differ from the base snapshot's.
+        5 => changed: u64,
+        /// Entries equal to the base snapshot's.
+        6 => unchanged: u64,
+        /// Bytes of new chunks, before compression.
+        7 => added: u64,
+        /// Bytes of new packs in the store.
+        8 => stored: u64,
+        /// Entries of the base snapshot that are gone.
+        9 => removed: u64,
+    }
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            files: 0,
+            directories: 0,
+            others: 0,
+            bytes: 0,
+            new: 0,
+            changed: 0,
+            unchanged: 0,
+            added: 0,
+            stored: 0,
+            removed: 0,
+            extra: cbor::Extra::default(),
+        }
+    }
+}
+
+cbor_map! {
+    /// Where in a chain of database logs a snapshot stands.
+    pub struct Position {
+        /// Which chain.
+        0 => chain: Vec<u8>,
+        /// Timeline of the chain.
+        1 => timeline: Option<u32>,
+        /// First position, in the source's own form.
+        2 => first: Option<Vec<u8>>,
+        /// Last position.
+        3 => last: Option<Vec<u8>>,
+        /// Last position of the snapshot before.
+        4 => previous: Option<Vec<u8>>,
+        /// Set of transactions.
+        5 => transactions: Option<Vec<u8>>,
+        /// Time of the first change.
+        6 => first_time: Option<Time>,
+        /// Time of the last change.
+        7 => last_time: Option<Time>,
+    }
+}
+
+cbor_map! {
+    /// What lists show of a snapshot. Sealed with the summary key of the scope in the commit
+    /// entry, so that writers can list, and repeated in the manifest.
+    pub struct Summary {
+        /// The series.
+        0 => series: SeriesId,
+        /// Name of the host.
+        1 => host: String,
+        /// Label of the series.
+        2 => label: String,
+        /// Tags, ascending.
+        3 => tags: Vec<String>,
+        /// What was asked to be saved: absolute paths or stream names.
+        4 => paths: Vec<Vec<u8>>,
+        /// When the run began.
+        5 => start: Time,
+        /// When the run ended.
+        6 => end: Time,
+        /// Counts.
+        7 => counts: Counts,
+        /// Things that could not be saved whole; 0 means complete.
+        8 => problems: u64,
+        /// The snapshot that this one was compared with.
+        9 => base: Option<SnapshotId>,
+        /// Position in a chain of logs.
+        10 => position: Option<Position>,
+        /// Snapshots that this one needs to be restored.
+        11 => requires: Vec<SnapshotId>,
+        /// The snapshot that this one replaces.
+        12 => replaces: Option<SnapshotId>,
+    }
+}
+
+cbor_map! {
+    /// Something that could not be saved whole.
+    pub struct Problem {
+        /// The path.
+        0 => path: Vec<u8>,
+        /// What was wrong.
+        1 => message: String,
+    }
+}
+
+cbor_map! {
+    /// A snapshot.
+    pub struct Manifest {
+        /// What lists show.
+        0 => summary: Summary,
+        /// Root page of the path map; none when there are no entries.
+        1 => root: Option<PageRef>,
+        /// Level of the root page.
+        2 => root_level: u32,
+        /// Numbers of the chunking profiles used, ascending.
+        3 => profiles: Vec<u32>,
+        /// The first problems; there may be more than are listed.
+        4 => problems: Vec<Problem>,
+        /// Program and version that made it.
+        5 => program: String,
+    }
+}
+
+impl Manifest {
+    /// The manifest object, sealed to `to`; `header` gets the capsules.
+    ///
+    /// # Errors
+    /// When a recipient's key is unusable.
+    pub fn encode(
+        &self,
+        header: &mut Header,
+        to: &Recipients,
+        entropy: &mut Entropy,
+    ) -> Result<Vec<u8>> {
+        let key = encapsulate(header, to, entropy)?;
+        let mut object = header.encode();
+        seal_body(&mut object, &key, &cbor::encode(self), entropy);
+        Ok(object)
+    }
+    /// Reads a manifest object.
+    ///
+    /// # Errors
+    /// When it was not sealed to `reading`, or breaks a rule.
+    pub fn decode(object: &[u8], reading: &ReadingKey, epoch: &EpochSecret) -> Result<Self> {
+        let (header, header_len) = Header::decode(object)?;
+        if header.kind != Kind::Manifest {
+            return Err(FormatError::Misplaced { what: "kind" });
+        }
+        let key = decapsulate(&header, reading, epoch)?;
+        let payload = open_body("manifest", object, header_len, &key, MANIFEST_MAX)?;
+        let manifest: Self = cbor::decode("manifest", &payload, MANIFEST_MAX)?;
+        manifest.check()?;
+        Ok(manifest)
+    }
+    fn check(&self) -> Result<()> {
+        let what = "manifest";
+        if self.root_level > LEVELS_MAX.into() {
+            return Err(malformed(what, "too many levels"));
+        }
+        if !self.profiles.is_sorted_by(|a, b| a < b)
+            || !self.summary.tags.is_sorted_by(|a, b| a < b)
+        {
+            return Err(malformed(what, "a list is not in order"));
+        }
+        Ok(())
+    }
+}
+
+/// Seals a summary for its commit entry.
+pub fn seal_summary(summary: &Summary, key: &Secret, entropy: &mut Entropy) -> Vec<u8> {
+    let mut out = Vec::new();
+    seal_body(&mut out, key, &cbor::encode(summary), entropy);
+    out
+}
+
+/// Opens the summary of a commit entry.
+///
+/// # Errors
+/// When it belongs to another scope or breaks a rule.
+pub fn open_summary(sealed: &[u8], key: &Secret) -> Result<Summary> {
+    let payload = open_body("summary", sealed, 0, key, MANIFEST_MAX)?;
+    cbor::decode("summary", &payload, MANIFEST_MAX)
+}
