@@ -4,14 +4,19 @@
 //! Two promises carry the rest of the program and are said in words on [`Store`]: an object is whole
 //! or absent for every reader, and an object that is there is never overwritten.
 //!
+//! [`MemoryStore`] keeps objects as values.
 
 mod error;
+mod memory;
 mod name;
 mod operation;
 mod shared;
 
+#[cfg(test)]
+mod conformance;
 
 pub use error::{StoreError, StoreErrorKind};
+pub use memory::MemoryStore;
 pub use name::{is_valid_name, is_valid_prefix};
 pub use operation::Operation;
 
