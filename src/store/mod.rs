@@ -4,9 +4,10 @@
 //! Two promises carry the rest of the program and are said in words on [`Store`]: an object is whole
 //! or absent for every reader, and an object that is there is never overwritten.
 //!
-//! [`MemoryStore`] keeps objects as values.
+//! [`LocalStore`] keeps objects as files, [`MemoryStore`] as values. The others wrap a store:
 
 mod error;
+mod local;
 mod memory;
 mod name;
 mod operation;
@@ -16,6 +17,7 @@ mod shared;
 mod conformance;
 
 pub use error::{StoreError, StoreErrorKind};
+pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use name::{is_valid_name, is_valid_prefix};
 pub use operation::Operation;
