@@ -5,22 +5,29 @@
 //! or absent for every reader, and an object that is there is never overwritten.
 //!
 //! [`LocalStore`] keeps objects as files, [`MemoryStore`] as values. The others wrap a store:
+//! [`ReadOnlyStore`] refuses writes, [`RecordingStore`] counts calls, [`FaultyStore`] breaks on purpose.
 
 mod error;
+mod faulty;
 mod local;
 mod memory;
 mod name;
 mod operation;
+mod readonly;
+mod record;
 mod shared;
 
 #[cfg(test)]
 mod conformance;
 
 pub use error::{StoreError, StoreErrorKind};
+pub use faulty::{Fault, FaultyStore};
 pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use name::{is_valid_name, is_valid_prefix};
 pub use operation::Operation;
+pub use readonly::ReadOnlyStore;
+pub use record::{Call, RecordingStore};
 
 /// Bytes by name.
 ///
