@@ -1,2 +1,7 @@
 //! The esker program.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    esker::cli::main()
+}

@@ -55,6 +55,33 @@ impl FrameKey {
         body.extend_from_slice(&tag);
     }
 
+    /// Appends the sealed form of compressed bytes to `out`. The same care as for [`FrameKey::seal`].
+    pub fn seal_into(&self, number: u32, head: &mut FrameHead, body: &[u8], out: &mut Vec<u8>) {
+        head.sealed_len = (body.len() + TAG) as u32;
+        let start = out.len();
+        out.reserve(body.len() + TAG);
+        out.extend_from_slice(body);
+        let tag = seal(&self.key, &nonce(number), &self.bind(number, head), &mut out[start..]);
+        out.extend_from_slice(&tag);
+    }
+
+    /// Whether the sealed bytes of frame `number` open to `body`. `scratch` is replaced.
+    #[must_use]
+    pub fn opens_to(
+        &self,
+        number: u32,
+        head: &FrameHead,
+        sealed: &[u8],
+        body: &[u8],
+        scratch: &mut Vec<u8>,
+    ) -> bool {
+        let Some(end) = sealed.len().checked_sub(TAG) else { return false };
+        scratch.clear();
+        scratch.extend_from_slice(&sealed[..end]);
+        let tag = crate::envelope::array(&sealed[end..]);
+        open(&self.key, &nonce(number), &self.bind(number, head), scratch, &tag) && scratch == body
+    }
+
     /// Opens frame `number` into `plain` (replaced). `sealed` is used as scratch space.
     ///
     /// # Errors

@@ -133,15 +133,9 @@ fn a_range_is_exact_or_an_error(store: &dyn Store) {
     put(store, "a", &bytes);
     put(store, "empty", b"");
     let mut out = b"left over".to_vec();
-    for (offset, len) in [
-        (0, 0),
-        (0, 1),
-        (0, 100_000),
-        (1, 99_999),
-        (99_999, 1),
-        (100_000, 0),
-        (4095, 4098),
-    ] {
+    for (offset, len) in
+        [(0, 0), (0, 1), (0, 100_000), (1, 99_999), (99_999, 1), (100_000, 0), (4095, 4098)]
+    {
         store.get_range("a", offset as u64, len, &mut out).unwrap();
         assert!(out == bytes[offset..offset + len], "{offset} {len}");
     }
@@ -165,10 +159,7 @@ fn a_limit_is_kept_before_memory_is_taken(store: &dyn Store) {
     let mut out = b"left over".to_vec();
     store.get("a", 100_000, &mut out).unwrap();
     let mut out = b"left over".to_vec();
-    assert_eq!(
-        kind(store.get("a", 99_999, &mut out)),
-        StoreErrorKind::TooLarge
-    );
+    assert_eq!(kind(store.get("a", 99_999, &mut out)), StoreErrorKind::TooLarge);
     assert!(out.is_empty() && out.capacity() < 99_999);
 }
 
@@ -187,36 +178,19 @@ fn what_is_absent_is_not_found(store: &dyn Store) {
 
 fn a_listing_is_exact(store: &dyn Store) {
     assert_eq!(listed(store, ""), []);
-    let mut expected = vec![Listed {
-        name: "config".to_owned(),
-        size: 3,
-    }];
+    let mut expected = vec![Listed { name: "config".to_owned(), size: 3 }];
     put(store, "config", b"abc");
     for n in 0..2500_usize {
         let folder = ["pack/ab", "pack/cd", "pack", "packs", "log/0/deep/deeper"][n % 5];
         let name = format!("{folder}/{n:04}");
         put(store, &name, &noise(1, n % 7));
-        expected.push(Listed {
-            name,
-            size: n as u64 % 7,
-        });
+        expected.push(Listed { name, size: n as u64 % 7 });
     }
     expected.sort();
-    for prefix in [
-        "",
-        "pack/",
-        "pack/ab/",
-        "packs/",
-        "log/",
-        "log/0/deep/",
-        "none/",
-        "pack/none/",
-    ] {
+    for prefix in ["", "pack/", "pack/ab/", "packs/", "log/", "log/0/deep/", "none/", "pack/none/"]
+    {
         let below = expected.iter().filter(|one| one.name.starts_with(prefix));
-        assert!(
-            listed(store, prefix) == below.cloned().collect::<Vec<_>>(),
-            "{prefix}"
-        );
+        assert!(listed(store, prefix) == below.cloned().collect::<Vec<_>>(), "{prefix}");
     }
 }
 
@@ -236,20 +210,9 @@ fn what_is_deleted_is_absent_and_can_be_put_again(store: &dyn Store) {
 fn bad_names_are_refused(store: &dyn Store) {
     let long = "a".repeat(256);
     let mut out = Vec::new();
-    for name in [
-        "",
-        "/",
-        "a/",
-        "/a",
-        "a//b",
-        ".",
-        "../a",
-        "a/../../b",
-        ".tmp-1",
-        "A",
-        "a\0b",
-        &long,
-    ] {
+    for name in
+        ["", "/", "a/", "/a", "a//b", ".", "../a", "a/../../b", ".tmp-1", "A", "a\0b", &long]
+    {
         let refused = [
             kind(store.put_new(name, &[b"1"], Durability::Now)),
             kind(store.get(name, 9, &mut out)),
@@ -270,10 +233,7 @@ fn failures_leave_nothing_behind(store: &dyn Store) {
     put(store, "a/b", b"2");
     let _ = kind(store.put_new("a/B", &[b"1"], Durability::Now));
     let _ = kind(store.put_new("c/../d", &[b"1"], Durability::AtBarrier));
-    let one = Listed {
-        name: "a/b".to_owned(),
-        size: 1,
-    };
+    let one = Listed { name: "a/b".to_owned(), size: 1 };
     assert_eq!(listed(store, ""), [one]);
 }
 

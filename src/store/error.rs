@@ -50,13 +50,7 @@ impl StoreError {
         location: impl Into<String>,
         name: impl Into<String>,
     ) -> Self {
-        Self {
-            kind,
-            operation,
-            location: location.into(),
-            name: name.into(),
-            source: None,
-        }
+        Self { kind, operation, location: location.into(), name: name.into(), source: None }
     }
 
     /// The same error with its cause: an error or a sentence.
@@ -223,16 +217,8 @@ mod tests {
     #[test]
     fn a_cause_is_told_once() {
         let io = || io::Error::from(Errno::IO);
-        assert!(
-            StoreError::from_io("read", "x", "y", io())
-                .source()
-                .is_none()
-        );
+        assert!(StoreError::from_io("read", "x", "y", io()).source().is_none());
         let quota = io::Error::from(Errno::DQUOT);
-        assert!(
-            StoreError::from_io("read", "x", "y", quota)
-                .source()
-                .is_some()
-        );
+        assert!(StoreError::from_io("read", "x", "y", quota).source().is_some());
     }
 }

@@ -35,11 +35,7 @@ pub struct FaultyStore<S> {
 impl<S: Store> FaultyStore<S> {
     /// `inner`, without any fault so far.
     pub fn new(inner: S) -> Self {
-        Self {
-            inner,
-            schedule: Mutex::default(),
-            damages: Mutex::default(),
-        }
+        Self { inner, schedule: Mutex::default(), damages: Mutex::default() }
     }
 
     /// The store inside, which has no faults.
@@ -136,8 +132,7 @@ impl<S: Store> FaultyStore<S> {
         act: impl FnOnce(&mut Vec<u8>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         out.clear();
-        self.call(operation, name, (), || act(out))
-            .inspect_err(|_| out.clear())
+        self.call(operation, name, (), || act(out)).inspect_err(|_| out.clear())
     }
 
     fn find_visible(&self, operation: Operation, name: &str) -> Result<(), StoreError> {

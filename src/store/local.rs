@@ -169,8 +169,7 @@ impl Store for LocalStore {
 
     fn delete(&self, name: &str) -> Result<(), StoreError> {
         self.check(Operation::Delete, name)?;
-        self.unlink(name)
-            .map_err(|source| self.error(Operation::Delete, name, source))
+        self.unlink(name).map_err(|source| self.error(Operation::Delete, name, source))
     }
 
     fn local_identity(&self) -> Option<(u64, u64)> {

@@ -106,10 +106,7 @@ impl Store for MemoryStore {
         let listed: Vec<Listed> = objects
             .range(prefix.to_owned()..)
             .take_while(|(name, _)| name.starts_with(prefix))
-            .map(|(name, bytes)| Listed {
-                name: name.clone(),
-                size: bytes.len() as u64,
-            })
+            .map(|(name, bytes)| Listed { name: name.clone(), size: bytes.len() as u64 })
             .collect();
         drop(objects);
         listed.into_iter().for_each(found);

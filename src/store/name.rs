@@ -20,9 +20,7 @@ pub fn is_valid_prefix(prefix: &str) -> bool {
 /// Whether `component` may be the name of one object or folder inside its folder.
 pub(super) fn is_valid_component(component: &str) -> bool {
     (1..=MAX_COMPONENT).contains(&component.len())
-        && component
-            .bytes()
-            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+        && component.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
 #[cfg(test)]

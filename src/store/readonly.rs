@@ -74,10 +74,7 @@ mod tests {
     #[test]
     fn a_read_only_store_reads_and_refuses_to_write() {
         let inner = Arc::new(MemoryStore::new());
-        assert_eq!(
-            inner.put_new("a", &[b"1"], Durability::Now).unwrap(),
-            Put::Stored
-        );
+        assert_eq!(inner.put_new("a", &[b"1"], Durability::Now).unwrap(), Put::Stored);
         let store = ReadOnlyStore::new(Arc::clone(&inner));
         let mut bytes = Vec::new();
         store.get("a", 9, &mut bytes).unwrap();
@@ -90,9 +87,6 @@ mod tests {
         ] {
             assert_eq!(refused.kind, StoreErrorKind::ReadOnly);
         }
-        assert_eq!(
-            (inner.size("a").unwrap(), inner.size("b").unwrap()),
-            (Some(1), None)
-        );
+        assert_eq!((inner.size("a").unwrap(), inner.size("b").unwrap()), (Some(1), None));
     }
 }

@@ -31,10 +31,7 @@ struct Record {
 impl<S: Store> RecordingStore<S> {
     /// A record of `inner`, empty so far.
     pub fn new(inner: S) -> Self {
-        Self {
-            inner,
-            record: Mutex::default(),
-        }
+        Self { inner, record: Mutex::default() }
     }
 
     /// All calls so far, in the order in which they began.

@@ -29,13 +29,11 @@ impl Damages {
 
     /// The size that an object of `size` bytes seems to have, `None` when it is hidden.
     pub(super) fn size(&self, name: &str, size: u64) -> Option<u64> {
-        self.of(name)
-            .iter()
-            .try_fold(size, |size, damage| match *damage {
-                Damage::Hide => None,
-                Damage::Truncate(len) => Some(size.min(len)),
-                Damage::Flip(_) => Some(size),
-            })
+        self.of(name).iter().try_fold(size, |size, damage| match *damage {
+            Damage::Hide => None,
+            Damage::Truncate(len) => Some(size.min(len)),
+            Damage::Flip(_) => Some(size),
+        })
     }
 
     /// Damages the bytes of an object from `offset` on.

@@ -14,9 +14,7 @@ fn store_with(objects: &[(&str, &[u8])]) -> FaultyStore<MemoryStore> {
 }
 
 fn put(store: &dyn Store, name: &str, bytes: &[u8]) -> Result<Put, StoreErrorKind> {
-    store
-        .put_new(name, &[bytes], Durability::AtBarrier)
-        .map_err(|error| error.kind)
+    store.put_new(name, &[bytes], Durability::AtBarrier).map_err(|error| error.kind)
 }
 
 #[test]
@@ -28,11 +26,7 @@ fn a_faulty_store_without_faults_keeps_the_contract() {
 #[test]
 fn the_nth_call_of_an_operation_fails_without_effect() {
     let store = store_with(&[]);
-    store.on_call(
-        Operation::PutNew,
-        2,
-        Fault::Fail(StoreErrorKind::Permission),
-    );
+    store.on_call(Operation::PutNew, 2, Fault::Fail(StoreErrorKind::Permission));
     assert_eq!(put(&store, "a", b"1"), Ok(Put::Stored));
     assert_eq!(store.size("a").unwrap(), Some(1)); // not counted as a put
     assert_eq!(put(&store, "b", b"1"), Err(StoreErrorKind::Permission));
@@ -43,12 +37,7 @@ fn the_nth_call_of_an_operation_fails_without_effect() {
 #[test]
 fn a_lying_store_reports_success_and_keeps_nothing() {
     let store = store_with(&[("a", b"12345")]);
-    for operation in [
-        Operation::PutNew,
-        Operation::Delete,
-        Operation::Get,
-        Operation::GetRange,
-    ] {
+    for operation in [Operation::PutNew, Operation::Delete, Operation::Get, Operation::GetRange] {
         store.on_call(operation, 1, Fault::LoseEffect);
     }
     assert_eq!(put(&store, "b", b"1"), Ok(Put::Stored));

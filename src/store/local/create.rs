@@ -34,9 +34,7 @@ pub(super) fn create_root(path: &Path) -> io::Result<()> {
     if names.len() > SHOWN {
         shown += &format!(" and {} more", names.len() - SHOWN);
     }
-    Err(io::Error::other(format!(
-        "the folder is not empty: it holds {shown}"
-    )))
+    Err(io::Error::other(format!("the folder is not empty: it holds {shown}")))
 }
 
 fn make_durably(path: &Path) -> io::Result<()> {

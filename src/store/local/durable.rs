@@ -112,10 +112,7 @@ impl Durable {
     }
 
     pub(super) fn barrier(&self, root: &OwnedFd) -> io::Result<()> {
-        let _one = self
-            .one_barrier
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let _one = self.one_barrier.lock().unwrap_or_else(PoisonError::into_inner);
         if self.lost.load(Ordering::Acquire) {
             return Err(io::Error::other(
                 "an earlier barrier failed, and what was written before it may be lost",

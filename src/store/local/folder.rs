@@ -24,9 +24,7 @@ pub(super) fn split(name: &str) -> (&str, &str) {
 
 /// The folder and every folder above it, the root ("") last.
 pub(super) fn with_parents(folder: &str) -> impl Iterator<Item = &str> {
-    std::iter::successors(Some(folder), |folder| {
-        (!folder.is_empty()).then(|| split(folder).0)
-    })
+    std::iter::successors(Some(folder), |folder| (!folder.is_empty()).then(|| split(folder).0))
 }
 
 /// Opens a folder below `root`, component by component.

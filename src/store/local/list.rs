@@ -37,10 +37,7 @@ pub(super) fn list(root: &OwnedFd, prefix: &str, found: &mut dyn FnMut(Listed)) 
             };
             let name = format!("{prefix}{component}");
             match FileType::from_raw_mode(stat.st_mode) {
-                FileType::RegularFile => found(Listed {
-                    name,
-                    size: stat.st_size as u64,
-                }),
+                FileType::RegularFile => found(Listed { name, size: stat.st_size as u64 }),
                 FileType::Directory => prefixes.push(name + "/"),
                 _ => return Err(not_a_plain_file()),
             }

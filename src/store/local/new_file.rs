@@ -89,12 +89,7 @@ impl<'a> NewFile<'a> {
             let flags = flags | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
             (openat(folder, &*name, flags, mode)?, Some(name))
         };
-        Ok(Self {
-            file: Some(file.into()),
-            folder,
-            temporary,
-            way,
-        })
+        Ok(Self { file: Some(file.into()), folder, temporary, way })
     }
 
     fn file(&self) -> &File {
@@ -141,9 +136,7 @@ impl<'a> NewFile<'a> {
         if self.way == Way::Rename {
             self.temporary = None;
         }
-        Ok(Placed::Stored(
-            self.file.take().expect("a file is taken only once"),
-        ))
+        Ok(Placed::Stored(self.file.take().expect("a file is taken only once")))
     }
 
     fn take_name(&self, name: &str) -> rustix::io::Result<()> {

@@ -23,8 +23,7 @@ pub(super) fn read_exactly(
 
 fn fill(file: &File, offset: u64, len: u64, out: &mut Vec<u8>) -> io::Result<()> {
     let len = usize::try_from(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
-    out.try_reserve_exact(len)
-        .map_err(|_| io::ErrorKind::OutOfMemory)?;
+    out.try_reserve_exact(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
     while out.len() < len {
         let have = out.len();
         let room = &mut out.spare_capacity_mut()[..len - have];

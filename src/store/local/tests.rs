@@ -18,9 +18,7 @@ use super::*;
 use crate::store::conformance::{conformance, names, noise, read};
 
 fn put(store: &LocalStore, name: &str, bytes: &[u8]) -> Result<Put, StoreErrorKind> {
-    store
-        .put_new(name, &[bytes], Durability::AtBarrier)
-        .map_err(|error| error.kind)
+    store.put_new(name, &[bytes], Durability::AtBarrier).map_err(|error| error.kind)
 }
 
 fn new_store() -> (TempDir, LocalStore) {
@@ -49,11 +47,7 @@ fn a_local_folder_keeps_the_contract_on_disk_and_in_memory_in_every_way() {
             eprintln!("SKIPPED: no folder can be made in {}", place.display());
             continue;
         };
-        let kinds = [
-            (Way::Unnamed, false),
-            (Way::Link, true),
-            (Way::Rename, false),
-        ];
+        let kinds = [(Way::Unnamed, false), (Way::Link, true), (Way::Rename, false)];
         for (way, each_file) in kinds {
             let root = || tempdir_in(&parent).unwrap().keep();
             conformance(&|| {
@@ -86,14 +80,8 @@ fn a_store_is_created_with_its_parents_and_only_in_an_empty_folder() {
     }
     let refused = LocalStore::create(&root).unwrap_err().to_string();
     let reason = "the folder is not empty: it holds f1, f2, f3, f4, f5 and 2 more";
-    assert_eq!(
-        refused,
-        format!("cannot create a store in {}: {reason}", root.display())
-    );
-    assert_eq!(
-        LocalStore::create(root.join("f1")).unwrap_err().kind,
-        StoreErrorKind::Other
-    );
+    assert_eq!(refused, format!("cannot create a store in {}: {reason}", root.display()));
+    assert_eq!(LocalStore::create(root.join("f1")).unwrap_err().kind, StoreErrorKind::Other);
 }
 
 #[test]
@@ -118,10 +106,7 @@ fn objects_and_folders_are_for_their_owner_only() {
 fn the_identity_is_that_of_the_root_folder() {
     let (folder, store) = new_store();
     let metadata = fs::metadata(folder.path()).unwrap();
-    assert_eq!(
-        store.local_identity(),
-        Some((metadata.dev(), metadata.ino()))
-    );
+    assert_eq!(store.local_identity(), Some((metadata.dev(), metadata.ino())));
 }
 
 #[test]
@@ -157,11 +142,7 @@ fn names_that_no_object_can_have_are_not_listed() {
     fs::write(folder.path().join("pack/.tmp-1"), "litter").unwrap();
     fs::write(folder.path().join("README.txt"), "hello").unwrap();
     fs::create_dir(folder.path().join("lost+found")).unwrap();
-    fs::set_permissions(
-        folder.path().join("lost+found"),
-        Permissions::from_mode(0o0),
-    )
-    .unwrap();
+    fs::set_permissions(folder.path().join("lost+found"), Permissions::from_mode(0o0)).unwrap();
     assert_eq!(names(&store, ""), ["pack/a"]);
 }
 
@@ -182,10 +163,7 @@ fn more_files_than_may_wait_are_durable_before_the_barrier() {
     for n in 0..300 {
         put(&store, &format!("pack/{n}"), b"1").unwrap();
     }
-    assert!(
-        open_files() < before + 150,
-        "other tests have files open, too"
-    );
+    assert!(open_files() < before + 150, "other tests have files open, too");
     store.barrier().unwrap();
     assert_eq!(names(&store, "pack/").len(), 300);
 }

@@ -12,11 +12,8 @@ impl Mounted {
     fn new(options: &str) -> Option<Self> {
         let folder = tempdir().unwrap();
         let mount = ["-t", "tmpfs", "-o", options, "tmpfs"];
-        let mounted = Command::new("mount")
-            .args(mount)
-            .arg(folder.path())
-            .stderr(Stdio::null())
-            .status();
+        let mounted =
+            Command::new("mount").args(mount).arg(folder.path()).stderr(Stdio::null()).status();
         if mounted.is_ok_and(|status| status.success()) {
             return Some(Self(folder));
         }
@@ -30,10 +27,7 @@ impl Mounted {
 
     fn make_read_only(&self) {
         let remount = ["-o", "remount,ro"];
-        let status = Command::new("mount")
-            .args(remount)
-            .arg(self.path())
-            .status();
+        let status = Command::new("mount").args(remount).arg(self.path()).status();
         assert!(status.unwrap().success());
     }
 }
@@ -61,10 +55,7 @@ fn a_full_device_is_no_space_and_keeps_no_part_of_the_object() {
         assert!(files(device.path()).is_empty(), "{way:?}");
         // All of the space is free again.
         assert_eq!(put(&store, "pack/fits", &bytes), Ok(Put::Stored));
-        assert_eq!(
-            put(&store, "pack/more", &bytes),
-            Err(StoreErrorKind::NoSpace)
-        );
+        assert_eq!(put(&store, "pack/more", &bytes), Err(StoreErrorKind::NoSpace));
         store.barrier().unwrap();
         assert_eq!(names(&store, ""), ["pack/fits"]);
         assert_eq!(store.way.load(Ordering::Relaxed), way as u8);
@@ -79,10 +70,7 @@ fn a_device_without_room_for_another_name_is_no_space() {
     let store = LocalStore::create(device.path()).unwrap();
     let puts: Vec<_> = (0..5).map(|n| put(&store, &format!("{n}"), b"1")).collect();
     assert_eq!(puts.last(), Some(&Err(StoreErrorKind::NoSpace)));
-    assert_eq!(
-        put(&store, "new/folder/1", b"1"),
-        Err(StoreErrorKind::NoSpace)
-    );
+    assert_eq!(put(&store, "new/folder/1", b"1"), Err(StoreErrorKind::NoSpace));
 }
 
 #[test]
@@ -118,9 +106,6 @@ fn a_folder_without_write_permission_is_read_and_refuses_writes() {
     assert_eq!(read(&store, "a"), b"1");
     assert_eq!(names(&store, ""), ["a"]);
     assert_eq!(put(&store, "b", b"1"), Err(StoreErrorKind::Permission));
-    assert_eq!(
-        store.delete("a").unwrap_err().kind,
-        StoreErrorKind::Permission
-    );
+    assert_eq!(store.delete("a").unwrap_err().kind, StoreErrorKind::Permission);
     fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).unwrap();
 }

@@ -51,10 +51,7 @@ fn a_killed_writer_leaves_whole_objects_and_nothing_else() {
             .spawn()
             .unwrap();
         while names(&store, "").len() < 5 {
-            assert!(
-                writer.try_wait().unwrap().is_none(),
-                "the writer has stopped"
-            );
+            assert!(writer.try_wait().unwrap().is_none(), "the writer has stopped");
             thread::sleep(Duration::from_millis(1));
         }
         thread::sleep(Duration::from_micros(700 * round));
@@ -65,10 +62,7 @@ fn a_killed_writer_leaves_whole_objects_and_nothing_else() {
         assert_eq!(files(folder.path()).len(), found.len(), "litter");
         for name in found {
             let seed = name.split_once('/').unwrap().1.parse().unwrap();
-            assert!(
-                read(&store, &name) == noise(seed, 300_000),
-                "{name} is torn"
-            );
+            assert!(read(&store, &name) == noise(seed, 300_000), "{name} is torn");
         }
     }
 }

@@ -1,0 +1,198 @@
+//! How the program ends: exit codes, and errors as people read them.
+
+use crate::cli::{show, signals};
+use crate::pipeline;
+use crate::repository::Error;
+use crate::store::StoreErrorKind;
+use std::process::ExitCode;
+
+/// Exit codes. The only table that counts; signals add 128.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Ok,
+    /// An error, or words that make no sense.
+    Error,
+    /// Done, but something could not be saved or restored whole.
+    Partial,
+    /// Damage was found.
+    Damage,
+    /// The store is out of reach.
+    Unreachable,
+    /// Busy, or the race for the log was lost too often.
+    Busy,
+    /// There is no repository.
+    NoRepository,
+    /// The key does not open the repository.
+    WrongKey,
+    /// Ended by a signal.
+    Signal(u8),
+}
+
+impl Exit {
+    /// The number.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Error => 1,
+            Self::Partial => 3,
+            Self::Damage => 4,
+            Self::Unreachable => 5,
+            Self::Busy => 6,
+            Self::NoRepository => 10,
+            Self::WrongKey => 12,
+            Self::Signal(n) => 128 + n,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// Why a command failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// The repository, or what was asked of it.
+    Repository(Error),
+    /// A run made no snapshot.
+    Pipeline(pipeline::Error),
+    /// A restore could not begin or go on.
+    Restore(crate::restore::Error),
+    /// Words, with what to do about them.
+    Usage(String, Option<String>),
+    /// The output could not be written.
+    Output(std::io::Error),
+}
+
+macro_rules! from {
+    ($($variant:ident($type:ty)),*) => { $(impl From<$type> for Failure {
+        fn from(error: $type) -> Self { Self::$variant(error) }
+    })* };
+}
+from!(
+    Repository(Error),
+    Pipeline(pipeline::Error),
+    Restore(crate::restore::Error),
+    Output(std::io::Error)
+);
+
+impl From<crate::store::StoreError> for Failure {
+    fn from(error: crate::store::StoreError) -> Self {
+        Self::Repository(error.into())
+    }
+}
+
+impl Failure {
+    /// Words without a hint.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::Usage(message.into(), None)
+    }
+
+    fn repository(&self) -> Option<&Error> {
+        match self {
+            Self::Repository(e) | Self::Pipeline(pipeline::Error::Repository(e)) => Some(e),
+            Self::Restore(crate::restore::Error::Repository(e)) => Some(e),
+            _ => None,
+        }
+    }
+
+    /// The exit code that it stands for.
+    pub fn exit(&self) -> Exit {
+        if let Some(signal) = signals::received()
+            && matches!(self.repository(), Some(Error::Interrupted))
+        {
+            return Exit::Signal(signal);
+        }
+        match self.repository() {
+            Some(e) if e.is_damage() => Exit::Damage,
+            Some(Error::NoRepository { .. } | Error::Unfinished { .. }) => Exit::NoRepository,
+            Some(Error::WrongKey { .. } | Error::NeedsOwner) => Exit::WrongKey,
+            Some(Error::LostRace { .. }) => Exit::Busy,
+            Some(Error::Store(e)) if e.kind == StoreErrorKind::Unreachable => Exit::Unreachable,
+            Some(Error::SelfTest) => Exit::Damage,
+            _ => match self {
+                // Whoever reads our output went away: as if by SIGPIPE.
+                Self::Output(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Exit::Signal(13),
+                _ => Exit::Error,
+            },
+        }
+    }
+
+    /// What to do about it.
+    fn hint(&self) -> Option<String> {
+        if let Self::Usage(_, hint) = self {
+            return hint.clone();
+        }
+        let hint = match self.repository()? {
+            Error::NoRepository { .. } => {
+                "make one with `esker init`, or name another with --repo or ESKER_REPOSITORY"
+            }
+            Error::Unfinished { .. } => {
+                "nothing was saved in it: remove the folder and run `esker init` again"
+            }
+            Error::AlreadyThere { .. } => "use it as it is, or name another folder with --repo",
+            Error::WrongKey { .. } => {
+                "name the right key with --key-file, or open it with --recovery-key"
+            }
+            Error::NoSnapshot { .. } => "`esker snapshots` lists what there is",
+            Error::AmbiguousSnapshot { .. } => "give more digits of the id",
+            Error::NoPath { .. } => "`esker ls SNAPSHOT` lists the paths; they are absolute",
+            Error::Newer { .. } => "use the version of esker that wrote it, or a later one",
+            Error::Missing { .. } | Error::Damaged { .. } | Error::NoChunk { .. } => {
+                "`esker check --read-data` names everything that is damaged, and what it belongs to"
+            }
+            Error::Store(e) => match e.kind {
+                StoreErrorKind::NoSpace => {
+                    "make room and run it again: what was uploaded whole is not lost"
+                }
+                StoreErrorKind::ReadOnly | StoreErrorKind::Permission => {
+                    "this needs write access to the repository; reading commands do not"
+                }
+                _ => return None,
+            },
+            Error::SelfTest => {
+                "test memory and processor of this machine before you trust it with data"
+            }
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+
+    /// Prints it to standard error and returns the exit code.
+    pub fn report(&self) -> ExitCode {
+        let exit = self.exit();
+        if exit == Exit::Signal(13) {
+            return exit.into();
+        }
+        let mut causes = Vec::new();
+        let error: &dyn std::error::Error = match self {
+            Self::Repository(e) => e,
+            Self::Pipeline(e) => e,
+            Self::Restore(e) => e,
+            Self::Output(e) => {
+                show::error(&format!("cannot write the output: {e}"));
+                return exit.into();
+            }
+            Self::Usage(message, _) => {
+                show::error(message);
+                self.hint().iter().for_each(|hint| show::hint(hint));
+                return exit.into();
+            }
+        };
+        show::error(&error.to_string());
+        let mut source = error.source();
+        while let Some(cause) = source {
+            let text = cause.to_string();
+            if !causes.contains(&text) {
+                causes.push(text);
+            }
+            source = cause.source();
+        }
+        causes.iter().for_each(|cause| show::cause(cause));
+        self.hint().iter().for_each(|hint| show::hint(hint));
+        exit.into()
+    }
+}

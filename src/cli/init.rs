@@ -1,0 +1,113 @@
+//! `esker init`: make a repository.
+
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::place::{Places, places};
+use crate::cli::{Global, Outcome, key, show};
+use crate::repository::{NewKey, create, entropy};
+use crate::store::LocalStore;
+use esker_format::key_material::KeyMaterial;
+use esker_format::slot::Cost;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Make a repository
+///
+/// With --key-file PATH, the key is written to PATH, a new file that only you can read, and the
+/// repository opens without a passphrase (for unattended use). Without it, a passphrase is asked
+/// for (or taken from ESKER_PASSWORD, ESKER_PASSWORD_FILE or ESKER_PASSWORD_COMMAND).
+/// The recovery key is printed once: it opens the repository alone, when all else is lost.
+#[derive(clap::Args)]
+pub struct Args {}
+
+#[derive(Serialize)]
+struct Made<'a> {
+    repository: String,
+    location: String,
+    key_file: Option<String>,
+    recovery_key: &'a str,
+}
+
+pub fn run(global: &Global, _: &Args) -> Outcome {
+    let places = places(global)?;
+    let new = NewKey::draw();
+    let key_file = match &global.key_file {
+        Some(path) => Some(path.clone()),
+        None if places.is_default && !passphrase_named() => Some(places.default_key.clone()),
+        None => None,
+    };
+    let store = LocalStore::create(&places.repository)?;
+    if let Some(path) = &key_file {
+        key::write_file(path, &new.material())?;
+        make(&store, &new, None)?;
+    } else {
+        let passphrase = key::new_passphrase(global)?;
+        make(&store, &new, Some((&passphrase, Cost::RECOMMENDED)))?;
+    }
+    let recovery = new.recovery();
+    if global.json {
+        show::json(&Made {
+            repository: new.repository.to_string(),
+            location: places.repository.display().to_string(),
+            key_file: key_file.map(|p| p.display().to_string()),
+            recovery_key: &recovery,
+        })?;
+        return Ok(Exit::Ok);
+    }
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    if !global.quiet {
+        writeln!(out, "made repository {} in {}", new.repository, places.repository.display())?;
+        if let Some(path) = &key_file {
+            writeln!(out, "its key is in {}", path.display())?;
+        }
+    }
+    writeln!(out, "recovery key, shown only now:\n\n    {}\n", recovery.as_str())?;
+    if !global.quiet {
+        writeln!(out, "{KEEP}")?;
+    }
+    Ok(Exit::Ok)
+}
+
+const KEEP: &str = "Write it down and keep it away from this machine and from the repository. It opens the repository
+alone; without it and without the key nobody can read what is saved.";
+
+fn passphrase_named() -> bool {
+    ["ESKER_PASSWORD", "ESKER_PASSWORD_FILE", "ESKER_PASSWORD_COMMAND"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some())
+}
+
+fn make(store: &LocalStore, new: &NewKey, passphrase: Option<(&str, Cost)>) -> Result<(), Failure> {
+    let program = concat!("esker ", env!("CARGO_PKG_VERSION"));
+    create(store, new, passphrase, show::now(), program, &mut entropy())?;
+    Ok(())
+}
+
+/// Makes the default repository for a first snapshot, and says where everything is. A key file
+/// that is there already, from an attempt that was interrupted, is used.
+pub fn make_default(global: &Global, places: &Places) -> Result<(), Failure> {
+    let path: &PathBuf = global.key_file.as_ref().unwrap_or(&places.default_key);
+    let new = match path.exists() {
+        true => match key::read_file(path)? {
+            KeyMaterial::Owner(owner) => NewKey::from_material(&owner),
+            KeyMaterial::Writer(_) => {
+                return Err(Failure::usage(format!(
+                    "{} is a writer's key; a new repository needs its owner's",
+                    path.display()
+                )));
+            }
+        },
+        false => NewKey::draw(),
+    };
+    let store = LocalStore::create(&places.repository)?;
+    if !path.exists() {
+        key::write_file(path, &new.material())?;
+    }
+    make(&store, &new, None)?;
+    show::note(&format!("made a repository in {}", places.repository.display()));
+    show::note(&format!("its key is in      {}", path.display()));
+    show::note(&format!("recovery key, shown only now:\n\n    {}\n", new.recovery().as_str()));
+    show::note(KEEP);
+    show::note("");
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! The command line: the only place that reads or prints the terminal.
+
+mod cat;
+mod exit;
+mod init;
+mod key;
+mod ls;
+mod place;
+mod progress;
+mod show;
+mod signals;
+mod snapshot;
+mod snapshots;
+
+pub use exit::Exit;
+
+use clap::{Parser, Subcommand};
+use exit::Failure;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const AFTER: &str = "\
+Without --repo, the repository is $XDG_DATA_HOME/esker/repository (~/.local/share/esker/repository),
+and its key $XDG_CONFIG_HOME/esker/key (~/.config/esker/key); `snapshot` makes both when missing.
+Root without HOME uses /var/lib/esker.
+
+Snapshots are named by their id, the beginning of it, `latest`, or `latest~N` (the Nth before it).
+SNAPSHOT:PATH names a file or directory in a snapshot, by its absolute path.
+
+Exit codes: 0 done; 1 error or usage; 3 done, but something could not be saved or restored whole;
+4 damage found; 5 store out of reach; 6 busy or lost race; 10 no repository; 12 wrong key;
+128+n ended by signal n.";
+
+/// Deduplicating, encrypted backups that can be proven to restore
+#[derive(Parser)]
+#[command(name = "esker", version, after_help = AFTER, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(clap::Args)]
+struct Global {
+    /// Where the repository is: a folder
+    #[arg(long, short = 'r', global = true, env = "ESKER_REPOSITORY", value_name = "FOLDER")]
+    repo: Option<PathBuf>,
+    /// Key file that opens the repository; `init` makes it
+    #[arg(long, short = 'k', global = true, env = "ESKER_KEY_FILE", value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// Ask for the recovery key and open the repository with it alone
+    #[arg(long, global = true)]
+    recovery_key: bool,
+    /// Folder for caches, which can be deleted at any time
+    #[arg(long, global = true, env = "ESKER_CACHE_DIR", value_name = "FOLDER")]
+    cache_dir: Option<PathBuf>,
+    /// Say only what went wrong
+    #[arg(long, short = 'q', global = true)]
+    quiet: bool,
+    /// Print results as JSON, on standard output (docs/json.md has the shapes)
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Init(init::Args),
+    Snapshot(snapshot::Args),
+    Snapshots(snapshots::Args),
+    Ls(ls::Args),
+    Cat(cat::Args),
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; a closed pipe is nobody's.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Error } else { Exit::Ok }.into();
+        }
+    };
+    signals::watch();
+    raise_file_limit();
+    let global = &cli.global;
+    let result = match cli.command {
+        Command::Init(args) => init::run(global, &args),
+        Command::Snapshot(args) => snapshot::run(global, &args),
+        Command::Snapshots(args) => snapshots::run(global, &args),
+        Command::Ls(args) => ls::run(global, &args),
+        Command::Cat(args) => cat::run(global, &args),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => failure.report(),
+    }
+}
+
+/// A walk holds one open file for each directory above the one it is in.
+fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Without it only very deep trees are out of reach, and they say so.
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+
+/// The result of a command.
+type Outcome = Result<Exit, Failure>;

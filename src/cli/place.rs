@@ -1,0 +1,143 @@
+//! Where things are when nobody says: repository, key, caches.
+
+use crate::cli::Global;
+use crate::cli::exit::Failure;
+use crate::cli::key;
+use crate::repository::Repository;
+use crate::store::LocalStore;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The places in use.
+pub struct Places {
+    /// Where the repository is.
+    pub repository: PathBuf,
+    /// Whether that is the default place.
+    pub is_default: bool,
+    /// The key file of the default place.
+    pub default_key: PathBuf,
+    /// Where caches go.
+    pub cache: PathBuf,
+}
+
+/// Finds the places.
+///
+/// # Errors
+/// When there is no home and none is told.
+pub fn places(global: &Global) -> Result<Places, Failure> {
+    let home = home();
+    let under = |variable: &str, below: &str, system: &str| -> Option<PathBuf> {
+        let set = std::env::var_os(variable).map(PathBuf::from).filter(|p| p.is_absolute());
+        set.map(|p| p.join("esker")).or_else(|| match &home {
+            Home::Folder(home) => Some(home.join(below).join("esker")),
+            Home::System => Some(PathBuf::from("/var/lib/esker").join(system)),
+            Home::None => None,
+        })
+    };
+    let missing = || {
+        Failure::Usage(
+            "no home folder is known for this user".to_owned(),
+            Some("set HOME, or name --repo, --key-file and --cache-dir".to_owned()),
+        )
+    };
+    let data = under("XDG_DATA_HOME", ".local/share", "");
+    let config = under("XDG_CONFIG_HOME", ".config", "");
+    let cache = match &global.cache_dir {
+        Some(folder) => folder.clone(),
+        None => under("XDG_CACHE_HOME", ".cache", "cache")
+            .unwrap_or_else(|| std::env::temp_dir().join("esker")),
+    };
+    let default_key = config.map(|c| c.join("key"));
+    let (repository, is_default) = match &global.repo {
+        Some(path) => (path.clone(), false),
+        None => (data.ok_or_else(missing)?.join("repository"), true),
+    };
+    Ok(Places { repository, is_default, default_key: default_key.unwrap_or_default(), cache })
+}
+
+enum Home {
+    Folder(PathBuf),
+    /// Root without a home: services.
+    System,
+    None,
+}
+
+fn home() -> Home {
+    if let Some(home) = std::env::var_os("HOME").map(PathBuf::from)
+        && home.is_absolute()
+    {
+        return Home::Folder(home);
+    }
+    let uid = rustix::process::geteuid();
+    if uid.is_root() {
+        return Home::System;
+    }
+    match uzers::get_user_by_uid(uid.as_raw()) {
+        Some(user) => Home::Folder(uzers::os::unix::UserExt::home_dir(&user).to_owned()),
+        None => Home::None,
+    }
+}
+
+/// Opens the repository in use.
+///
+/// # Errors
+/// When there is none or no key opens it.
+pub fn open(global: &Global) -> Result<Repository, Failure> {
+    let places = places(global)?;
+    open_at(global, &places)
+}
+
+/// Opens the repository at known places.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_at(global: &Global, places: &Places) -> Result<Repository, Failure> {
+    let store = store(&places.repository)?;
+    let unlock = key::unlock(global, places)?;
+    let repository = Repository::open(Arc::new(store), unlock, &places.cache)?;
+    for warning in repository.warnings() {
+        crate::cli::show::warning(&describe(warning));
+    }
+    Ok(repository)
+}
+
+/// The store in a folder.
+///
+/// # Errors
+/// When there is no such folder, or it holds no repository.
+pub fn store(path: &Path) -> Result<LocalStore, Failure> {
+    let location = || path.display().to_string();
+    if !path.join(esker_format::names::CONFIG).exists() {
+        let unfinished = path.join("log/0/0").exists();
+        // A folder that may not be looked into is an error of its own kind.
+        match std::fs::metadata(path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(crate::repository::Error::Io {
+                    action: "look into",
+                    path: location(),
+                    source: e,
+                }
+                .into());
+            }
+            _ if unfinished => {
+                return Err(crate::repository::Error::Unfinished { location: location() }.into());
+            }
+            _ => return Err(crate::repository::Error::NoRepository { location: location() }.into()),
+        }
+    }
+    Ok(LocalStore::open(path)?)
+}
+
+/// An error and its causes in one line.
+pub fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let next = cause.to_string();
+        if !text.ends_with(&next) {
+            text = format!("{text}: {next}");
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,215 @@
+//! `esker snapshot`: save directories and files.
+
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::place::{self, Places, places};
+use crate::cli::progress::{Bar, Status};
+use crate::cli::{Global, Outcome, init, show, signals};
+use crate::pipeline::{self, Progress, Report, Request};
+use crate::repository::{Repository, shorten};
+use crate::source::{Identity, Skip};
+use serde::Serialize;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Save directories and files as one snapshot
+///
+/// Paths are stored under their absolute names. What cannot be read is listed at the end, the rest
+/// is saved, and the exit code is 3. The repository itself, its caches and the key file are left out.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Files and directories
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Name of the series; the paths when not given
+    #[arg(long, value_name = "TEXT")]
+    label: Option<String>,
+    /// Name of this host
+    #[arg(long, value_name = "NAME")]
+    host: Option<String>,
+    /// Remark to find it by; can be given several times
+    #[arg(long = "tag", value_name = "TEXT")]
+    tags: Vec<String>,
+    /// Threads that do the work; one for each core when not given
+    #[arg(long, value_name = "N")]
+    threads: Option<std::num::NonZeroUsize>,
+}
+
+#[derive(Serialize)]
+struct Counts {
+    files: u64,
+    directories: u64,
+    others: u64,
+    bytes: u64,
+    new: u64,
+    changed: u64,
+    unchanged: u64,
+    removed: u64,
+    added_bytes: u64,
+    stored_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    snapshot: String,
+    host: String,
+    label: String,
+    start: String,
+    end: String,
+    base: Option<String>,
+    complete: bool,
+    counts: Counts,
+    problems_total: u64,
+    problems: Vec<(String, String)>,
+    left_out: Vec<(String, &'static str)>,
+}
+
+pub fn run(global: &Global, args: &Args) -> Outcome {
+    let places = places(global)?;
+    if places.is_default && !places.repository.join(esker_format::names::CONFIG).exists() {
+        init::make_default(global, &places)?;
+    }
+    let mut repository = place::open_at(global, &places)?;
+    let mut tags = args.tags.clone();
+    tags.sort();
+    tags.dedup();
+    let request = Request {
+        paths: args.paths.clone(),
+        host: args.host.clone().unwrap_or_else(host),
+        label: args.label.clone(),
+        tags,
+        start: show::now(),
+        clock: show::now,
+        threads: args.threads.map_or_else(cores, std::num::NonZero::get),
+        skip: skips(global, &places, &repository),
+        program: concat!("esker ", env!("CARGO_PKG_VERSION")).to_owned(),
+    };
+    let progress = Arc::new(Progress::default());
+    let report = {
+        let watched = Arc::clone(&progress);
+        let _bar = Bar::follow(global, move || status(&watched));
+        pipeline::snapshot(&mut repository, &request, &progress, signals::stop())?
+    };
+    for problem in &report.problems {
+        show::warning(&format!("{} {}", show::name(&problem.path), problem.message));
+    }
+    let more = report.summary.problems - report.problems.len() as u64;
+    if more > 0 {
+        show::warning(&format!("and {more} more"));
+    }
+    if !report.indexed {
+        show::warning(
+            "the index database could not be written; the next run reads the index from the repository",
+        );
+    }
+    if global.json {
+        show::json(&shown(&report))?;
+    } else if !global.quiet {
+        print(&report, global)?;
+    }
+    Ok(if report.summary.problems > 0 { Exit::Partial } else { Exit::Ok })
+}
+
+fn print(report: &Report, global: &Global) -> Result<(), Failure> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    let c = &report.summary.counts;
+    for (path, what) in &report.left_out {
+        writeln!(out, "left out: {} ({what})", show::name(path))?;
+    }
+    writeln!(
+        out,
+        "{}, {}, {} other, {}",
+        show::count(c.files, "file", "files"),
+        show::count(c.directories, "directory", "directories"),
+        c.others,
+        show::size(c.bytes)
+    )?;
+    writeln!(
+        out,
+        "new {}, changed {}, unchanged {}, gone {}",
+        c.new, c.changed, c.unchanged, c.removed
+    )?;
+    writeln!(out, "added {} ({} stored)", show::size(c.added), show::size(c.stored))?;
+    if report.summary.problems > 0 {
+        let things = show::count(report.summary.problems, "thing", "things");
+        writeln!(out, "partial: {things} could not be saved whole")?;
+    }
+    let id = shorten(&report.snapshot);
+    writeln!(out, "snapshot {id}")?;
+    let repo = match &global.repo {
+        Some(path) => format!("--repo {} ", path.display()),
+        None => String::new(),
+    };
+    writeln!(out, "restore it with: esker {repo}restore {id} TARGET")?;
+    Ok(())
+}
+
+fn shown(report: &Report) -> Shown {
+    let s = &report.summary;
+    Shown {
+        snapshot: report.snapshot.to_string(),
+        host: s.host.clone(),
+        label: s.label.clone(),
+        start: show::utc(s.start),
+        end: show::utc(s.end),
+        base: s.base.map(|id| id.to_string()),
+        complete: s.problems == 0,
+        counts: Counts {
+            files: s.counts.files,
+            directories: s.counts.directories,
+            others: s.counts.others,
+            bytes: s.counts.bytes,
+            new: s.counts.new,
+            changed: s.counts.changed,
+            unchanged: s.counts.unchanged,
+            removed: s.counts.removed,
+            added_bytes: s.counts.added,
+            stored_bytes: s.counts.stored,
+        },
+        problems_total: s.problems,
+        problems: report
+            .problems
+            .iter()
+            .map(|p| (show::json_name(&p.path), p.message.clone()))
+            .collect(),
+        left_out: report.left_out.iter().map(|(p, what)| (show::json_name(p), *what)).collect(),
+    }
+}
+
+/// What must not be saved: the repository would grow into itself, and the key does not belong
+/// where it opens things.
+fn skips(global: &Global, places: &Places, repository: &Repository) -> Vec<Skip> {
+    let mut skip = Vec::new();
+    if let Some((device, inode)) = repository.store().local_identity() {
+        skip.push(Skip { what: "the repository", identity: Identity { device, inode } });
+    }
+    let key = global.key_file.as_ref().unwrap_or(&places.default_key);
+    let mut add = |what, path: &Path| {
+        if let Ok(found) = std::fs::metadata(path) {
+            let identity = Identity { device: found.dev(), inode: found.ino() };
+            skip.push(Skip { what, identity });
+        }
+    };
+    add("the cache", &places.cache);
+    add("the key file", key);
+    skip
+}
+
+fn status(progress: &Progress) -> Status {
+    Status {
+        entries: progress.entries.load(Ordering::Relaxed),
+        bytes: progress.bytes.load(Ordering::Relaxed),
+        of_bytes: progress.seen_bytes.load(Ordering::Relaxed),
+        of_is_final: progress.walked.load(Ordering::Relaxed),
+    }
+}
+
+fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
+}

@@ -1,0 +1,130 @@
+//! The snapshot that a run is compared with, and the series that it continues.
+
+use crate::pipeline::{BaseMap, new_series};
+use crate::repository::{Bounds, Error, Found, Repository, Result};
+use esker_format::FormatError;
+use esker_format::chunking::{Cutter, PROFILE_FILES};
+use esker_format::ids::{SeriesId, SnapshotId};
+use esker_format::page::{Entry, PageRef};
+use esker_format::path::MapKey;
+
+/// The last snapshot of a series.
+pub struct Base {
+    /// The series: the base's, or a new one.
+    pub series: SeriesId,
+    /// The snapshot, when there is one that can be read.
+    pub snapshot: Option<SnapshotId>,
+    root: Option<(PageRef, u8)>,
+}
+
+impl Base {
+    /// The last snapshot of this host and label.
+    ///
+    /// # Errors
+    /// When the log cannot be read. A base that is damaged or not for this key's eyes is none.
+    pub fn find(repository: &Repository, host: &str, label: &str) -> Result<Self> {
+        let same =
+            |s: &&crate::repository::Snapshot| s.summary.host == host && s.summary.label == label;
+        let all = repository.snapshots()?;
+        let Some(last) = all.iter().rev().find(same) else {
+            return Ok(Self { series: new_series(), snapshot: None, root: None });
+        };
+        let manifest = repository.manifest(last.id).ok();
+        let root = manifest.and_then(|m| Some((m.root?, m.root_level as u8)));
+        let snapshot = root.is_some().then_some(last.id);
+        Ok(Self { series: last.summary.series, snapshot, root })
+    }
+
+    /// A walk through its entries, beside the new ones.
+    pub fn entries(&self) -> BaseEntries {
+        let root = self.root.as_ref().map(|(page, level)| (page, *level));
+        BaseEntries { map: BaseMap::new(root, Bounds::All), next: None, over: false }
+    }
+}
+
+/// How an entry compares with the base.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compared {
+    /// The base does not have it.
+    New,
+    /// The base has another.
+    Changed,
+    /// The base has the same.
+    Same,
+}
+
+/// The entries of the base, in step with the new ones.
+pub struct BaseEntries {
+    map: BaseMap,
+    next: Option<Entry>,
+    over: bool,
+}
+
+impl BaseEntries {
+    /// Compares an entry; also returns how many of the base were passed because they are gone.
+    ///
+    /// # Errors
+    /// When store or index fail; damage of the base is only a worse comparison.
+    pub fn compare(
+        &mut self,
+        entry: &Entry,
+        chunks: &mut crate::repository::Chunks,
+    ) -> Result<(Compared, u64)> {
+        let mut gone = 0;
+        loop {
+            self.fill(chunks)?;
+            let Some(old) = &self.next else { return Ok((Compared::New, gone)) };
+            match old.key.cmp(&entry.key) {
+                std::cmp::Ordering::Less => {
+                    gone += 1;
+                    self.next = None;
+                }
+                std::cmp::Ordering::Greater => return Ok((Compared::New, gone)),
+                std::cmp::Ordering::Equal => {
+                    let same = old.node == entry.node;
+                    self.next = None;
+                    return Ok((if same { Compared::Same } else { Compared::Changed }, gone));
+                }
+            }
+        }
+    }
+
+    /// Entries of the base behind the last new one.
+    ///
+    /// # Errors
+    /// As [`BaseEntries::compare`].
+    pub fn rest(&mut self, chunks: &mut crate::repository::Chunks) -> Result<u64> {
+        let mut gone = 0;
+        loop {
+            self.fill(chunks)?;
+            if self.next.take().is_none() {
+                return Ok(gone);
+            }
+            gone += 1;
+        }
+    }
+
+    fn fill(&mut self, chunks: &mut crate::repository::Chunks) -> Result<()> {
+        while self.next.is_none() && !self.over {
+            match self.map.next(chunks)? {
+                Some(Found::Entry(entry)) => self.next = Some(*entry),
+                Some(Found::Lost { .. }) => {}
+                None => self.over = true,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The cutter for files, with the repository's own sizes.
+pub fn cutter(repository: &Repository) -> Result<Cutter> {
+    let unknown =
+        FormatError::Unsupported { what: "chunking profile", number: PROFILE_FILES.into() };
+    let profile = repository.config().profile(PROFILE_FILES).cloned().ok_or(unknown)?;
+    Cutter::new(profile, &repository.access().scope_keys.gear).map_err(Error::from)
+}
+
+/// The key of the root, for counts that leave it out.
+pub fn is_root(key: &MapKey) -> bool {
+    *key == MapKey::root()
+}

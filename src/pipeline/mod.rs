@@ -1,0 +1,169 @@
+//! One backup of directories, top to bottom.
+//!
+//! ```text
+//! sequence   walk in map order, cut large files              one thread
+//! work       read, identify, gather, compress, seal, pack    a thread for each core
+//! collect    nodes in order -> pages, problems, counts       the calling thread
+//! commit     segment, manifest, barrier, one log entry
+//! ```
+//! Results come back with the number of their task, so that the path map is built in order
+//! whatever order the work is done in. Queues are bounded, and so is the memory.
+
+mod base;
+mod collect;
+mod error;
+mod sequence;
+mod task;
+mod worker;
+
+pub use error::{Error, Result};
+pub use task::Progress;
+
+use crate::repository::{Map, Repository, Session};
+use crate::source::{Roots, Skip, Walk};
+use base::Base;
+use collect::{Collected, Collector};
+use esker_format::cbor::Extra;
+use esker_format::chunking::PROFILE_FILES;
+use esker_format::ids::{SeriesId, SnapshotId};
+use esker_format::node::Time;
+use esker_format::snapshot::{Counts, Manifest, Problem, Summary};
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use task::queues;
+
+/// What to save, and as what.
+pub struct Request {
+    /// Files and directories.
+    pub paths: Vec<PathBuf>,
+    /// Name of the host.
+    pub host: String,
+    /// Label of the series; the paths when there is none.
+    pub label: Option<String>,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// When the run began.
+    pub start: Time,
+    /// Gives the time when the run ends.
+    pub clock: fn() -> Time,
+    /// Threads that do the work.
+    pub threads: usize,
+    /// What must not be saved.
+    pub skip: Vec<Skip>,
+    /// Program and version.
+    pub program: String,
+}
+
+/// What was saved.
+#[derive(Debug)]
+pub struct Report {
+    /// The snapshot.
+    pub snapshot: SnapshotId,
+    /// What lists show of it.
+    pub summary: Summary,
+    /// What could not be saved whole: the first of them.
+    pub problems: Vec<Problem>,
+    /// What was left out on purpose, and what it is.
+    pub left_out: Vec<(Vec<u8>, &'static str)>,
+    /// Whether the index database learned of it.
+    pub indexed: bool,
+}
+
+/// Takes a snapshot of directories and files.
+///
+/// # Errors
+/// When nothing could be saved, store or log fail, or `stop` was set; then there is no snapshot.
+pub fn snapshot(
+    repository: &mut Repository,
+    request: &Request,
+    progress: &Progress,
+    stop: &AtomicBool,
+) -> Result<Report> {
+    let roots = Roots::resolve(&request.paths)?;
+    if roots.paths.is_empty() {
+        return Err(Error::NothingToSave(roots.missing));
+    }
+    let label = request.label.clone().unwrap_or_else(|| default_label(&roots));
+    let base = Base::find(repository, &request.host, &label)?;
+    let cutter = base::cutter(repository)?;
+    let session = Session::begin(repository, request.threads)?;
+    let (sequence_ends, worker_ends, collector_ends) = queues(request.threads);
+
+    let collected = std::thread::scope(|scope| -> Result<Collected> {
+        let walk = Walk::new(&roots, request.skip.clone(), request.threads.min(4));
+        let (session, cutter) = (&session, &cutter);
+        let mut stages = vec![
+            scope.spawn(|| sequence::run(walk, cutter, session, sequence_ends, progress, stop)),
+        ];
+        for thread in 0..request.threads {
+            let (lookup, ends) = (repository.lookup()?, worker_ends.clone());
+            let run = move || worker::run(thread, session, cutter, lookup, &ends, progress);
+            stages.push(scope.spawn(run));
+        }
+        drop(worker_ends);
+        let collector = Collector::new(session, repository, &base)?;
+        let collected = collector.run(collector_ends, &roots, repository, stop);
+        for stage in stages {
+            stage.join().map_err(|_| crate::repository::Error::Thread)??;
+        }
+        collected
+    })?;
+
+    let Collected { root, counts, problems, problems_total, left_out } = collected;
+    let mut summary = Summary {
+        series: base.series,
+        host: request.host.clone(),
+        label,
+        tags: request.tags.clone(),
+        paths: roots.paths.iter().map(|p| path_bytes(p)).collect(),
+        start: request.start,
+        end: (request.clock)(),
+        counts,
+        problems: problems_total,
+        base: base.snapshot,
+        position: None,
+        requires: Vec::new(),
+        replaces: None,
+        extra: Extra::default(),
+    };
+    let mut made = None;
+    let finished = session.commit(repository, |added, stored| {
+        summary.counts = Counts { added, stored, ..summary.counts.clone() };
+        let (root, root_level) = match &root {
+            Some((page, level)) => (Some(page.clone()), u32::from(*level)),
+            None => (None, 0),
+        };
+        let manifest = Manifest {
+            summary: summary.clone(),
+            root,
+            root_level,
+            profiles: vec![PROFILE_FILES],
+            problems: problems.clone(),
+            program: request.program.clone(),
+            extra: Extra::default(),
+        };
+        made = Some(summary);
+        manifest
+    })?;
+    let summary = made.ok_or(crate::repository::Error::Thread)?;
+    let (snapshot, indexed) = (finished.snapshot, finished.indexed);
+    Ok(Report { snapshot, summary, problems, left_out, indexed })
+}
+
+/// The series of a run without a label: what it saves.
+fn default_label(roots: &Roots) -> String {
+    let paths: Vec<String> = roots.paths.iter().map(|p| p.to_string_lossy().into_owned()).collect();
+    paths.join(" ")
+}
+
+fn path_bytes(path: &std::path::Path) -> Vec<u8> {
+    std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()).to_vec()
+}
+
+/// A series that was never seen before.
+fn new_series() -> SeriesId {
+    SeriesId::new(crate::repository::entropy().take())
+}
+
+/// The walk through a base snapshot.
+type BaseMap = Map;

@@ -1,0 +1,313 @@
+//! A worker: reads small files in place, names their chunks, and gathers what is new.
+
+use crate::pipeline::task::{Done, Output, Progress, Saved, Task, Work, WorkerEnds};
+use crate::repository::{FrameWriter, Kept, Lookup, Result, Session};
+use crate::source::{
+    Listed, MetadataError, Opened, Owners, Reading, Stat, Subject, node, open, read_link, xattrs_of,
+};
+use esker_format::chunking::Cutter;
+use esker_format::content::{Content, Item};
+use esker_format::limits::{INLINE_MAX, ITEMS_INLINE_MAX, XATTRS_INLINE_MAX};
+use esker_format::list::ListBuilder;
+use esker_format::node::{Fidelity, Node, NodeKind, Xattrs, encode_xattrs, xattrs_size};
+use esker_format::path::MapKey;
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// How often a file that changes while it is read is read again.
+const READ_AGAIN: u32 = 3;
+
+/// Does tasks until there are none, then closes the last frame.
+///
+/// # Errors
+/// When that fails; failures of tasks go to the collector.
+pub fn run(
+    thread: usize,
+    session: &Session,
+    cutter: &Cutter,
+    lookup: Lookup,
+    ends: &WorkerEnds,
+    progress: &Progress,
+) -> Result<()> {
+    let mut worker = Worker {
+        session,
+        cutter,
+        lookup,
+        data: FrameWriter::data(thread),
+        pages: FrameWriter::pages(),
+        owners: Owners::default(),
+        scratch: Vec::new(),
+    };
+    for Task { number, work } in &ends.tasks {
+        let output = match work {
+            Work::Entries { parent, directory, entries } => {
+                worker.entries(&parent, directory.as_fd(), entries, progress).map(Output::Entries)
+            }
+            Work::Piece { buffer, chunks } => {
+                let items = worker.piece(&buffer, &chunks);
+                progress.done(0, chunks.iter().map(|c| *c as u64).sum());
+                let _ = ends.buffers.try_send(buffer);
+                items.map(Output::Items)
+            }
+        };
+        let failed = output.is_err();
+        let _ = ends.done.send(Done { number, output });
+        if failed {
+            return Ok(());
+        }
+    }
+    worker.data.flush(session.packer())?;
+    worker.pages.flush(session.packer())
+}
+
+struct Worker<'s> {
+    session: &'s Session,
+    cutter: &'s Cutter,
+    lookup: Lookup,
+    data: FrameWriter,
+    pages: FrameWriter,
+    owners: Owners,
+    /// Memory for files that are cut.
+    scratch: Vec<u8>,
+}
+
+impl Worker<'_> {
+    fn entries(
+        &mut self,
+        parent: &[u8],
+        directory: BorrowedFd<'_>,
+        entries: Vec<Listed>,
+        progress: &Progress,
+    ) -> Result<Vec<Saved>> {
+        let mut out = Vec::with_capacity(entries.len());
+        for Listed { name, stat } in entries {
+            let key = MapKey { parent: parent.to_vec(), name: name.as_bytes().to_vec() };
+            let saved = self.entry(key, directory, &name, stat)?;
+            progress.done(1, saved.node.as_ref().map_or(0, Node::len));
+            out.push(saved);
+        }
+        Ok(out)
+    }
+
+    fn entry(
+        &mut self,
+        key: MapKey,
+        directory: BorrowedFd<'_>,
+        name: &CStr,
+        stat: io::Result<Stat>,
+    ) -> Result<Saved> {
+        let gone = |key, problem: String| Ok(Saved { key, node: None, problem: Some(problem) });
+        let stat = match stat {
+            Ok(stat) => stat,
+            Err(error) => return gone(key, vanished(&error, "cannot be looked at")),
+        };
+        if let Err(error) = key.check() {
+            return gone(key, format!("cannot be stored: {error}"));
+        }
+        let Some(kind) = stat.kind() else {
+            return gone(key, "is of a kind that is not known".to_owned());
+        };
+        let mut node = node_of(self.session, &mut self.owners, &stat, kind);
+        let mut problem = None;
+        match kind {
+            NodeKind::File => return self.file(key, node, directory, name, stat),
+            NodeKind::Symlink => match read_link(directory, name) {
+                Ok(target) => node.target = Some(target),
+                Err(error) => return gone(key, vanished(&error.source, "cannot be read")),
+            },
+            _ => {}
+        }
+        let name = if name.is_empty() { c"." } else { name };
+        attach(self, &mut node, xattrs_of(&Subject::Name(directory, name)), &mut problem)?;
+        Ok(Saved { key, node: Some(node), problem })
+    }
+
+    /// Saves a file that is small enough for one thread.
+    fn file(
+        &mut self,
+        key: MapKey,
+        mut node: Node,
+        directory: BorrowedFd<'_>,
+        name: &CStr,
+        stat: Stat,
+    ) -> Result<Saved> {
+        let mut problem = None;
+        let file = match open(directory, name) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Saved { key, node: None, problem: Some(vanished(&error, "")) });
+            }
+            Err(error) => {
+                node.size = Some(stat.size);
+                node.fidelity = Some(Fidelity::Unreadable);
+                let problem = Some(format!("cannot be read: {error}"));
+                return Ok(Saved { key, node: Some(node), problem });
+            }
+        };
+        let mut before = stat;
+        let mut tries = 0;
+        let (read, after) = loop {
+            tries += 1;
+            let read = self.read(&file, before.size)?;
+            match file.stat() {
+                // Equal before and after: what was read is one state of the file.
+                Ok(after) if after == before => break (read, before),
+                Ok(after) if tries < READ_AGAIN => before = after,
+                Ok(after) => {
+                    problem = Some("changed while it was read".to_owned());
+                    node.fidelity = Some(Fidelity::Changed);
+                    break (read, after);
+                }
+                Err(_) => break (read, before),
+            }
+        };
+        if after != stat {
+            let fidelity = node.fidelity;
+            node = node_of(self.session, &mut self.owners, &after, NodeKind::File);
+            node.fidelity = fidelity;
+        }
+        node.size = Some(read.len);
+        node.content = read.content;
+        if let Some(error) = read.error {
+            node.fidelity = Some(Fidelity::Damaged);
+            problem = Some(format!("could be read only in part: {error}"));
+        }
+        attach(self, &mut node, xattrs_of(&Subject::Open(file.fd())), &mut problem)?;
+        Ok(Saved { key, node: Some(node), problem })
+    }
+
+    /// Reads up to `size` bytes and stores what is new of them.
+    fn read(&mut self, file: &Opened, size: u64) -> Result<Read> {
+        let mut reading = Reading::default();
+        let size = size as usize;
+        let whole = size <= self.cutter.profile().min as usize;
+        // A file that is one chunk is read to where it will be compressed.
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let space = if whole {
+            self.data.space(size, self.session.packer())?
+        } else {
+            if scratch.len() < size {
+                scratch.resize(size, 0);
+            }
+            &mut scratch[..size]
+        };
+        let (len, error) = match file.read(0, space, &mut reading) {
+            Ok(len) => (len, None),
+            Err((len, error)) => (len, Some(error)),
+        };
+        file.release(&mut reading, len as u64);
+        let bytes = &space[..len];
+        let content = if len == 0 {
+            None
+        } else if len <= INLINE_MAX {
+            Some(Content::Inline(bytes.to_vec()))
+        } else if whole {
+            let id = self.session.access().scope_keys.data_id(bytes);
+            if self.session.claim(&id, len, &mut self.lookup)? == Kept::New {
+                self.data.keep(id, len);
+            }
+            Some(Content::Items(vec![Item::Data(id, len as u64)]))
+        } else {
+            Some(self.cut(&scratch[..len])?)
+        };
+        self.scratch = scratch;
+        Ok(Read { content, len: len as u64, error })
+    }
+
+    /// Cuts a file that is in memory as a whole.
+    fn cut(&mut self, bytes: &[u8]) -> Result<Content> {
+        let mut items = Vec::new();
+        let mut at = 0;
+        while at < bytes.len() {
+            let end = at + self.cutter.cut(&bytes[at..], true)?;
+            items.push(self.chunk(&bytes[at..end])?);
+            at = end;
+        }
+        if items.len() <= ITEMS_INLINE_MAX {
+            return Ok(Content::Items(items));
+        }
+        let Self { session, pages, lookup, .. } = self;
+        let mut store = |page: &[u8]| session.page(page, pages, lookup);
+        let mut list = ListBuilder::default();
+        for item in items {
+            list.push(item, &mut store)?;
+        }
+        list.finish(&mut store).map(Content::List)
+    }
+
+    fn piece(&mut self, buffer: &[u8], chunks: &[usize]) -> Result<Vec<Item>> {
+        let mut at = 0;
+        let mut items = Vec::with_capacity(chunks.len());
+        for len in chunks {
+            items.push(self.chunk(&buffer[at..at + len])?);
+            at += len;
+        }
+        Ok(items)
+    }
+
+    /// Names a chunk and stores it if it is new.
+    fn chunk(&mut self, bytes: &[u8]) -> Result<Item> {
+        let len = bytes.len() as u64;
+        if is_zero(bytes) {
+            return Ok(Item::Zero(len));
+        }
+        let id = self.session.access().scope_keys.data_id(bytes);
+        if self.session.claim(&id, bytes.len(), &mut self.lookup)? == Kept::New {
+            self.data.space(bytes.len(), self.session.packer())?.copy_from_slice(bytes);
+            self.data.keep(id, bytes.len());
+        }
+        Ok(Item::Data(id, len))
+    }
+}
+
+/// What reading a file gave.
+struct Read {
+    content: Option<Content>,
+    len: u64,
+    error: Option<io::Error>,
+}
+
+/// A node without content.
+pub fn node_of(session: &Session, owners: &mut Owners, stat: &Stat, kind: NodeKind) -> Node {
+    let keys = &session.access().scope_keys;
+    node(stat, kind, owners, || keys.link_group(stat.identity.device, stat.identity.inode))
+}
+
+/// Gives a node its extended attributes; many of them go to a page of their own.
+fn attach(
+    worker: &mut Worker<'_>,
+    node: &mut Node,
+    xattrs: std::result::Result<Vec<(Vec<u8>, Vec<u8>)>, MetadataError>,
+    problem: &mut Option<String>,
+) -> Result<()> {
+    let list = match xattrs {
+        Ok(list) if list.is_empty() => return Ok(()),
+        Ok(list) => list,
+        Err(error) => {
+            problem.get_or_insert_with(|| format!("{error}: {}", error.source));
+            return Ok(());
+        }
+    };
+    node.xattrs = Some(if xattrs_size(&list) <= XATTRS_INLINE_MAX {
+        Xattrs::Inline(list)
+    } else {
+        let page = encode_xattrs(&list);
+        let id = worker.session.page(&page, &mut worker.pages, &mut worker.lookup)?;
+        Xattrs::Page(id, page.len() as u64)
+    });
+    Ok(())
+}
+
+fn vanished(error: &io::Error, what: &str) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "vanished while it was saved".to_owned(),
+        _ => format!("{what}: {error}"),
+    }
+}
+
+/// Whether all bytes are zero; the first look settles it nearly always.
+fn is_zero(bytes: &[u8]) -> bool {
+    let (head, rest) = bytes.split_at(bytes.len().min(64));
+    head.iter().all(|b| *b == 0) && rest.iter().all(|b| *b == 0)
+}

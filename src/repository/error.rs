@@ -1,0 +1,167 @@
+//! What can go wrong with a repository, as data.
+
+use crate::store::{StoreError, StoreErrorKind};
+use esker_format::FormatError;
+use esker_format::ids::{SessionId, SnapshotId};
+
+/// The result of a repository operation.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An object has bytes that break the format, or is not the object that was asked for.
+    #[error("{object} is damaged")]
+    Damaged {
+        /// Name of the object.
+        object: String,
+        /// What is wrong with it.
+        source: FormatError,
+    },
+    /// An object that the log names is not in the store.
+    #[error("{object} is missing from the store")]
+    Missing {
+        /// Name of the object.
+        object: String,
+    },
+    /// A newer version of esker made this.
+    #[error("{object} was written by a newer esker")]
+    Newer {
+        /// Name of the object.
+        object: String,
+        /// What is newer.
+        source: FormatError,
+    },
+    /// There is no repository at this place.
+    #[error("{location} holds no esker repository")]
+    NoRepository {
+        /// Where it was looked for.
+        location: String,
+    },
+    /// A repository is there already.
+    #[error("{location} holds an esker repository already")]
+    AlreadyThere {
+        /// Where it is.
+        location: String,
+    },
+    /// An earlier `init` was interrupted before the repository was complete.
+    #[error("{location} holds an esker repository that was never finished")]
+    Unfinished {
+        /// Where it is.
+        location: String,
+    },
+    /// The key does not open this repository.
+    #[error("the key does not open this repository: {reason}")]
+    WrongKey {
+        /// Why.
+        reason: String,
+    },
+    /// Content can be read with the owner's key only.
+    #[error("this needs the owner's key; a writer's key cannot read content")]
+    NeedsOwner,
+    /// No snapshot goes by this name.
+    #[error("no snapshot {selector}")]
+    NoSnapshot {
+        /// What was asked for.
+        selector: String,
+    },
+    /// Several snapshots go by this name.
+    #[error("{selector} names several snapshots: {}", list(candidates))]
+    AmbiguousSnapshot {
+        /// What was asked for.
+        selector: String,
+        /// What it could mean.
+        candidates: Vec<SnapshotId>,
+    },
+    /// A path that is not in the snapshot.
+    #[error("{path} is not in snapshot {snapshot}")]
+    NoPath {
+        /// The path, made printable.
+        path: String,
+        /// The snapshot, shortened.
+        snapshot: String,
+    },
+    /// The entry breaks a rule of the log in the state that it would follow.
+    #[error("the log does not take the entry: {rule}")]
+    Refused {
+        /// The rule.
+        rule: &'static str,
+    },
+    /// Others were faster, too often.
+    #[error("session {session} lost the race for the log too often")]
+    LostRace {
+        /// The session.
+        session: SessionId,
+    },
+    /// A chunk that a snapshot needs is in no pack.
+    #[error("chunk {id} is in no pack")]
+    NoChunk {
+        /// The chunk.
+        id: String,
+    },
+    /// The index database failed.
+    #[error("index database {path}")]
+    Database {
+        /// Where it is.
+        path: String,
+        /// What failed.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A file of this machine could not be used.
+    #[error("cannot {action} {path}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: String,
+        /// What failed.
+        source: std::io::Error,
+    },
+    /// A sealed frame did not open to what was sealed: memory or processor of this machine fail.
+    #[error("a frame did not open to what was sealed in it: this machine computes wrongly")]
+    SelfTest,
+    /// A value that is made here breaks the format.
+    #[error("cannot encode")]
+    Encode(#[from] FormatError),
+    /// The run was asked to stop.
+    #[error("stopped by a signal")]
+    Interrupted,
+    /// A thread of this run ended without an answer.
+    #[error("a thread of this run failed")]
+    Thread,
+}
+
+impl Error {
+    /// Damage found while reading an object: [`Error::Newer`] when only the version is at fault.
+    pub fn damaged(object: impl Into<String>, source: FormatError) -> Self {
+        let object = object.into();
+        match source {
+            FormatError::Unsupported { .. } => Self::Newer { object, source },
+            source => Self::Damaged { object, source },
+        }
+    }
+
+    /// The same error, with NotFound told as a missing object.
+    pub fn from_read(error: StoreError) -> Self {
+        match error.kind() {
+            StoreErrorKind::NotFound => Self::Missing { object: error.name.clone() },
+            StoreErrorKind::Truncated | StoreErrorKind::TooLarge => Self::Damaged {
+                object: error.name.clone(),
+                source: FormatError::Length { what: "object" },
+            },
+            _ => Self::Store(error),
+        }
+    }
+
+    /// Whether something in the repository is lost or changed, as opposed to out of reach.
+    pub const fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::Missing { .. } | Self::NoChunk { .. })
+    }
+}
+
+fn list(ids: &[SnapshotId]) -> String {
+    ids.iter().map(|id| id.to_string()[..16].to_owned()).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,148 @@
+//! Gathers new chunks into frames, on one thread: read in place, compress, compare, hand over.
+
+use crate::repository::error::Result;
+use crate::repository::packer::{Packed, Packer, compare};
+use esker_format::codec::{Compressor, Decompressor};
+use esker_format::frame::FrameType;
+use esker_format::ids::ChunkId;
+
+/// Plaintext of a data frame. 2 MiB compresses 1.5 % better than 1 MiB on source code.
+const DATA_TARGET: usize = 2 << 20;
+/// Plaintext of a frame of pages: small, because a look-up opens one frame for each level.
+const PAGE_TARGET: usize = 256 << 10;
+/// Every so many frames the levels are compared again.
+const PROBE_EVERY: u32 = 8;
+/// Bytes of a frame that the comparison looks at.
+const PROBE_LEN: usize = 128 << 10;
+
+/// Whether a chunk was stored or is known already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// It is new and was stored.
+    New,
+    /// It was there.
+    Known,
+}
+
+/// Gathers chunks of one type.
+pub struct FrameWriter {
+    frame_type: FrameType,
+    thread: usize,
+    /// Memory for the plaintext; `used` bytes of it are the frame.
+    buffer: Vec<u8>,
+    used: usize,
+    chunks: Vec<(ChunkId, u32)>,
+    body: Vec<u8>,
+    scratch: Vec<u8>,
+    compressor: Compressor,
+    decompressor: Decompressor,
+    level: Level,
+}
+
+impl FrameWriter {
+    /// A writer for data chunks, used by thread number `thread`.
+    pub fn data(thread: usize) -> Self {
+        Self::new(FrameType::Data, thread)
+    }
+
+    /// A writer for pages.
+    pub fn pages() -> Self {
+        Self::new(FrameType::Page, 0)
+    }
+
+    fn new(frame_type: FrameType, thread: usize) -> Self {
+        Self {
+            frame_type,
+            thread,
+            buffer: Vec::new(),
+            used: 0,
+            chunks: Vec::new(),
+            body: Vec::new(),
+            scratch: Vec::new(),
+            compressor: Compressor::default(),
+            decompressor: Decompressor::default(),
+            level: Level::default(),
+        }
+    }
+
+    /// Memory for the next chunk, of `len` bytes; the frame before it is closed when it is full.
+    /// What is written there counts once [`FrameWriter::keep`] is called, and else is overwritten.
+    ///
+    /// # Errors
+    /// As [`FrameWriter::flush`].
+    pub fn space(&mut self, len: usize, packer: &Packer) -> Result<&mut [u8]> {
+        let target = match self.frame_type {
+            FrameType::Data => DATA_TARGET,
+            FrameType::Page => PAGE_TARGET,
+        };
+        if self.used > 0 && self.used + len > target {
+            self.flush(packer)?;
+        }
+        let end = self.used + len;
+        if self.buffer.len() < end {
+            self.buffer.resize(end.max(target), 0);
+        }
+        Ok(&mut self.buffer[self.used..end])
+    }
+
+    /// Makes the first `len` bytes of the space the next chunk of the frame.
+    pub fn keep(&mut self, id: ChunkId, len: usize) {
+        self.used += len;
+        self.chunks.push((id, len as u32));
+    }
+
+    /// Closes the frame: compresses it, compares, and hands it over.
+    ///
+    /// # Errors
+    /// When the store fails, or this machine computes wrongly.
+    pub fn flush(&mut self, packer: &Packer) -> Result<()> {
+        if self.used == 0 {
+            return Ok(());
+        }
+        let plain = &self.buffer[..self.used];
+        let level = self.level.choose(plain, &mut self.compressor, &mut self.body);
+        let codec = self.compressor.compress(level, plain, &mut self.body);
+        compare(codec, &self.body, plain, &mut self.decompressor, &mut self.scratch)?;
+        let mut packed = Packed {
+            frame_type: self.frame_type,
+            codec,
+            plain_len: self.used as u32,
+            chunks: std::mem::take(&mut self.chunks),
+            body: std::mem::take(&mut self.body),
+        };
+        self.used = 0;
+        match self.frame_type {
+            FrameType::Data => {
+                packer.add(self.thread, &mut packed, &mut self.scratch)?;
+                (self.chunks, self.body) = (packed.chunks, packed.body);
+            }
+            FrameType::Page => packer.add_pages(packed)?,
+        }
+        Ok(())
+    }
+}
+
+/// Which zstd level pays. Decided by sizes and never by time, so that equal data packs equally.
+#[derive(Default)]
+struct Level {
+    frames: u32,
+    high_pays: bool,
+}
+
+impl Level {
+    /// The level for a frame.
+    ///
+    /// Level 3 makes source code 9 % smaller than level 1; digits of a database dump it makes
+    /// larger, at a third of the speed.
+    fn choose(&mut self, plain: &[u8], zstd: &mut Compressor, body: &mut Vec<u8>) -> i32 {
+        let sample = &plain[..plain.len().min(PROBE_LEN)];
+        if self.frames.is_multiple_of(PROBE_EVERY) && plain.len() > PROBE_LEN {
+            zstd.compress(1, sample, body);
+            let low = body.len();
+            zstd.compress(3, sample, body);
+            self.high_pays = body.len() * 100 < low * 99;
+        }
+        self.frames += 1;
+        if self.high_pays || plain.len() <= PROBE_LEN { 3 } else { 1 }
+    }
+}

@@ -1,0 +1,74 @@
+//! Tables of the index database and their migrations, oldest first. A migration that landed is
+//! never changed; a new one is added behind it.
+
+use rusqlite::Connection;
+use std::path::Path;
+
+const MIGRATIONS: [&str; 1] = [
+    // chunk: 63 bits of the id -> (31 more) << 32 | pack. further: the same for other copies.
+    // directory: what a segment says of one pack. head: position, writers, sessions, tokens.
+    "CREATE TABLE chunk(k INTEGER PRIMARY KEY, v INTEGER NOT NULL);
+     CREATE TABLE further(k INTEGER NOT NULL, v INTEGER NOT NULL, PRIMARY KEY(k, v)) WITHOUT ROWID;
+     CREATE TABLE pack(no INTEGER PRIMARY KEY, row BLOB NOT NULL);
+     CREATE TABLE directory(pack INTEGER PRIMARY KEY, row BLOB NOT NULL);
+     CREATE TABLE snapshot(no INTEGER PRIMARY KEY, row BLOB NOT NULL);
+     CREATE TABLE segment(id BLOB PRIMARY KEY) WITHOUT ROWID;
+     CREATE TABLE head(only INTEGER PRIMARY KEY CHECK(only = 1), row BLOB NOT NULL);",
+];
+
+/// Opens the file, making or renewing it as needed; none when that cannot be done here.
+pub fn open_file(path: &Path) -> Option<Connection> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).ok()?;
+    }
+    open_sound(path).or_else(|| {
+        // Not a database of ours, or of a newer version: it is a cache, so begin again.
+        remove(path);
+        open_sound(path)
+    })
+}
+
+/// Removes the file and what SQLite keeps beside it.
+pub fn remove(path: &Path) {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        let _ = std::fs::remove_file(name);
+    }
+}
+
+fn open_sound(path: &Path) -> Option<Connection> {
+    let connection = Connection::open(path).ok()?;
+    prepare(&connection).ok()?;
+    Some(connection)
+}
+
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(std::time::Duration::from_secs(60))?;
+    // NORMAL: a power cut may lose the last transactions, which the log brings back, but never
+    // tears the file: a row that is there by accident would be a chunk that is never stored.
+    connection.execute_batch(
+        "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+         PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY;",
+    )?;
+    let version: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let version = version as usize;
+    if version > MIGRATIONS.len() {
+        return Err(rusqlite::Error::InvalidQuery);
+    }
+    for (number, migration) in MIGRATIONS.iter().enumerate().skip(version) {
+        let next = number + 1;
+        connection
+            .execute_batch(&format!("BEGIN; {migration} PRAGMA user_version = {next}; COMMIT"))?;
+    }
+    // A torn file shows itself here, not in the middle of a run.
+    connection.query_row("SELECT count(*) FROM head", [], |_| Ok(()))
+}
+
+/// Empties all tables.
+pub fn clear(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(
+        "BEGIN; DELETE FROM chunk; DELETE FROM further; DELETE FROM pack; DELETE FROM directory;
+         DELETE FROM snapshot; DELETE FROM segment; DELETE FROM head; COMMIT",
+    )
+}

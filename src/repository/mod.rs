@@ -1,0 +1,277 @@
+//! The meaning of the objects in a store: open, read, append.
+
+mod access;
+mod cache;
+mod content;
+mod create;
+mod error;
+mod fetch;
+mod frame_writer;
+mod index;
+mod log;
+mod map;
+mod packer;
+mod session;
+mod snapshots;
+pub mod state;
+mod unlock;
+
+pub use access::Access;
+pub use content::items;
+pub use create::{Created, NewKey, create};
+pub use error::{Error, Result};
+pub use fetch::{Chunks, Frames};
+pub use frame_writer::{FrameWriter, Kept};
+pub use index::{KnownPack, Location, Lookup};
+pub use map::{Bounds, Found, Map, walk};
+pub use session::{Finished, Published, Session};
+pub use snapshots::{Snapshot, shorten};
+pub use unlock::Unlock;
+
+use crate::store::{Store, StoreErrorKind};
+use esker_format::config::{self, Config};
+use esker_format::envelope::{Header, Kind};
+use esker_format::ids::Named;
+use esker_format::secret::Entropy;
+use esker_format::segment::{self, SegmentPack};
+use esker_format::{FormatError, names, pack};
+use index::Index;
+use state::State;
+use std::path::Path;
+use std::sync::Arc;
+
+/// An open repository.
+pub struct Repository {
+    store: Arc<dyn Store>,
+    access: Arc<Access>,
+    config: Config,
+    state: State,
+    index: Index,
+    /// What was wrong with the index objects and could be got round.
+    warnings: Vec<Error>,
+}
+
+impl Repository {
+    /// Opens the repository in `store`; the index database lies below `cache`.
+    ///
+    /// # Errors
+    /// [`Error::NoRepository`], [`Error::WrongKey`], [`Error::Newer`], or damage to config or log.
+    pub fn open(store: Arc<dyn Store>, unlock: Unlock, cache: &Path) -> Result<Self> {
+        let object = read_config(&*store)?;
+        let header = Header::decode(&object).map_err(|e| Error::damaged(names::CONFIG, e))?.0;
+        let access = unlock.access(&*store, header.repository)?;
+        header
+            .expect(Kind::Config, access.repository)
+            .map_err(|e| Error::damaged(names::CONFIG, e))?;
+        let config = Config::decode(object, access.repository, &access.log_key, &access.owner_key)
+            .map_err(|e| match e {
+                FormatError::NotAuthentic { .. } => {
+                    Error::WrongKey { reason: "its config was sealed with another".to_owned() }
+                }
+                e => Error::damaged(names::CONFIG, e),
+            })?;
+        let path = cache::index_path(cache, access.repository, &store.location());
+        let index = Index::open(&path)?;
+        let state = State::default();
+        let access = Arc::new(access);
+        let mut opened = Self { store, access, config, state, index, warnings: Vec::new() };
+        opened.state = opened.index.load();
+        opened.refresh()?;
+        Ok(opened)
+    }
+
+    /// Reads what others appended since, and applies it to the index.
+    ///
+    /// # Errors
+    /// When the log is damaged or the store fails.
+    pub fn refresh(&mut self) -> Result<()> {
+        if !self.head_is_ours()? {
+            // Another history than the one that was indexed: the cache begins again.
+            self.index.clear()?;
+            self.state = State::default();
+        }
+        let read = log::replay(&*self.store, &self.access, &mut self.state)?;
+        if self.state.owner.is_some_and(|owner| owner != self.access.owner_key) {
+            let source = FormatError::NotAuthentic { what: "genesis" };
+            return Err(Error::damaged(names::entry(esker_format::ids::Seq(0)), source));
+        }
+        if self.state.head.is_none() {
+            return Err(Error::Missing { object: names::entry(esker_format::ids::Seq(0)) });
+        }
+        if read > 0 { self.index_new_segments() } else { Ok(()) }
+    }
+
+    /// Whether the log still has the entry that the index stands for.
+    fn head_is_ours(&self) -> Result<bool> {
+        let Some((seq, hash)) = self.state.head else { return Ok(true) };
+        let mut object = Vec::new();
+        let limit = esker_format::log_entry::OBJECT_MAX as u64;
+        match self.store.get(&names::entry(seq), limit, &mut object) {
+            Ok(()) => Ok(esker_format::ids::EntryHash::of(&object) == hash),
+            Err(e) if e.kind() == StoreErrorKind::NotFound => Ok(false),
+            Err(e) => Err(Error::from_read(e)),
+        }
+    }
+
+    fn index_new_segments(&mut self) -> Result<()> {
+        let mut packs = Vec::new();
+        let mut segments = Vec::new();
+        for segment in self.state.segments.iter().filter(|s| s.scope == self.access.scope) {
+            if self.index.has_segment(segment.id.as_bytes())? {
+                continue;
+            }
+            match read_segment(&*self.store, &self.access, segment.id) {
+                Ok(found) => {
+                    packs.extend(found);
+                    segments.push(segment.id);
+                }
+                Err(e) => self.warnings.push(e),
+            }
+        }
+        if !self.warnings.is_empty() {
+            packs.extend(self.packs_without_segment(&packs));
+        }
+        let rows: Vec<(u32, &SegmentPack)> =
+            packs.iter().filter_map(|p| Some((self.state.ordinal(p.id)?, p))).collect();
+        let mut update = self.index.update()?;
+        update.add_packs(&rows)?;
+        for id in segments {
+            update.add_segment(id.as_bytes())?;
+        }
+        update.save(&self.state)
+    }
+
+    /// Directories of packs that no readable segment describes, from the packs themselves.
+    fn packs_without_segment(&mut self, known: &[SegmentPack]) -> Vec<SegmentPack> {
+        let known: std::collections::HashSet<_> = known.iter().map(|p| p.id).collect();
+        let mut found = Vec::new();
+        for (ordinal, pack) in self.state.packs.iter().enumerate() {
+            let in_index = self.index.has_pack(ordinal as u32).unwrap_or(false);
+            if known.contains(&pack.id) || in_index {
+                continue;
+            }
+            match read_directory(&*self.store, &self.access, pack.id, pack.len) {
+                Ok(pack) => found.push(pack),
+                Err(e) => self.warnings.push(e),
+            }
+        }
+        found
+    }
+
+    /// The store.
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+    /// The store, to be shared.
+    pub fn shared_store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store)
+    }
+    /// The keys in use.
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+    /// The immutables.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+    /// What the log says.
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+    /// A connection for look-ups on any thread.
+    ///
+    /// # Errors
+    /// When the index database fails.
+    pub fn lookup(&self) -> Result<Lookup> {
+        self.index.lookup()
+    }
+    /// Whether no chunk is known yet.
+    ///
+    /// # Errors
+    /// When the index database fails.
+    pub fn is_empty(&self) -> Result<bool> {
+        self.index.is_empty()
+    }
+    /// What was wrong with index objects and could be got round.
+    pub fn warnings(&self) -> &[Error] {
+        &self.warnings
+    }
+}
+
+/// Fresh random bytes from the operating system.
+pub(crate) fn entropy() -> Entropy {
+    let mut seed = [0; 32];
+    // The system's generator cannot fail on Linux once it is seeded; going on without would be
+    // worse than stopping.
+    if let Err(error) = getrandom::fill(&mut seed) {
+        panic!("the operating system gives no random bytes: {error}");
+    }
+    Entropy::new(seed)
+}
+
+fn read_config(store: &dyn Store) -> Result<Vec<u8>> {
+    let mut object = Vec::new();
+    match store.get(names::CONFIG, config::OBJECT_MAX as u64, &mut object) {
+        Ok(()) => Ok(object),
+        Err(e) if e.kind() == StoreErrorKind::NotFound => {
+            let location = store.location();
+            let first = names::entry(esker_format::ids::Seq(0));
+            if matches!(store.size(&first), Ok(Some(_))) {
+                return Err(Error::Unfinished { location });
+            }
+            Err(Error::NoRepository { location })
+        }
+        Err(e) => Err(Error::from_read(e)),
+    }
+}
+
+/// Reads a segment and checks its name.
+pub(crate) fn read_segment(
+    store: &dyn Store,
+    access: &Access,
+    id: esker_format::ids::SegmentId,
+) -> Result<Vec<SegmentPack>> {
+    let name = names::segment(id);
+    let mut object = Vec::new();
+    let limit = (esker_format::limits::SEGMENT_MAX + (1 << 20)) as u64;
+    store.get(&name, limit, &mut object).map_err(Error::from_read)?;
+    let damaged = |e| Error::damaged(name.as_str(), e);
+    id.check("segment", &object).map_err(damaged)?;
+    let (header, packs) =
+        segment::decode_object(&object, &access.scope_keys.segment).map_err(damaged)?;
+    header.expect(Kind::Segment, access.repository).map_err(damaged)?;
+    Ok(packs)
+}
+
+/// Reads header and directory of a pack, with three ranged reads, as its segment would say them.
+pub(crate) fn read_directory(
+    store: &dyn Store,
+    access: &Access,
+    id: esker_format::ids::PackId,
+    len: u64,
+) -> Result<SegmentPack> {
+    let name = names::pack(id);
+    let damaged = |e| Error::damaged(name.as_str(), e);
+    let mut bytes = Vec::new();
+    let mut range = |offset, len: usize| -> Result<Vec<u8>> {
+        store.get_range(&name, offset, len, &mut bytes).map_err(Error::from_read)?;
+        Ok(std::mem::take(&mut bytes))
+    };
+    let trailer_at = len.saturating_sub(pack::TRAILER_LEN as u64);
+    let sealed_len =
+        pack::decode_trailer(&range(trailer_at, pack::TRAILER_LEN)?).map_err(damaged)?;
+    let sealed = range(trailer_at.saturating_sub(sealed_len as u64), sealed_len)?;
+    let head = range(0, (len as usize).min(esker_format::limits::HEADER_MAX))?;
+    let (header, header_len) = Header::decode(&head).map_err(damaged)?;
+    header.expect(Kind::Pack, access.repository).map_err(damaged)?;
+    let header = head[..header_len].to_vec();
+    let key = &access.scope_keys.segment;
+    let directory = pack::open_directory(&header, &sealed, len, key).map_err(damaged)?;
+    Ok(SegmentPack {
+        id,
+        len,
+        header,
+        frames: directory.frames,
+        chunks: directory.chunks.iter().map(|(id, len)| (segment::prefix(id), *len)).collect(),
+    })
+}

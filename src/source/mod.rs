@@ -1,0 +1,15 @@
+//! Where data comes from. Knows the operating system, and no repository.
+
+mod file;
+mod metadata;
+mod owners;
+mod roots;
+mod stat;
+mod walk;
+
+pub use file::{Extent, Opened, Reading, data_extents, open};
+pub use metadata::{MetadataError, Subject, node, read_link, xattrs_of};
+pub use owners::Owners;
+pub use roots::{RootError, Roots};
+pub use stat::{Identity, Stat};
+pub use walk::{Listed, Listing, Outcome, Skip, Walk};
