@@ -32,7 +32,8 @@ fn main() -> std::io::Result<()> {
     std::io::stdout().write_all(out.as_bytes())
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
