@@ -8,4 +8,4 @@ if [ ! -x "$environment/bin/python" ]; then
 fi
 "$environment/bin/python" -m pip install --quiet --require-virtualenv -r "$here/requirements.txt"
 cd "$here"
-exec "$environment/bin/python" -m unittest "${@:-test_reader}"
+exec "$environment/bin/python" -m unittest "$@"
