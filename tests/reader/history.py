@@ -245,20 +245,15 @@ class Fold:
         rule(owner == self.header.writer, "another writer's session")
 
     def check_packs(self, packs, session):
-        """New packs, in order, once each."""
-        new, seen = [], {}
+        """The packs of an entry; none of them was there before."""
+        new, seen = [], set()
         for row in packs:
             pack = Pack(row["id"], row["len"], row["session"] or session)
             rule(pack.session is not None, "a pack without a session")
             rule(self.state.sessions.get(pack.session, (None, "open"))[1] != "aborted", "a pack of an aborted session")
-            at = self.state.ordinals.get(pack.id)
-            known = seen.get(pack.id) if at is None else self.state.packs[at]
-            if known:
-                rule(known.state != "deleting", "a pack that was given up")
-                rule((known.len, known.session) == (pack.len, pack.session), "a pack that is known otherwise")
-            else:
-                seen[pack.id] = pack
-                new.append(pack)
+            rule(pack.id not in self.state.ordinals and pack.id not in seen, "a pack that is there already")
+            seen.add(pack.id)
+            new.append(pack)
         return new
 
     def take(self, packs, segments):
@@ -266,7 +261,7 @@ class Fold:
             self.state.ordinals[pack.id] = len(self.state.packs)
             self.state.packs.append(pack)
         for segment in segments:
-            self.state.segments[segment] = self.header.scope
+            self.state.segments.setdefault(segment, self.header.scope)
 
     def check_set(self, runs, new):
         """Whether the ordinals exist; before they are expanded, because a run can be long."""
@@ -289,7 +284,6 @@ class Fold:
         old = [self.state.packs[o] for o in needed if o < len(self.state.packs)]
         rule(all(p.state != "deleting" for p in old), "it needs a pack that was given up")
         self.take(new, segments)
-        needed |= {self.state.ordinals[row["id"]] for row in packs}
         for o in needed:
             self.state.packs[o].state = "live"
         self.state.sessions[session] = (self.header.writer, "committed")

@@ -190,11 +190,12 @@ class Rules(unittest.TestCase):
     def test_a_snapshot_is_made_once(self):
         self.commit("a snapshot that exists", manifest=self.first)
 
-    def test_a_known_pack_is_not_known_otherwise(self):
+    def test_a_pack_is_added_once(self):
         self.add(b"p" * 32)
-        self.add(b"p" * 32)
+        self.add(b"p" * 32, why="a pack that is there already")
         self.assertEqual(len(self.copy.state().packs), 3)
-        self.commit("a pack that is known otherwise", session=b"t" * 16, _3=[{0: b"p" * 32, 1: 100}])
+        twice = [{0: b"q" * 32, 1: 100}] * 2
+        self.commit("a pack that is there already", session=b"t" * 16, _3=twice)
 
     def test_a_set_names_packs_that_exist(self):
         self.commit("an ordinal that no pack has", _5=[0, 3])
