@@ -228,7 +228,7 @@ impl Node {
         {
             return Err(malformed(what, "size and content differ"));
         }
-        if self.content.is_none() && self.len() != 0 && self.fidelity != Some(Fidelity::Unreadable)
+        if self.content.is_none() && !self.is_empty() && self.fidelity != Some(Fidelity::Unreadable)
         {
             return Err(malformed(what, "a size without content"));
         }

@@ -14,6 +14,7 @@ use crate::secret::{Entropy, Secret};
 
 cbor_map! {
     /// What was found and what it cost.
+    #[derive(Default)]
     pub struct Counts {
         /// Regular files, streams and images.
         0 => files: u64,
@@ -35,24 +36,6 @@ cbor_map! {
         8 => stored: u64,
         /// Entries of the base snapshot that are gone.
         9 => removed: u64,
-    }
-}
-
-impl Default for Counts {
-    fn default() -> Self {
-        Self {
-            files: 0,
-            directories: 0,
-            others: 0,
-            bytes: 0,
-            new: 0,
-            changed: 0,
-            unchanged: 0,
-            added: 0,
-            stored: 0,
-            removed: 0,
-            extra: cbor::Extra::default(),
-        }
     }
 }
 
