@@ -6,39 +6,62 @@ use crate::limits::CBOR_DEPTH_MAX;
 
 /// Unknown ignorable keys of a map with their values, kept as they came.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Extra(Vec<(u64, Vec<u8>)>);
+pub struct Extra(Option<Box<Unknown>>);
+
+/// Pairs one after the other in their encoded form: many small ones take no more memory than that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Unknown {
+    pairs: usize,
+    last: u64,
+    bytes: Vec<u8>,
+}
 
 impl Extra {
-    #[doc(hidden)]
+    /// Number of keys.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.0.as_ref().map_or(0, |unknown| unknown.pairs)
     }
-    #[doc(hidden)]
+    /// Whether every key was known.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
+    }
+    /// Bytes of keys and values as they are encoded.
+    pub fn size(&self) -> usize {
+        self.0.as_ref().map_or(0, |unknown| unknown.bytes.len())
     }
     #[doc(hidden)]
     pub fn put(&self, w: &mut Writer) {
-        for (key, value) in &self.0 {
-            w.u64(*key);
-            w.raw(value);
+        if let Some(unknown) = &self.0 {
+            w.raw(&unknown.bytes);
         }
     }
     /// The value of one unknown key, whatever its number.
     #[doc(hidden)]
     pub fn one(what: &'static str, key: u64, r: &mut Reader<'_>) -> Result<Self> {
-        Ok(Self(vec![(key, r.raw(what)?.to_vec())]))
+        let mut extra = Self::default();
+        extra.add(key, r.raw(what)?);
+        Ok(extra)
     }
     #[doc(hidden)]
     pub fn take(&mut self, what: &'static str, key: u64, r: &mut Reader<'_>) -> Result<()> {
         if key < IGNORABLE {
             return Err(FormatError::Unsupported { what, number: key });
         }
-        if self.0.last().is_some_and(|(last, _)| *last >= key) {
+        if self.0.as_ref().is_some_and(|unknown| unknown.last >= key) {
             return Err(FormatError::NotCanonical { what });
         }
-        self.0.push((key, r.raw(what)?.to_vec()));
+        self.add(key, r.raw(what)?);
         Ok(())
+    }
+    fn add(&mut self, key: u64, value: &[u8]) {
+        let none = || Box::new(Unknown { pairs: 0, last: 0, bytes: Vec::new() });
+        let unknown = self.0.get_or_insert_with(none);
+        let mut w = Writer { inner: minicbor::Encoder::new(std::mem::take(&mut unknown.bytes)) };
+        w.u64(key);
+        w.raw(value);
+        unknown.bytes = w.into_bytes();
+        unknown.pairs += 1;
+        unknown.last = key;
     }
 }
 

@@ -4,6 +4,7 @@
 
 use crate::error::{FormatError, Result, malformed, within};
 use minicbor::data::Type;
+use zeroize::Zeroizing;
 
 mod extra;
 mod values;
@@ -18,27 +19,64 @@ pub const IGNORABLE: u64 = 128;
 /// # Errors
 /// When the bytes are over `limit`, break a rule, or are not the canonical form of their value.
 pub fn decode<T: Cbor>(what: &'static str, bytes: &[u8], limit: usize) -> Result<T> {
+    let value = read(what, bytes, limit)?;
+    canonical(what, &encode_into(&value, Vec::with_capacity(bytes.len())), bytes)?;
+    Ok(value)
+}
+
+/// As [`decode`], for a value with secrets in it: what was encoded for the comparison is wiped.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_secret<T: Cbor>(what: &'static str, bytes: &[u8], limit: usize) -> Result<T> {
+    let value = read(what, bytes, limit)?;
+    // The canonical form is the shortest, so the buffer never moves and leaves a copy behind.
+    let again = Zeroizing::new(encode_into(&value, Vec::with_capacity(bytes.len())));
+    canonical(what, &again, bytes)?;
+    Ok(value)
+}
+
+fn read<T: Cbor>(what: &'static str, bytes: &[u8], limit: usize) -> Result<T> {
     within(what, bytes.len(), limit)?;
     let mut reader = Reader { inner: minicbor::Decoder::new(bytes) };
     let value = T::get(&mut reader)?;
     if reader.inner.position() != bytes.len() {
         return Err(FormatError::Length { what });
     }
-    if encode(&value) != bytes {
-        return Err(FormatError::NotCanonical { what });
-    }
     Ok(value)
+}
+
+fn canonical(what: &'static str, canonical: &[u8], bytes: &[u8]) -> Result<()> {
+    if canonical == bytes { Ok(()) } else { Err(FormatError::NotCanonical { what }) }
 }
 
 /// Encodes a value in its canonical form.
 pub fn encode<T: Cbor>(value: &T) -> Vec<u8> {
-    let mut writer = Writer::default();
+    encode_into(value, Vec::new())
+}
+
+/// Encodes a value behind what is in `buffer`, whose capacity is used.
+pub fn encode_into<T: Cbor>(value: &T, buffer: Vec<u8>) -> Vec<u8> {
+    let mut writer = Writer { inner: minicbor::Encoder::new(buffer) };
     value.put(&mut writer);
     writer.into_bytes()
 }
 
+/// Encodes a value, unless a decoder would refuse it.
+///
+/// # Errors
+/// As [`decode`].
+pub fn encode_checked<T: Cbor>(what: &'static str, value: &T, limit: usize) -> Result<Vec<u8>> {
+    let bytes = encode(value);
+    decode::<T>(what, &bytes, limit)?;
+    Ok(bytes)
+}
+
 /// A value with one canonical encoding.
 pub trait Cbor: Sized {
+    /// Items that a list of these may have. Set where an item takes much more memory than its
+    /// shortest encoding.
+    const LIST_MAX: usize = usize::MAX;
     /// Writes the value.
     fn put(&self, w: &mut Writer);
     /// Reads the value.
@@ -141,6 +179,17 @@ impl<'b> Reader<'b> {
         let len =
             self.inner.array().ok().flatten().ok_or(malformed(what, "an array was expected"))?;
         self.fits(what, len)
+    }
+    /// A list of at most `limit` items.
+    pub fn list<T: Cbor>(&mut self, what: &'static str, limit: usize) -> Result<Vec<T>> {
+        let len = self.array(what)?;
+        within(what, len, limit)?;
+        // Not with_capacity(len): an item in memory can be many times its encoding.
+        let mut items = Vec::new();
+        for _ in 0..len {
+            items.push(T::get(self)?);
+        }
+        Ok(items)
     }
     /// An array of exactly `len` items.
     pub fn array_of(&mut self, what: &'static str, len: usize) -> Result<()> {

@@ -3,14 +3,15 @@
 
 use super::{Cbor, Reader, Writer};
 use crate::error::{FormatError, Result, malformed};
-use crate::limits::{PAGE_MAX, TEXT_MAX};
+use crate::limits::{PAGE_MAX, PATHS_MAX, TAGS_MAX, TEXT_MAX};
 
 /// Defines a struct that is a CBOR map with the given integer keys, which must ascend and be
-/// below [`IGNORABLE`]. Every such struct keeps unknown ignorable keys in `extra`.
+/// below [`IGNORABLE`](crate::cbor::IGNORABLE). Every such struct keeps unknown ignorable keys in
+/// `extra`. `in a list: N` limits lists of it.
 #[macro_export]
 #[doc(hidden)]
 macro_rules! cbor_map {
-    ($(#[$doc:meta])* pub struct $name:ident {
+    ($(#[$doc:meta])* pub struct $name:ident $(, in a list: $most:expr;)? {
         $($(#[$fdoc:meta])* $key:literal => $field:ident : $type:ty,)*
     }) => {
         $(#[$doc])*
@@ -21,6 +22,7 @@ macro_rules! cbor_map {
             pub extra: $crate::cbor::Extra,
         }
         impl $crate::cbor::Cbor for $name {
+            $(const LIST_MAX: usize = $most;)?
             fn put(&self, w: &mut $crate::cbor::Writer) {
                 let len = self.extra.len()
                     $(+ usize::from(!<$type as $crate::cbor::Cbor>::is_absent(&self.$field)))*;
@@ -121,7 +123,9 @@ impl Cbor for bool {
     }
 }
 
+/// Lists of texts are tags.
 impl Cbor for String {
+    const LIST_MAX: usize = TAGS_MAX;
     fn put(&self, w: &mut Writer) {
         w.text(self);
     }
@@ -130,7 +134,9 @@ impl Cbor for String {
     }
 }
 
+/// Lists of byte strings are paths.
 impl Cbor for Vec<u8> {
+    const LIST_MAX: usize = PATHS_MAX;
     fn put(&self, w: &mut Writer) {
         w.bytes(self);
     }
@@ -173,13 +179,7 @@ impl<T: Cbor> Cbor for Vec<T> {
         self.iter().for_each(|item| item.put(w));
     }
     fn get(r: &mut Reader<'_>) -> Result<Self> {
-        let len = r.array("list")?;
-        // Not with_capacity(len): an item in memory can be a hundred times its encoding.
-        let mut items = Self::new();
-        for _ in 0..len {
-            items.push(T::get(r)?);
-        }
-        Ok(items)
+        r.list("list", T::LIST_MAX)
     }
     fn absent() -> Option<Self> {
         Some(Self::new())
