@@ -75,8 +75,12 @@ impl KeyMaterial {
     }
     /// The encoded form, wiped when dropped.
     pub fn encode(&self) -> Zeroizing<Vec<u8>> {
-        // With room for the largest: a buffer that grew would leave copies behind.
-        Zeroizing::new(cbor::encode_into(self, Vec::with_capacity(SLOT_MAX)))
+        let unknown = match self {
+            Self::Owner(owner) => owner.extra.size(),
+            Self::Writer(writer) => writer.extra.size(),
+        };
+        // The known fields take less than 300 bytes. A buffer that grew would leave copies behind.
+        Zeroizing::new(cbor::encode_into(self, Vec::with_capacity(512 + unknown)))
     }
     /// Reads the encoded form.
     ///

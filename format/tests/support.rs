@@ -8,6 +8,7 @@ use esker_format::ids::{ChunkId, RepositoryId, SessionId, WriterId};
 use esker_format::key::{EpochSecret, OwnerSecret, ReadingKey, ScopeKeys, SigningKey};
 use esker_format::log_entry::Revoke;
 use esker_format::secret::{Entropy, Secret};
+use std::sync::LazyLock;
 
 pub const SCOPE: u32 = 3;
 pub const EPOCH: u32 = 2;
@@ -61,7 +62,8 @@ pub fn writer() -> WriterId {
 }
 
 pub fn chunk(n: u32) -> ChunkId {
-    scope().data_id(&n.to_le_bytes())
+    static KEYS: LazyLock<ScopeKeys> = LazyLock::new(scope);
+    KEYS.data_id(&n.to_le_bytes())
 }
 
 pub fn hex(bytes: &[u8]) -> String {
