@@ -2,7 +2,7 @@
 
 use crate::cbor;
 use crate::envelope::{Header, Kind, SEAL_OVERHEAD};
-use crate::error::{FormatError, Result};
+use crate::error::{FormatError, Result, malformed};
 use crate::ids::{EntryHash, PackId, RepositoryId, SegmentId, Seq, SessionId, SnapshotId, Token};
 use crate::key::{SigningKey, VerificationKey};
 use crate::limits::{CHECKPOINT_MAX, HEADER_MAX};
@@ -156,6 +156,28 @@ impl Checkpoint {
         if checkpoint.seq.0 != signed.header.seq {
             return Err(FormatError::Misplaced { what: "sequence number" });
         }
+        checkpoint.check()?;
         Ok(checkpoint)
+    }
+    /// Fails unless its lists are in order and name only what is in it.
+    ///
+    /// # Errors
+    /// [`FormatError::Malformed`].
+    pub fn check(&self) -> Result<()> {
+        let what = "checkpoint";
+        if !self.sessions.is_sorted_by(|a, b| a.id < b.id)
+            || !self.tokens.is_sorted_by(|a, b| a < b)
+            || !self.snapshots.is_sorted_by(|a, b| a.seq < b.seq)
+        {
+            return Err(malformed(what, "a list is not in order"));
+        }
+        if self.snapshots.last().is_some_and(|last| last.seq > self.seq) {
+            return Err(malformed(what, "a snapshot that was made later"));
+        }
+        let packs = self.packs.len();
+        if self.snapshots.iter().filter_map(|s| s.set.last()).any(|last| last as usize >= packs) {
+            return Err(malformed(what, "a pack set with packs that are not in it"));
+        }
+        Ok(())
     }
 }

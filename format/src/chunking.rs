@@ -42,7 +42,7 @@ impl Profile {
     pub fn check(&self) -> Result<()> {
         let (min, average, max) = (self.min as usize, self.average as usize, self.max as usize);
         let even = [min, average, max].iter().all(|n| n % 2 == 0);
-        if !even || min < 64 || average < 256 || average > 4 << 20 || min > 1 << 20 {
+        if !even || min < 64 || !(256..=4 << 20).contains(&average) || min > 1 << 20 {
             return Err(malformed("chunking profile", "sizes that the cutter cannot use"));
         }
         if min > average || average > max || max > CHUNK_MAX {

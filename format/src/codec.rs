@@ -3,20 +3,22 @@
 
 use crate::cbor_enum;
 use crate::error::{FormatError, Result, malformed, within};
-use zstd::zstd_safe::{CCtx, CParameter, DCtx, DParameter};
+use zstd::zstd_safe::{self, CCtx, CParameter, DCtx};
 
 cbor_enum! {
     /// How plaintext was compressed before it was sealed.
     pub enum Codec {
         /// Not at all, because it did not shrink.
         Raw = 0,
-        /// One zstd frame without checksum; a window of at most 16 MiB.
+        /// One zstd frame that says its content size, without checksum or dictionary, and with a
+        /// window of at most 16 MiB.
         Zstd = 1,
     }
 }
 
-/// Largest zstd window that a reader accepts, as a power of two: the largest frame.
-const WINDOW_LOG_MAX: u32 = 24;
+/// Largest zstd window that a reader accepts: the largest frame. zstd itself would not look at it
+/// where all is decompressed at once.
+const WINDOW_MAX: u64 = 16 << 20;
 
 /// Compresses; keeps its context from call to call.
 pub struct Compressor {
@@ -34,7 +36,7 @@ impl Compressor {
     /// one byte in 32, `out` becomes `plain` itself.
     pub fn compress(&mut self, level: i32, plain: &[u8], out: &mut Vec<u8>) -> Codec {
         out.clear();
-        out.reserve(zstd::zstd_safe::compress_bound(plain.len()));
+        out.reserve(zstd_safe::compress_bound(plain.len()));
         // No checksum in the zstd frame: the seal covers every byte and the chunk id every plaintext.
         let done = self
             .context
@@ -77,17 +79,44 @@ impl Decompressor {
         within("compressed data", len, limit)?;
         out.clear();
         match codec {
-            Codec::Raw => out.extend_from_slice(bytes),
+            Codec::Raw if bytes.len() == len => out.extend_from_slice(bytes),
+            Codec::Raw => return Err(FormatError::Length { what: "compressed data" }),
             Codec::Zstd => {
+                check_zstd(bytes, len)?;
                 out.reserve(len);
                 self.context
-                    .set_parameter(DParameter::WindowLogMax(WINDOW_LOG_MAX))
-                    .and_then(|_| self.context.decompress(out, bytes))
+                    .decompress(out, bytes)
                     .map_err(|_| malformed("compressed data", "zstd cannot read it"))?;
             }
         }
         if out.len() == len { Ok(()) } else { Err(FormatError::Length { what: "compressed data" }) }
     }
+}
+
+/// Fails unless `bytes` are one zstd frame of the permitted form (RFC 8878 section 3.1.1) that
+/// says it has `len` bytes. zstd alone would also take several frames and skippable ones.
+fn check_zstd(bytes: &[u8], len: usize) -> Result<()> {
+    let what = "compressed data";
+    let [0x28, 0xb5, 0x2f, 0xfd, descriptor, next, ..] = *bytes else {
+        return Err(malformed(what, "not a zstd frame"));
+    };
+    if descriptor & 0b111 != 0 {
+        return Err(malformed(what, "a zstd frame with checksum or dictionary"));
+    }
+    // A frame of a single segment has no window of its own: it is the content.
+    if descriptor & 0b10_0000 == 0 {
+        let base = 1u64 << (10 + (next >> 3));
+        let window = base + base / 8 * u64::from(next & 7);
+        if window > WINDOW_MAX {
+            return Err(FormatError::TooLarge { what: "window", size: window, limit: WINDOW_MAX });
+        }
+    }
+    if !matches!(zstd_safe::get_frame_content_size(bytes), Ok(Some(size)) if size == len as u64)
+        || zstd_safe::find_frame_compressed_size(bytes) != Ok(bytes.len())
+    {
+        return Err(FormatError::Length { what });
+    }
+    Ok(())
 }
 
 #[cfg(test)]

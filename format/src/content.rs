@@ -4,7 +4,7 @@ use crate::cbor::{Cbor, Reader, Writer};
 use crate::cbor_map;
 use crate::error::{FormatError, Result, malformed, within};
 use crate::ids::ChunkId;
-use crate::limits::{CHUNK_MAX, INLINE_MAX, ITEMS_INLINE_MAX};
+use crate::limits::{CHUNK_MAX, INLINE_MAX, ITEMS_INLINE_MAX, LEVELS_MAX, PAGE_MAX};
 use minicbor::data::Type;
 
 /// One piece of content, in file order.
@@ -31,6 +31,21 @@ impl Item {
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
+    /// Fails unless the item stands for bytes, and for no more than a chunk can have.
+    ///
+    /// # Errors
+    /// [`FormatError::Malformed`] or [`FormatError::TooLarge`].
+    pub fn check(&self) -> Result<()> {
+        if self.is_empty() {
+            return Err(malformed("content item", "empty"));
+        }
+        match self {
+            Self::Data(_, len) => {
+                within("chunk", usize::try_from(*len).unwrap_or(usize::MAX), CHUNK_MAX)
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Cbor for Item {
@@ -48,19 +63,18 @@ impl Cbor for Item {
         let what = "content item";
         r.array_of(what, 2)?;
         let len = r.u64(what)?;
-        if len == 0 {
-            return Err(malformed(what, "empty"));
-        }
-        if r.peek(what)? == Type::Bytes {
-            within("chunk", usize::try_from(len).unwrap_or(usize::MAX), CHUNK_MAX)?;
-            return Ok(Self::Data(ChunkId::get(r)?, len));
-        }
-        match r.u64(what)? {
-            1 => Ok(Self::Hole(len)),
-            2 => Ok(Self::Zero(len)),
-            3 => Ok(Self::Lost(len)),
-            number => Err(FormatError::Unsupported { what, number }),
-        }
+        let item = if r.peek(what)? == Type::Bytes {
+            Self::Data(ChunkId::get(r)?, len)
+        } else {
+            match r.u64(what)? {
+                1 => Self::Hole(len),
+                2 => Self::Zero(len),
+                3 => Self::Lost(len),
+                number => return Err(FormatError::Unsupported { what, number }),
+            }
+        };
+        item.check()?;
+        Ok(item)
     }
 }
 
@@ -78,6 +92,39 @@ cbor_map! {
         /// Bytes of the file that they stand for.
         4 => bytes: u64,
     }
+}
+
+impl ListRoot {
+    /// Fails unless it can be the root of a list that is too long for a node.
+    ///
+    /// # Errors
+    /// [`FormatError::Malformed`] or [`FormatError::TooLarge`].
+    pub fn check(&self) -> Result<()> {
+        let what = "content list";
+        within("levels of a content list", self.level as usize, LEVELS_MAX.into())?;
+        check_list_page(self.page_len, self.items, self.bytes)?;
+        if self.items <= ITEMS_INLINE_MAX as u64 {
+            return Err(malformed(what, "items that belong into the node"));
+        }
+        Ok(())
+    }
+}
+
+/// Fails unless a list page can have this length and this much below it.
+pub(crate) fn check_list_page(page_len: u64, items: u64, bytes: u64) -> Result<()> {
+    check_page_len(page_len)?;
+    if items == 0 || bytes < items {
+        return Err(malformed("list page", "impossible counts"));
+    }
+    Ok(())
+}
+
+/// Fails unless a page can have this length.
+pub(crate) fn check_page_len(len: u64) -> Result<()> {
+    if len == 0 {
+        return Err(malformed("page", "empty"));
+    }
+    within("page", usize::try_from(len).unwrap_or(usize::MAX), PAGE_MAX)
 }
 
 /// The bytes of a file.
@@ -107,6 +154,24 @@ impl Content {
     pub const fn is_empty(&self) -> bool {
         false
     }
+    /// Fails unless the content is within the limits of its form.
+    ///
+    /// # Errors
+    /// [`FormatError::Malformed`] or [`FormatError::TooLarge`].
+    pub fn check(&self) -> Result<()> {
+        let what = "content";
+        match self {
+            Self::Inline(bytes) if bytes.is_empty() => Err(malformed(what, "empty")),
+            Self::Inline(bytes) => within(what, bytes.len(), INLINE_MAX),
+            Self::Items(items) if items.is_empty() => Err(malformed(what, "empty")),
+            Self::Items(items) => {
+                within("content items", items.len(), ITEMS_INLINE_MAX)?;
+                items.iter().try_for_each(Item::check)?;
+                total(items).map(drop)
+            }
+            Self::List(root) => root.check(),
+        }
+    }
 }
 
 /// The bytes that items stand for.
@@ -129,21 +194,12 @@ impl Cbor for Content {
     }
     fn get(r: &mut Reader<'_>) -> Result<Self> {
         let what = "content";
-        match r.peek(what)? {
-            Type::Bytes => match r.bytes(what, INLINE_MAX)? {
-                [] => Err(malformed(what, "empty")),
-                bytes => Ok(Self::Inline(bytes.to_vec())),
-            },
-            Type::Array => {
-                let items = Vec::<Item>::get(r)?;
-                within("content items", items.len(), ITEMS_INLINE_MAX)?;
-                if items.is_empty() {
-                    return Err(malformed(what, "empty"));
-                }
-                total(&items)?;
-                Ok(Self::Items(items))
-            }
-            _ => ListRoot::get(r).map(Self::List),
-        }
+        let content = match r.peek(what)? {
+            Type::Bytes => Self::Inline(r.bytes(what, INLINE_MAX)?.to_vec()),
+            Type::Array => Self::Items(r.list("content items", ITEMS_INLINE_MAX)?),
+            _ => Self::List(ListRoot::get(r)?),
+        };
+        content.check()?;
+        Ok(content)
     }
 }

@@ -63,6 +63,8 @@ pub fn encapsulate(header: &mut Header, to: &Recipients, entropy: &mut Entropy) 
             value.extend_from_slice(part);
         }
     }
+    // A header that is used again, as when a manifest is made once more, gets the new ones only.
+    header.tlvs.retain(|(tag, _)| *tag != TAG_RECIPIENTS);
     header.tlvs.push((TAG_RECIPIENTS, value));
     header.tlvs.sort_by_key(|(tag, _)| *tag);
     Ok(key)

@@ -41,7 +41,13 @@ pub const TAG_PREVIOUS: u16 = 2;
 pub const TAG_TOKEN: u16 = 3;
 /// TLV of a key slot: its parameters.
 pub const TAG_SLOT: u16 = 4;
-const TAGS_KNOWN: [u16; 4] = [TAG_RECIPIENTS, TAG_PREVIOUS, TAG_TOKEN, TAG_SLOT];
+/// The known tags, the kinds that have them, and the only length of a value that has one.
+const TAGS_KNOWN: [(u16, &[Kind], Option<usize>); 4] = [
+    (TAG_RECIPIENTS, &[Kind::Manifest, Kind::Pack], None),
+    (TAG_PREVIOUS, &[Kind::Entry], Some(32)),
+    (TAG_TOKEN, &[Kind::Entry], Some(16)),
+    (TAG_SLOT, &[Kind::Slot], None),
+];
 /// Bytes that sealing adds to a body: nonce, tag, codec and length.
 pub const SEAL_OVERHEAD: usize = NONCE + TAG + 5;
 const NONCE: usize = 24;
@@ -97,6 +103,8 @@ impl Header {
     /// The encoded header.
     pub fn encode(&self) -> Vec<u8> {
         let len = HEADER_LEN + self.tlvs.iter().map(|(_, v)| 4 + v.len()).sum::<usize>();
+        // The largest field that this version makes has eight recipients, which is 745 bytes.
+        debug_assert!(len <= HEADER_MAX, "a header of {len} bytes");
         let mut out = Vec::with_capacity(len);
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&[self.kind as u8, VERSION, SUITE, self.flags]);
@@ -152,7 +160,7 @@ impl Header {
             writer: WriterId::new(array(&fixed[40..])),
             session: SessionId::new(array(&fixed[56..])),
             seq: u64::from_le_bytes(array(&fixed[72..])),
-            tlvs: decode_tlvs(tlvs)?,
+            tlvs: decode_tlvs(kind, tlvs)?,
         };
         if header.seq != 0 && !matches!(kind, Kind::Entry | Kind::Checkpoint) {
             return Err(malformed(what, "a sequence number where none belongs"));
@@ -184,7 +192,7 @@ impl Header {
     }
 }
 
-fn decode_tlvs(mut bytes: &[u8]) -> Result<Vec<(u16, Vec<u8>)>> {
+fn decode_tlvs(kind: Kind, mut bytes: &[u8]) -> Result<Vec<(u16, Vec<u8>)>> {
     let what = "header fields";
     let mut out: Vec<(u16, Vec<u8>)> = Vec::new();
     while !bytes.is_empty() {
@@ -192,8 +200,17 @@ fn decode_tlvs(mut bytes: &[u8]) -> Result<Vec<(u16, Vec<u8>)>> {
         let tag = u16::from_le_bytes(array(head));
         let len = usize::from(u16::from_le_bytes(array(&head[2..])));
         let value = bytes.get(4..4 + len).ok_or(FormatError::Length { what })?;
-        if tag < TAG_IGNORABLE && !TAGS_KNOWN.contains(&tag) {
-            return Err(FormatError::Unsupported { what: "header field", number: tag.into() });
+        match TAGS_KNOWN.iter().find(|(known, ..)| *known == tag) {
+            None if tag < TAG_IGNORABLE => {
+                return Err(FormatError::Unsupported { what: "header field", number: tag.into() });
+            }
+            Some((_, kinds, _)) if !kinds.contains(&kind) => {
+                return Err(malformed(what, "a field that this kind of object does not have"));
+            }
+            Some((_, _, Some(exact))) if *exact != len => {
+                return Err(FormatError::Length { what });
+            }
+            _ => {}
         }
         if out.last().is_some_and(|(last, _)| *last >= tag) {
             return Err(FormatError::NotCanonical { what });

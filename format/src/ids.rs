@@ -109,10 +109,10 @@ named!(PackId, SegmentId, SnapshotId, EntryHash, CheckpointId, PackSetId);
 pub struct Seq(pub u64);
 
 impl Seq {
-    /// The position after this one.
+    /// The position after this one; a log never comes near the last there is.
     #[must_use]
     pub const fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 }
 

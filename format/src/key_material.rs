@@ -75,14 +75,19 @@ impl KeyMaterial {
     }
     /// The encoded form, wiped when dropped.
     pub fn encode(&self) -> Zeroizing<Vec<u8>> {
-        Zeroizing::new(cbor::encode(self))
+        let unknown = match self {
+            Self::Owner(owner) => owner.extra.size(),
+            Self::Writer(writer) => writer.extra.size(),
+        };
+        // The known fields take less than 300 bytes. A buffer that grew would leave copies behind.
+        Zeroizing::new(cbor::encode_into(self, Vec::with_capacity(512 + unknown)))
     }
     /// Reads the encoded form.
     ///
     /// # Errors
     /// When it breaks a rule.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
-        cbor::decode("key", bytes, SLOT_MAX)
+        cbor::decode_secret("key", bytes, SLOT_MAX)
     }
 }
 
@@ -152,9 +157,14 @@ pub fn decode_file(text: &str) -> Result<KeyMaterial> {
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(digits.len() / 2));
     for pair in digits.as_bytes().chunks(2) {
-        let digit = |i: usize| pair.get(i).and_then(|c| char::from(*c).to_digit(16));
-        let (high, low) = digit(0).zip(digit(1)).ok_or(malformed(what, "not hexadecimal"))?;
-        bytes.push((high << 4 | low) as u8);
+        let digit = |i: usize| match pair.get(i)? {
+            c @ b'0'..=b'9' => Some(c - b'0'),
+            c @ b'a'..=b'f' => Some(c - b'a' + 10),
+            _ => None,
+        };
+        let (high, low) =
+            digit(0).zip(digit(1)).ok_or(malformed(what, "not lower-case hexadecimal"))?;
+        bytes.push(high << 4 | low);
     }
     let end = bytes.len().checked_sub(4).ok_or(FormatError::Length { what })?;
     if blake3::derive_key("esker 0 key file checksum", &bytes[..end])[..4] != bytes[end..] {

@@ -37,12 +37,15 @@ pub const LINK_TARGET_MAX: usize = 4096;
 pub const OWNER_NAME_MAX: usize = 255;
 /// Content stored inside the node: below this an id and its index rows cost more than the bytes.
 pub const INLINE_MAX: usize = 256;
+/// Unknown fields of one node: more would make a full page longer than [`PAGE_MAX`].
+pub const NODE_EXTRA_MAX: usize = 512;
 /// Content references inside a node; a longer list goes to list pages.
 pub const ITEMS_INLINE_MAX: usize = 16;
 /// Extended attributes (names and values) inside a node; larger sets go out of line.
 pub const XATTRS_INLINE_MAX: usize = 512;
-/// Extended attributes of one file in all. Linux allows 64 KiB a value and 64 KiB of names.
-pub const XATTRS_MAX: usize = 8 << 20;
+/// Extended attributes of one file in all: what fits a page with the heads of 65,536 of them.
+/// Linux allows 64 KiB a value and 64 KiB of names.
+pub const XATTRS_MAX: usize = 7 << 20;
 /// Number of extended attributes of one file.
 pub const XATTRS_COUNT_MAX: usize = 65_536;
 /// Body of a log entry, before sealing.
@@ -67,3 +70,11 @@ pub const ARGON_LANES_MAX: u32 = 16;
 pub const CBOR_DEPTH_MAX: u32 = 8;
 /// Text fields (labels, host names, tags, reasons).
 pub const TEXT_MAX: usize = 64 * 1024;
+/// Tags of a snapshot. The limits of lists keep what a decoder takes near the size of its input.
+pub const TAGS_MAX: usize = 1024;
+/// Paths that one snapshot was asked to save.
+pub const PATHS_MAX: usize = 65_536;
+/// Problems that a manifest lists; there may be more.
+pub const PROBLEMS_MAX: usize = 16_384;
+/// Packs with replacements in one mark.
+pub const REPLACEMENTS_MAX: usize = 65_536;

@@ -8,10 +8,10 @@
 
 use crate::cbor::{self, Cbor, Extra, Reader, Writer};
 use crate::cbor_map;
-use crate::content::{Item, ListRoot, total};
-use crate::error::{FormatError, Result, malformed, within};
+use crate::content::{Item, ListRoot, check_list_page, total};
+use crate::error::{FormatError, Result, malformed};
 use crate::ids::ChunkId;
-use crate::limits::{LEVELS_MAX, PAGE_ENTRIES_MAX, PAGE_ENTRIES_MIN, PAGE_MAX};
+use crate::limits::{ITEMS_INLINE_MAX, LEVELS_MAX, PAGE_ENTRIES_MAX, PAGE_ENTRIES_MIN, PAGE_MAX};
 use crate::map_builder::StorePage;
 
 /// A page has 64 items and on average this many more.
@@ -103,24 +103,21 @@ impl Cbor for ListPage {
             return Err(FormatError::TooLarge { what, size: level, limit: LEVELS_MAX.into() });
         }
         let page = if level == 0 {
-            Self::Leaf(limited(r)?)
+            Self::Leaf(some(r)?)
         } else {
-            Self::Inner(level as u8, limited(r)?)
+            let pages: Vec<ListRef> = some(r)?;
+            pages.iter().try_for_each(|p| check_list_page(p.page_len, p.items, p.bytes))?;
+            Self::Inner(level as u8, pages)
         };
         counts(&page)?;
         Ok(page)
     }
 }
 
-/// An array of 1 to 1,024 items.
-fn limited<T: Cbor>(r: &mut Reader<'_>) -> Result<Vec<T>> {
-    let what = "list page";
-    let count = r.array(what)?;
-    within(what, count, PAGE_ENTRIES_MAX)?;
-    if count == 0 {
-        return Err(malformed(what, "empty"));
-    }
-    (0..count).map(|_| T::get(r)).collect()
+/// A list of 1 to 1,024 items.
+fn some<T: Cbor>(r: &mut Reader<'_>) -> Result<Vec<T>> {
+    let list = r.list("list page", PAGE_ENTRIES_MAX)?;
+    if list.is_empty() { Err(malformed("list page", "empty")) } else { Ok(list) }
 }
 
 /// Takes items in file order and hands finished pages to a store function.
@@ -134,20 +131,22 @@ impl ListBuilder {
     /// Adds the next item.
     ///
     /// # Errors
-    /// When `store` fails.
+    /// When the item breaks a rule or `store` fails.
     pub fn push<E: From<FormatError>>(
         &mut self,
         item: Item,
         store: &mut StorePage<'_, E>,
     ) -> std::result::Result<(), E> {
+        item.check()?;
         self.leaf.push(item);
         let id = if let Item::Data(id, _) = item { Some(id) } else { None };
         if ends(self.leaf.len(), id) { self.end_leaf(store) } else { Ok(()) }
     }
 
-    /// Items that are not yet in a page, when no page was stored so far: they fit the node.
+    /// All items so far, while they are so few that they belong into the node.
     pub fn short(&self) -> Option<&[Item]> {
-        self.inner.is_empty().then_some(&self.leaf)
+        let few = self.inner.is_empty() && self.leaf.len() <= ITEMS_INLINE_MAX;
+        few.then_some(&self.leaf)
     }
 
     /// Ends the list and returns its root.

@@ -9,7 +9,7 @@ use crate::ids::{
     SnapshotId, Token, WriterId,
 };
 use crate::key::{SigningKey, VerificationKey};
-use crate::limits::{ENTRY_MAX, HEADER_MAX};
+use crate::limits::{ENTRY_MAX, HEADER_MAX, REPLACEMENTS_MAX};
 use crate::node::Time;
 use crate::ordinals::Ordinals;
 use crate::secret::{Entropy, Secret};
@@ -163,7 +163,7 @@ cbor_map! {
 }
 cbor_map! {
     /// A pack and those that hold what is still needed of it.
-    pub struct Replacement {
+    pub struct Replacement, in a list: REPLACEMENTS_MAX; {
         /// The pack that goes.
         0 => old: u32,
         /// The packs that stand in for it.
@@ -324,6 +324,21 @@ bodies! {
     19 => Takeover(Takeover),
 }
 
+impl Body {
+    /// Whether objects may go because of this entry. Its header says so too, readable for all.
+    pub const fn deletes(&self) -> bool {
+        matches!(self, Self::Delete(_) | Self::Abort(_) | Self::Compact(_))
+    }
+    /// Fails unless readers will take this body. An entry that they refuse cannot be withdrawn,
+    /// so whoever appends asks first.
+    ///
+    /// # Errors
+    /// What a reader would find: mostly [`FormatError::TooLarge`].
+    pub fn check(&self) -> Result<()> {
+        cbor::encode_checked("log entry", self, ENTRY_MAX).map(drop)
+    }
+}
+
 /// What an entry's header says beside its body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
@@ -353,10 +368,9 @@ pub fn encode(
     signer: &SigningKey,
     entropy: &mut Entropy,
 ) -> Vec<u8> {
-    let deletes = matches!(body, Body::Delete(_) | Body::Abort(_) | Body::Compact(_));
     let header = Header {
         kind: Kind::Entry,
-        flags: if deletes { FLAG_DELETES } else { 0 },
+        flags: if body.deletes() { FLAG_DELETES } else { 0 },
         repository: place.repository,
         scope: place.scope,
         epoch: place.epoch,
@@ -391,19 +405,11 @@ impl SealedEntry {
         if header.seq != seq.0 {
             return Err(FormatError::Misplaced { what: "sequence number" });
         }
-        let exact = |tag, len| {
-            let value = header.tlv(tag)?;
-            if value.len() == len {
-                Ok(value)
-            } else {
-                Err(FormatError::Length { what: "header field" })
-            }
-        };
         let place = Place {
             repository,
             seq,
-            previous: EntryHash::new(array(exact(TAG_PREVIOUS, 32)?)),
-            token: Token::new(array(exact(TAG_TOKEN, 16)?)),
+            previous: EntryHash::new(array(header.tlv(TAG_PREVIOUS)?)),
+            token: Token::new(array(header.tlv(TAG_TOKEN)?)),
             writer: header.writer,
             scope: header.scope,
             epoch: header.epoch,
@@ -433,6 +439,11 @@ impl SealedEntry {
     /// When it is not authentic under the epoch's log key or breaks a rule.
     pub fn open(&self, log_key: &Secret) -> Result<Body> {
         let payload = self.signed.open(log_key, ENTRY_MAX)?;
-        cbor::decode("log entry", &payload, ENTRY_MAX)
+        let body: Body = cbor::decode("log entry", &payload, ENTRY_MAX)?;
+        // A sync trusts the flag: without it, it would not look again for what it is still to copy.
+        if body.deletes() != self.deletes() && !matches!(body, Body::Unknown(..)) {
+            return Err(malformed("log entry", "a flag that does not fit the body"));
+        }
+        Ok(body)
     }
 }

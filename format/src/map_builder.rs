@@ -3,10 +3,10 @@
 //! A page ends before a key when it has at least 64 entries and the key's cut number says so, or
 //! when it is full. Cuts depend on keys only: a changed value rewrites one leaf and its ancestors.
 
-use crate::error::{FormatError, Result, malformed};
+use crate::error::{FormatError, Result, malformed, within};
 use crate::ids::ChunkId;
 use crate::key::ScopeKeys;
-use crate::limits::{LEVELS_MAX, PAGE_ENTRIES_MAX, PAGE_ENTRIES_MIN, PAGE_KEYS_MAX};
+use crate::limits::{LEVELS_MAX, PAGE_ENTRIES_MAX, PAGE_ENTRIES_MIN, PAGE_KEYS_MAX, PAGE_MAX};
 use crate::page::{Entry, Page, PageRef, reference_to};
 use crate::path::MapKey;
 
@@ -144,6 +144,7 @@ fn stored<E: From<FormatError>>(
     store: &mut StorePage<'_, E>,
 ) -> std::result::Result<PageRef, E> {
     let bytes = page.encode();
+    within("page", bytes.len(), PAGE_MAX)?;
     let id = store(&bytes)?;
     let reference: Result<PageRef> = reference_to(page, id, bytes.len() as u64);
     Ok(reference?)

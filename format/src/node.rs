@@ -1,11 +1,12 @@
 //! What a snapshot knows about one path.
 
 use crate::cbor::{Cbor, Reader, Writer};
-use crate::content::Content;
+use crate::content::{Content, check_page_len};
 use crate::error::{FormatError, Result, malformed, within};
 use crate::ids::{ChunkId, LinkGroup};
 use crate::limits::{
-    LINK_TARGET_MAX, OWNER_NAME_MAX, XATTRS_COUNT_MAX, XATTRS_INLINE_MAX, XATTRS_MAX,
+    LINK_TARGET_MAX, NODE_EXTRA_MAX, OWNER_NAME_MAX, PAGE_MAX, XATTRS_COUNT_MAX, XATTRS_INLINE_MAX,
+    XATTRS_MAX,
 };
 use crate::{cbor_enum, cbor_map};
 
@@ -65,11 +66,18 @@ impl Cbor for Time {
     fn get(r: &mut Reader<'_>) -> Result<Self> {
         let what = "time";
         r.array_of(what, 2)?;
-        let (seconds, nanos) = (r.i64(what)?, u32::get(r)?);
-        if nanos > 999_999_999 {
-            return Err(malformed(what, "over a billion nanoseconds"));
+        let time = Self { seconds: r.i64(what)?, nanos: u32::get(r)? };
+        time.check()?;
+        Ok(time)
+    }
+}
+
+impl Time {
+    fn check(self) -> Result<()> {
+        if self.nanos > 999_999_999 {
+            return Err(malformed("time", "a billion nanoseconds or more"));
         }
-        Ok(Self { seconds, nanos })
+        Ok(())
     }
 }
 
@@ -101,17 +109,30 @@ impl Cbor for Xattrs {
     fn get(r: &mut Reader<'_>) -> Result<Self> {
         let what = "extended attributes";
         if r.peek(what)? == minicbor::data::Type::Array {
-            let list = Vec::<Xattr>::get(r)?;
-            check_xattrs(&list)?;
-            within(what, xattrs_size(&list), XATTRS_INLINE_MAX)?;
-            return Ok(Self::Inline(list));
+            // Names have a byte at least, so there are no more of them than bytes.
+            let xattrs = Self::Inline(r.list(what, XATTRS_INLINE_MAX)?);
+            xattrs.check()?;
+            return Ok(xattrs);
         }
         let page = XattrsPage::get(r)?;
-        within(what, usize::try_from(page.len).unwrap_or(usize::MAX), crate::limits::PAGE_MAX)?;
         if !page.extra.is_empty() {
             return Err(malformed(what, "fields that nobody knows"));
         }
-        Ok(Self::Page(page.id, page.len))
+        let xattrs = Self::Page(page.id, page.len);
+        xattrs.check()?;
+        Ok(xattrs)
+    }
+}
+
+impl Xattrs {
+    fn check(&self) -> Result<()> {
+        match self {
+            Self::Inline(list) => {
+                check_xattrs(list)?;
+                within("extended attributes", xattrs_size(list), XATTRS_INLINE_MAX)
+            }
+            Self::Page(_, len) => check_page_len(*len),
+        }
     }
 }
 
@@ -140,10 +161,21 @@ pub fn encode_xattrs(list: &Vec<Xattr>) -> Vec<u8> {
 /// # Errors
 /// When the bytes are not a sorted set of attributes within the limits.
 pub fn decode_xattrs(page: &[u8]) -> Result<Vec<Xattr>> {
-    let list: Vec<Xattr> =
-        crate::cbor::decode("extended attributes", page, crate::limits::PAGE_MAX)?;
-    check_xattrs(&list)?;
-    Ok(list)
+    let list: XattrList = crate::cbor::decode("extended attributes", page, PAGE_MAX)?;
+    check_xattrs(&list.0)?;
+    Ok(list.0)
+}
+
+/// A list with its own limit, which is seen before the list is built.
+struct XattrList(Vec<Xattr>);
+
+impl Cbor for XattrList {
+    fn put(&self, w: &mut Writer) {
+        self.0.put(w);
+    }
+    fn get(r: &mut Reader<'_>) -> Result<Self> {
+        r.list("extended attributes", XATTRS_COUNT_MAX).map(Self)
+    }
 }
 
 fn check_xattrs(list: &[Xattr]) -> Result<()> {
@@ -215,6 +247,11 @@ impl Node {
         if self.mode > 0o7777 {
             return Err(malformed(what, "mode beyond 7777"));
         }
+        self.mtime.check()?;
+        within("unknown fields of a node", self.extra.size(), NODE_EXTRA_MAX)?;
+        if let Some(xattrs) = &self.xattrs {
+            xattrs.check()?;
+        }
         for name in [&self.user, &self.group].into_iter().flatten() {
             within("owner name", name.len(), OWNER_NAME_MAX)?;
         }
@@ -223,12 +260,13 @@ impl Node {
         {
             return Err(malformed(what, "content does not fit the kind"));
         }
-        if let Some(content) = &self.content
-            && content.len()? != self.len()
-        {
-            return Err(malformed(what, "size and content differ"));
+        if let Some(content) = &self.content {
+            content.check()?;
+            if content.len()? != self.len() {
+                return Err(malformed(what, "size and content differ"));
+            }
         }
-        if self.content.is_none() && self.len() != 0 && self.fidelity != Some(Fidelity::Unreadable)
+        if self.content.is_none() && !self.is_empty() && self.fidelity != Some(Fidelity::Unreadable)
         {
             return Err(malformed(what, "a size without content"));
         }
@@ -258,7 +296,7 @@ impl Node {
 /// # Errors
 /// When the bytes are not a node.
 pub fn decode_node(bytes: &[u8]) -> Result<Node> {
-    let node: Node = crate::cbor::decode("node", bytes, crate::limits::PAGE_MAX)?;
+    let node: Node = crate::cbor::decode("node", bytes, PAGE_MAX)?;
     node.check()?;
     Ok(node)
 }

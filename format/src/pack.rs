@@ -10,7 +10,8 @@
 //! The directory is sealed under the scope's segment key, so that a writer, who cannot open
 //! frames, can still take over a pack of an interrupted run and rebuild the index.
 
-use crate::envelope::{Header, SEAL_OVERHEAD, TAG, array, open_body, seal_body};
+use crate::codec::Codec;
+use crate::envelope::{Header, Kind, SEAL_OVERHEAD, TAG, array, open_body, seal_body};
 use crate::error::{FormatError, Result, malformed, within};
 use crate::frame::{FrameHead, FrameType};
 use crate::ids::ChunkId;
@@ -93,12 +94,14 @@ pub(crate) fn put_frames(frames: &[FrameHead], out: &mut Vec<u8>) {
 /// Reads rows of frames; the length of `bytes` is a multiple of a row.
 pub(crate) fn get_frames(bytes: &[u8]) -> Result<Vec<FrameHead>> {
     let row = |row: &[u8]| {
-        if row[2..4] != [0, 0] {
-            return Err(FormatError::Unsupported { what: "frame feature", number: row[2].into() });
+        let features = u16::from_le_bytes(array(&row[2..]));
+        if features != 0 {
+            let number = features.into();
+            return Err(FormatError::Unsupported { what: "frame feature", number });
         }
         Ok(FrameHead {
             frame_type: FrameType::from_number(row[0].into())?,
-            codec: crate::codec::Codec::from_number(row[1].into())?,
+            codec: Codec::from_number(row[1].into())?,
             sealed_len: u32::from_le_bytes(array(&row[4..])),
             plain_len: u32::from_le_bytes(array(&row[8..])),
             chunks: u32::from_le_bytes(array(&row[12..])),
@@ -118,9 +121,16 @@ pub(crate) fn check_frames(
     let what = "frames";
     for frame in frames {
         within("frame", frame.plain_len as usize, FRAME_MAX)?;
-        within("frame", frame.sealed_len as usize, FRAME_MAX + FRAME_MAX / 8)?;
-        if frame.chunks == 0 || (frame.sealed_len as usize) < TAG {
+        let packed = (frame.sealed_len as usize).checked_sub(TAG);
+        let Some(packed) = packed.filter(|packed| frame.chunks > 0 && *packed > 0) else {
             return Err(malformed(what, "an empty frame"));
+        };
+        let fits = match frame.codec {
+            Codec::Raw => packed == frame.plain_len as usize,
+            Codec::Zstd => packed < frame.plain_len as usize,
+        };
+        if !fits {
+            return Err(malformed(what, "a length that the codec does not make"));
         }
         let mut sum = 0u64;
         for _ in 0..frame.chunks {
@@ -200,6 +210,9 @@ pub fn open_directory(
 /// When any part is not what it should be.
 pub fn decode_pack(pack: &[u8], segment_key: &Secret) -> Result<(Header, usize, Directory)> {
     let (header, header_len) = Header::decode(pack)?;
+    if header.kind != Kind::Pack {
+        return Err(FormatError::Misplaced { what: "kind" });
+    }
     let short = || FormatError::Length { what: "pack" };
     let trailer_at = pack.len().checked_sub(TRAILER_LEN).ok_or_else(short)?;
     let sealed_len = decode_trailer(&pack[trailer_at..])?;

@@ -7,11 +7,12 @@
 
 use crate::cbor::{self, Cbor, Reader, Writer};
 use crate::cbor_map;
+use crate::content::check_page_len;
 use crate::error::{FormatError, Result, malformed, within};
 use crate::ids::ChunkId;
-use crate::limits::{LEVELS_MAX, PAGE_ENTRIES_MAX, PAGE_MAX};
+use crate::limits::{LEVELS_MAX, PAGE_ENTRIES_MAX, PAGE_KEYS_MAX, PAGE_MAX};
 use crate::node::Node;
-use crate::path::{MapKey, check_name, check_parent};
+use crate::path::{MapKey, check_key, check_name, check_parent};
 
 /// One entry of a path map.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,18 @@ impl PageRef {
     /// The first key below the page.
     pub fn first(&self) -> MapKey {
         MapKey { parent: self.parent.clone(), name: self.name.clone() }
+    }
+    /// Fails unless there can be such a page.
+    ///
+    /// # Errors
+    /// [`FormatError::Malformed`] or [`FormatError::TooLarge`].
+    pub fn check(&self) -> Result<()> {
+        check_key(&self.parent, &self.name)?;
+        check_page_len(self.page_len)?;
+        if self.entries == 0 {
+            return Err(malformed("page", "empty"));
+        }
+        Ok(())
     }
 }
 
@@ -87,7 +100,10 @@ impl Page {
         if self.level() != level {
             return Err(malformed(what, "on another level than its reference says"));
         }
-        if reference_to(self, reference.page, reference.page_len)? != *reference {
+        let mut found = reference_to(self, reference.page, reference.page_len)?;
+        // What a newer version adds to a reference is not known here, and not in the page.
+        found.extra = reference.extra.clone();
+        if found != *reference {
             return Err(malformed(what, "other entries than its reference says"));
         }
         Ok(())
@@ -149,13 +165,16 @@ impl Cbor for Page {
         }
         let count = r.array(what)?;
         check_count(count)?;
-        let mut pages: Vec<PageRef> = Vec::with_capacity(count);
+        let mut pages: Vec<PageRef> = Vec::new();
+        let mut keys = Keys::default();
         for _ in 0..count {
             let page = PageRef::get(r)?;
-            let key = page.first();
-            key.check()?;
-            within(what, usize::try_from(page.page_len).unwrap_or(usize::MAX), PAGE_MAX)?;
-            if pages.last().is_some_and(|last| last.first() >= key) {
+            page.check()?;
+            keys.add(&page.parent, &page.name)?;
+            if pages
+                .last()
+                .is_some_and(|last| (&last.parent, &last.name) >= (&page.parent, &page.name))
+            {
                 return Err(malformed(what, "keys are not in order"));
             }
             pages.push(page);
@@ -167,6 +186,20 @@ impl Cbor for Page {
 fn check_count(count: usize) -> Result<()> {
     within("page entries", count, PAGE_ENTRIES_MAX)?;
     if count == 0 { Err(malformed("page", "empty")) } else { Ok(()) }
+}
+
+/// Bytes of the keys of a page, each with its whole parent, as they are in memory.
+#[derive(Default)]
+struct Keys(usize);
+
+impl Keys {
+    /// Counts one more key. A page may pass the limit with its last key, because a cut is
+    /// considered before the next.
+    fn add(&mut self, parent: &[u8], name: &[u8]) -> Result<()> {
+        within("keys of a page", self.0, PAGE_KEYS_MAX - 1)?;
+        self.0 += parent.len() + name.len();
+        Ok(())
+    }
 }
 
 fn put_groups(entries: &[Entry], w: &mut Writer) {
@@ -189,6 +222,7 @@ fn get_groups(r: &mut Reader<'_>) -> Result<Vec<Entry>> {
     let groups = r.array(what)?;
     check_count(groups)?;
     let mut entries: Vec<Entry> = Vec::new();
+    let mut keys = Keys::default();
     for _ in 0..groups {
         r.array_of(what, 2)?;
         let parent = r.bytes(what, crate::limits::PATH_MAX)?;
@@ -212,6 +246,7 @@ fn get_groups(r: &mut Reader<'_>) -> Result<Vec<Entry>> {
             if entries[group..].last().is_some_and(|last| last.key.name.as_slice() >= name) {
                 return Err(malformed(what, "keys are not in order"));
             }
+            keys.add(parent, name)?;
             let node = Node::get(r)?;
             node.check()?;
             let key = MapKey { parent: parent.to_vec(), name: name.to_vec() };

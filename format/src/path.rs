@@ -67,12 +67,20 @@ impl MapKey {
     /// # Errors
     /// When a component is empty, `.`, `..`, too long, or has a `/` or NUL in it.
     pub fn check(&self) -> Result<()> {
-        if self.name.is_empty() && self.parent.is_empty() {
-            return Ok(());
-        }
-        check_parent(&self.parent)?;
-        check_name(&self.name)
+        check_key(&self.parent, &self.name)
     }
+}
+
+/// As [`MapKey::check`], on the parts.
+///
+/// # Errors
+/// As [`MapKey::check`].
+pub fn check_key(parent: &[u8], name: &[u8]) -> Result<()> {
+    if name.is_empty() && parent.is_empty() {
+        return Ok(());
+    }
+    check_parent(parent)?;
+    check_name(name)
 }
 
 /// Whether `parent` is `ancestor` or a path below it.

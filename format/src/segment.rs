@@ -7,12 +7,12 @@
 //!   per frame: as in a pack's directory;  per chunk: id prefix 16;  then per chunk: length u32
 //! ```
 
-use crate::envelope::{Header, Kind, array, open_body, seal_body};
+use crate::envelope::{Header, Kind, SEAL_OVERHEAD, array, open_body, seal_body};
 use crate::error::{FormatError, Result, within};
 use crate::frame::FrameHead;
 use crate::ids::{ChunkId, PackId};
 use crate::limits::{HEADER_MAX, PACK_CHUNKS_MAX, PACK_FRAMES_MAX, PACK_MAX, SEGMENT_MAX};
-use crate::pack::{FRAME_ROW_LEN, check_frames, get_frames, put_frames};
+use crate::pack::{FRAME_ROW_LEN, TRAILER_LEN, check_frames, get_frames, put_frames};
 use crate::secret::{Entropy, Secret};
 
 /// The first half of a chunk id: enough to find it, never enough to trust it.
@@ -98,7 +98,8 @@ pub fn decode(mut bytes: &[u8]) -> Result<Vec<SegmentPack>> {
             .collect();
         check_frames(&frames, chunks.iter().map(|(_, len)| *len))?;
         let frames_len: u64 = frames.iter().map(|f| u64::from(f.sealed_len)).sum();
-        if frames_len + header.len() as u64 > len {
+        let least = (SEAL_OVERHEAD + TRAILER_LEN) as u64;
+        if frames_len + header.len() as u64 + least > len {
             return Err(FormatError::Length { what: "pack" });
         }
         packs.push(SegmentPack { id, len, header, frames, chunks });
@@ -128,5 +129,13 @@ pub fn decode_object(object: &[u8], key: &Secret) -> Result<(Header, Vec<Segment
         return Err(FormatError::Misplaced { what: "kind" });
     }
     let plain = open_body("segment", object, header_len, key, SEGMENT_MAX)?;
-    Ok((header, decode(&plain)?))
+    let packs = decode(&plain)?;
+    for pack in &packs {
+        let (of_pack, _) = Header::decode(&pack.header)?;
+        of_pack.expect(Kind::Pack, header.repository)?;
+        if of_pack.scope != header.scope {
+            return Err(FormatError::Misplaced { what: "scope" });
+        }
+    }
+    Ok((header, packs))
 }

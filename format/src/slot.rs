@@ -34,6 +34,26 @@ pub struct Cost {
 impl Cost {
     /// RFC 9106, second recommendation: 64 MiB, three passes, four lanes.
     pub const RECOMMENDED: Self = Self { memory_kib: 64 << 10, passes: 3, lanes: 4 };
+
+    /// Fails unless the cost is within the limits, so that it cannot exhaust the machine.
+    ///
+    /// # Errors
+    /// [`FormatError::TooLarge`], or [`FormatError::Malformed`] when Argon2 has no such cost.
+    pub fn check(&self) -> Result<()> {
+        for (what, n, limit) in [
+            ("memory of a key slot", self.memory_kib, ARGON_MEMORY_MAX_KIB),
+            ("passes of a key slot", self.passes, ARGON_TIME_MAX),
+            ("lanes of a key slot", self.lanes, ARGON_LANES_MAX),
+        ] {
+            within(what, n as usize, limit as usize)?;
+        }
+        self.params().map(drop)
+    }
+
+    fn params(&self) -> Result<Params> {
+        Params::new(self.memory_kib, self.passes, self.lanes, Some(32))
+            .map_err(|_| malformed("key slot", "impossible cost parameters"))
+    }
 }
 
 /// Wraps `material` under a passphrase. `header` is completed with the parameters.
@@ -47,6 +67,7 @@ pub fn encode(
     cost: Cost,
     entropy: &mut Entropy,
 ) -> Result<Vec<u8>> {
+    cost.check()?;
     let salt: [u8; 32] = entropy.take();
     let mut value = vec![METHOD_ARGON2ID];
     for n in [cost.memory_kib, cost.passes, cost.lanes] {
@@ -114,20 +135,16 @@ pub fn parameters(header: &Header) -> Result<(Cost, [u8; 32])> {
     }
     let n = |at: usize| u32::from_le_bytes(array(&value[at..]));
     let cost = Cost { memory_kib: n(1), passes: n(5), lanes: n(9) };
-    within("memory of a key slot", cost.memory_kib as usize, ARGON_MEMORY_MAX_KIB as usize)?;
-    within("passes of a key slot", cost.passes as usize, ARGON_TIME_MAX as usize)?;
-    within("lanes of a key slot", cost.lanes as usize, ARGON_LANES_MAX as usize)?;
+    cost.check()?;
     Ok((cost, array(&value[13..])))
 }
 
 /// Key and commitment of a passphrase.
 fn stretch(passphrase: &[u8], salt: &[u8; 32], cost: Cost) -> Result<(Secret, [u8; 32])> {
-    let bad = |_| malformed("key slot", "impossible cost parameters");
-    let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(32)).map_err(bad)?;
     let mut root = Zeroizing::new([0; 32]);
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, cost.params()?)
         .hash_password_into(passphrase, salt, &mut root[..])
-        .map_err(bad)?;
+        .map_err(|_| malformed("key slot", "a passphrase that Argon2 cannot take"))?;
     let root = Secret::new(*root);
     let commitment = *root.derive("esker 0 slot commitment", &[]).expose();
     Ok((root.derive("esker 0 slot key", &[]), commitment))

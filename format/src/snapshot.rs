@@ -7,13 +7,14 @@ use crate::envelope::{Header, Kind, open_body, seal_body};
 use crate::error::{FormatError, Result, malformed};
 use crate::ids::{SeriesId, SnapshotId};
 use crate::key::{EpochSecret, ReadingKey};
-use crate::limits::{LEVELS_MAX, MANIFEST_MAX};
+use crate::limits::{LEVELS_MAX, MANIFEST_MAX, PROBLEMS_MAX};
 use crate::node::Time;
 use crate::page::PageRef;
 use crate::secret::{Entropy, Secret};
 
 cbor_map! {
     /// What was found and what it cost.
+    #[derive(Default)]
     pub struct Counts {
         /// Regular files, streams and images.
         0 => files: u64,
@@ -35,24 +36,6 @@ cbor_map! {
         8 => stored: u64,
         /// Entries of the base snapshot that are gone.
         9 => removed: u64,
-    }
-}
-
-impl Default for Counts {
-    fn default() -> Self {
-        Self {
-            files: 0,
-            directories: 0,
-            others: 0,
-            bytes: 0,
-            new: 0,
-            changed: 0,
-            unchanged: 0,
-            added: 0,
-            stored: 0,
-            removed: 0,
-            extra: cbor::Extra::default(),
-        }
     }
 }
 
@@ -113,7 +96,7 @@ cbor_map! {
 
 cbor_map! {
     /// Something that could not be saved whole.
-    pub struct Problem {
+    pub struct Problem, in a list: PROBLEMS_MAX; {
         /// The path.
         0 => path: Vec<u8>,
         /// What was wrong.
@@ -143,16 +126,18 @@ impl Manifest {
     /// The manifest object, sealed to `to`; `header` gets the capsules.
     ///
     /// # Errors
-    /// When a recipient's key is unusable.
+    /// When a recipient's key is unusable or a reader would refuse the manifest.
     pub fn encode(
         &self,
         header: &mut Header,
         to: &Recipients,
         entropy: &mut Entropy,
     ) -> Result<Vec<u8>> {
+        self.check()?;
+        let payload = cbor::encode_checked("manifest", self, MANIFEST_MAX)?;
         let key = encapsulate(header, to, entropy)?;
         let mut object = header.encode();
-        seal_body(&mut object, &key, &cbor::encode(self), entropy);
+        seal_body(&mut object, &key, &payload, entropy);
         Ok(object)
     }
     /// Reads a manifest object.
@@ -170,15 +155,39 @@ impl Manifest {
         manifest.check()?;
         Ok(manifest)
     }
-    fn check(&self) -> Result<()> {
+    /// Fails unless its parts fit each other.
+    ///
+    /// # Errors
+    /// [`FormatError::Malformed`] or [`FormatError::TooLarge`].
+    pub fn check(&self) -> Result<()> {
         let what = "manifest";
+        self.summary.check()?;
+        match &self.root {
+            Some(root) => root.check()?,
+            None if self.root_level != 0 => return Err(malformed(what, "a level without a page")),
+            None => {}
+        }
         if self.root_level > LEVELS_MAX.into() {
             return Err(malformed(what, "too many levels"));
         }
-        if !self.profiles.is_sorted_by(|a, b| a < b)
-            || !self.summary.tags.is_sorted_by(|a, b| a < b)
-        {
+        if !self.profiles.is_sorted_by(|a, b| a < b) {
             return Err(malformed(what, "a list is not in order"));
+        }
+        if self.problems.len() as u64 > self.summary.problems {
+            return Err(malformed(what, "more problems than its summary says"));
+        }
+        Ok(())
+    }
+}
+
+impl Summary {
+    /// Fails unless its lists are in order.
+    ///
+    /// # Errors
+    /// [`FormatError::Malformed`].
+    pub fn check(&self) -> Result<()> {
+        if !self.tags.is_sorted_by(|a, b| a < b) {
+            return Err(malformed("summary", "a list is not in order"));
         }
         Ok(())
     }
@@ -197,5 +206,7 @@ pub fn seal_summary(summary: &Summary, key: &Secret, entropy: &mut Entropy) -> V
 /// When it belongs to another scope or breaks a rule.
 pub fn open_summary(sealed: &[u8], key: &Secret) -> Result<Summary> {
     let payload = open_body("summary", sealed, 0, key, MANIFEST_MAX)?;
-    cbor::decode("summary", &payload, MANIFEST_MAX)
+    let summary: Summary = cbor::decode("summary", &payload, MANIFEST_MAX)?;
+    summary.check()?;
+    Ok(summary)
 }

@@ -1,0 +1,14 @@
+//! What every encoder and decoder of the format holds.
+
+mod builders;
+mod damage;
+mod limits;
+mod memory;
+mod pages;
+mod places;
+mod round_trip;
+mod samples;
+mod strict;
+mod support;
+mod values;
+mod vectors;
