@@ -1,6 +1,7 @@
 //! The command line: the only place that reads or prints the terminal.
 
 mod cat;
+mod check;
 mod exit;
 mod init;
 mod key;
@@ -71,6 +72,7 @@ enum Command {
     Snapshots(snapshots::Args),
     Ls(ls::Args),
     Cat(cat::Args),
+    Check(check::Args),
 }
 
 /// Runs the program.
@@ -92,6 +94,7 @@ pub fn main() -> ExitCode {
         Command::Snapshots(args) => snapshots::run(global, &args),
         Command::Ls(args) => ls::run(global, &args),
         Command::Cat(args) => cat::run(global, &args),
+        Command::Check(args) => check::run(global, &args),
     };
     match result {
         Ok(exit) => exit.into(),

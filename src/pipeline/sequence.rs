@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Files from this size on are cut here and worked on by all threads.
-const LARGE: u64 = 4 << 20;
+const LARGE: u64 = 2 << 20;
 /// Entries of one task at most.
 const BATCH_ENTRIES: usize = 256;
 /// Bytes of the files of one task, roughly: half a frame.
@@ -249,7 +249,7 @@ impl Sequence<'_> {
         loop {
             let mut buffer = self.ends.buffers.recv().map_err(|_| Over::Stopped)?;
             if buffer.is_empty() {
-                buffer.resize(PIECE.max(max * 2), 0);
+                buffer.resize(PIECE.max(max + (1 << 20)), 0);
             }
             let held = self.carry.len();
             buffer[..held].copy_from_slice(&self.carry);

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Tasks that may be begun before the oldest one is collected.
-const WINDOW: usize = 256;
+const WINDOW: usize = 64;
 /// Bytes of a large file that are handed on at a time.
-pub const PIECE: usize = 6 << 20;
+pub const PIECE: usize = 5 << 20;
 
 /// Work for one thread.
 pub struct Task {

@@ -2,6 +2,7 @@
 
 mod access;
 mod cache;
+pub mod check;
 mod content;
 mod create;
 mod error;

@@ -13,10 +13,12 @@ use esker_format::names;
 use esker_format::pack::{Directory, encode_tail};
 use esker_format::segment::{SegmentPack, prefix};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// A pack is closed when it has this many bytes.
 const PACK_TARGET: usize = 16 << 20;
+/// Room behind that for the last frame and the directory.
+const FRAME_ROOM: usize = 3 << 20;
 /// Pages wait until they are this many bytes, so that a small run needs one pack for everything.
 const PAGES_WAIT: usize = 1 << 20;
 
@@ -43,8 +45,7 @@ pub struct Packer {
     lanes: Vec<Mutex<Option<OpenPack>>>,
     pages: Mutex<Pages>,
     done: Mutex<Vec<SegmentPack>>,
-    /// Memory of packs that were put, to be filled again.
-    spare: Mutex<Vec<Vec<u8>>>,
+    buffers: Buffers,
     stored: AtomicU64,
 }
 
@@ -70,15 +71,17 @@ impl Packer {
         session: SessionId,
         threads: usize,
     ) -> Self {
+        let lanes = threads.div_ceil(4).max(1);
         let pages = Pages { waiting: Vec::new(), waiting_len: 0, open: None };
         Self {
             store,
             access,
             session,
-            lanes: (0..threads.div_ceil(4).max(1)).map(|_| Mutex::new(None)).collect(),
+            lanes: (0..lanes).map(|_| Mutex::new(None)).collect(),
             pages: Mutex::new(pages),
             done: Mutex::new(Vec::new()),
-            spare: Mutex::new(Vec::new()),
+            // One for each open pack, pages included, and one that is being written.
+            buffers: Buffers::new(lanes + 2),
             stored: AtomicU64::new(0),
         }
     }
@@ -209,8 +212,7 @@ impl Packer {
         };
         let key = encapsulate(&mut header, &self.access.recipients(), &mut entropy())?;
         let header = header.encode();
-        let mut bytes = lock(&self.spare).pop().unwrap_or_default();
-        bytes.clear();
+        let mut bytes = self.buffers.take();
         bytes.extend_from_slice(&header);
         let key = FrameKey::new(key, &header);
         Ok(OpenPack { header, key, bytes, directory: Directory::default() })
@@ -222,10 +224,11 @@ impl Packer {
         bytes.extend_from_slice(&encode_tail(&header, &directory, segment_key, &mut entropy()));
         let id = PackId::of(&bytes);
         // A pack's key is fresh, so its name is new: an object that is there already is the same.
-        let _ = self.store.put_new(&names::pack(id), &[&bytes], Durability::AtBarrier)?;
-        self.stored.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        let put = self.store.put_new(&names::pack(id), &[&bytes], Durability::AtBarrier);
         let len = bytes.len() as u64;
-        lock(&self.spare).push(bytes);
+        self.buffers.give_back(bytes);
+        let _ = put?;
+        self.stored.fetch_add(len, Ordering::Relaxed);
         lock(&self.done).push(SegmentPack {
             id,
             len,
@@ -234,6 +237,38 @@ impl Packer {
             chunks: directory.chunks.iter().map(|(id, len)| (prefix(id), *len)).collect(),
         });
         Ok(())
+    }
+}
+
+/// Memory for packs: so many pieces of it and no more, however fast packs are filled.
+struct Buffers {
+    /// Given back last, taken first: pages of memory that were never touched stay so.
+    free: Mutex<Vec<Vec<u8>>>,
+    returned: Condvar,
+}
+
+impl Buffers {
+    fn new(count: usize) -> Self {
+        Self { free: Mutex::new(vec![Vec::new(); count]), returned: Condvar::new() }
+    }
+
+    /// An empty one; waits while all are in use.
+    fn take(&self) -> Vec<u8> {
+        let mut free = lock(&self.free);
+        loop {
+            if let Some(mut buffer) = free.pop() {
+                // Reserved at once: growing would copy and touch twice the memory.
+                buffer.reserve_exact(PACK_TARGET + FRAME_ROOM);
+                return buffer;
+            }
+            free = self.returned.wait(free).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn give_back(&self, mut buffer: Vec<u8>) {
+        buffer.clear();
+        lock(&self.free).push(buffer);
+        self.returned.notify_one();
     }
 }
 

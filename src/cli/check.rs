@@ -1,0 +1,162 @@
+//! `esker check`: prove that everything is there.
+
+use crate::cli::exit::Exit;
+use crate::cli::progress::{Bar, Status};
+use crate::cli::{Global, Outcome, place, show, signals};
+use crate::repository::check::{Finding, Progress, Report, Request, check};
+use crate::repository::shorten;
+use serde::Serialize;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Prove that everything is there
+///
+/// Checks log, index, presence and length of all packs, and that all snapshots refer to is there.
+/// With --read-data it also reads every pack and checks every chunk against its id. What is damaged
+/// is named, with the snapshots and paths that lose by it; then the exit code is 4.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Read and check all data
+    #[arg(long)]
+    read_data: bool,
+    /// Threads that read; one for each core when not given
+    #[arg(long, value_name = "N")]
+    threads: Option<std::num::NonZeroUsize>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Row {
+    Object {
+        name: String,
+        message: String,
+    },
+    Path {
+        snapshot: String,
+        path: String,
+        message: String,
+    },
+    Snapshot {
+        snapshot: String,
+        message: String,
+    },
+    Void {
+        sequence: u64,
+        message: String,
+    },
+    Summary {
+        sound: bool,
+        findings: usize,
+        entries: u64,
+        segments: u64,
+        packs: u64,
+        snapshots: u64,
+        chunks: u64,
+        bytes: u64,
+    },
+}
+
+pub fn run(global: &Global, args: &Args) -> Outcome {
+    let repository = place::open(global)?;
+    let cores = || std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let request = Request {
+        read_data: args.read_data,
+        threads: args.threads.map_or_else(cores, std::num::NonZero::get),
+    };
+    let progress = Arc::new(Progress::default());
+    let report = {
+        let watched = Arc::clone(&progress);
+        let _bar = Bar::follow(global, move || Status {
+            entries: watched.entries.load(Ordering::Relaxed),
+            bytes: watched.bytes.load(Ordering::Relaxed),
+            of_bytes: watched.of_bytes.load(Ordering::Relaxed),
+            of_is_final: true,
+        });
+        check(&repository, request, &progress, signals::stop())?
+    };
+    if global.json {
+        report.findings.iter().map(row).try_for_each(|row| show::json(&row))?;
+        show::json(&summary(&report))?;
+    } else {
+        print(global, &report, request.read_data)?;
+    }
+    let damaged = report.findings.iter().any(|f| !matches!(f, Finding::Void { .. }));
+    Ok(if damaged { Exit::Damage } else { Exit::Ok })
+}
+
+fn print(global: &Global, report: &Report, read_data: bool) -> std::io::Result<()> {
+    for finding in &report.findings {
+        match finding {
+            Finding::Object { name, message } => show::error(&format!("{name} {message}")),
+            Finding::Path { snapshot, path, message } => {
+                show::error(&format!(
+                    "snapshot {}: {} {message}",
+                    shorten(snapshot),
+                    show::name(path)
+                ));
+            }
+            Finding::Snapshot { snapshot, message } => {
+                show::error(&format!("snapshot {} cannot be read: {message}", shorten(snapshot)));
+            }
+            Finding::Void { sequence, rule } => {
+                show::warning(&format!("log entry {sequence} is void and changes nothing: {rule}"));
+            }
+        }
+    }
+    if global.quiet {
+        return Ok(());
+    }
+    let mut out = std::io::stdout().lock();
+    writeln!(
+        out,
+        "checked {}, {}, {}, {}",
+        show::count(report.entries, "log entry", "log entries"),
+        show::count(report.segments, "segment", "segments"),
+        show::count(report.packs, "pack", "packs"),
+        show::count(report.snapshots, "snapshot", "snapshots"),
+    )?;
+    if read_data {
+        let chunks = show::count(report.chunks, "chunk", "chunks");
+        writeln!(out, "read {} and checked {chunks}", show::size(report.bytes))?;
+    }
+    if report.without_content {
+        writeln!(out, "content was not looked at: that needs the owner's key")?;
+    }
+    match report.findings.len() as u64 {
+        0 => writeln!(out, "no damage found"),
+        n => writeln!(out, "{}", show::count(n, "finding", "findings")),
+    }
+}
+
+fn row(finding: &Finding) -> Row {
+    match finding {
+        Finding::Object { name, message } => {
+            Row::Object { name: name.clone(), message: message.clone() }
+        }
+        Finding::Path { snapshot, path, message } => Row::Path {
+            snapshot: snapshot.to_string(),
+            path: show::json_name(path),
+            message: message.clone(),
+        },
+        Finding::Snapshot { snapshot, message } => {
+            Row::Snapshot { snapshot: snapshot.to_string(), message: message.clone() }
+        }
+        Finding::Void { sequence, rule } => {
+            Row::Void { sequence: *sequence, message: (*rule).to_owned() }
+        }
+    }
+}
+
+fn summary(report: &Report) -> Row {
+    Row::Summary {
+        sound: report.findings.is_empty(),
+        findings: report.findings.len(),
+        entries: report.entries,
+        segments: report.segments,
+        packs: report.packs,
+        snapshots: report.snapshots,
+        chunks: report.chunks,
+        bytes: report.bytes,
+    }
+}

@@ -1,0 +1,138 @@
+//! Checking a repository: log, segments, packs, path maps, and on demand every byte.
+//!
+//! Findings name objects first, and then what is lost with them: snapshots and paths.
+
+mod objects;
+mod packs;
+mod reach;
+
+pub use packs::Scanned;
+
+use crate::repository::Repository;
+use crate::repository::error::{Error, Result};
+use esker_format::ids::SnapshotId;
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+/// How far a check goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Request {
+    /// Read all packs and check every chunk against its id.
+    pub read_data: bool,
+    /// Threads that read.
+    pub threads: usize,
+}
+
+/// Something that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// An object of the store.
+    Object {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A path of a snapshot that cannot be restored whole.
+    Path {
+        /// The snapshot.
+        snapshot: SnapshotId,
+        /// The path.
+        path: Vec<u8>,
+        /// What is lost.
+        message: String,
+    },
+    /// A whole snapshot that cannot be restored.
+    Snapshot {
+        /// The snapshot.
+        snapshot: SnapshotId,
+        /// Why.
+        message: String,
+    },
+    /// An entry of the log that broke a rule and changes nothing.
+    Void {
+        /// Its number.
+        sequence: u64,
+        /// The rule.
+        rule: &'static str,
+    },
+}
+
+/// What a check found.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+    /// Entries of the log.
+    pub entries: u64,
+    /// Segments.
+    pub segments: u64,
+    /// Packs.
+    pub packs: u64,
+    /// Snapshots.
+    pub snapshots: u64,
+    /// Chunks that were read and checked.
+    pub chunks: u64,
+    /// Bytes that were read from packs.
+    pub bytes: u64,
+    /// Set when content could not be looked at, for want of the owner's key.
+    pub without_content: bool,
+}
+
+/// How far a check is.
+#[derive(Default)]
+pub struct Progress {
+    /// Bytes of packs read.
+    pub bytes: AtomicU64,
+    /// Bytes of packs in all.
+    pub of_bytes: AtomicU64,
+    /// Entries of path maps seen.
+    pub entries: AtomicU64,
+}
+
+/// Packs of which something is missing or damaged.
+#[derive(Default)]
+pub(crate) struct Bad {
+    /// Packs that are not there or cannot be opened at all, by ordinal.
+    packs: HashSet<u32>,
+    /// Frames that do not open, or have a wrong chunk in them.
+    frames: HashSet<(u32, u32)>,
+}
+
+impl Bad {
+    fn has(&self, pack: u32, frame: u32) -> bool {
+        self.packs.contains(&pack) || self.frames.contains(&(pack, frame))
+    }
+}
+
+/// Checks a repository.
+///
+/// # Errors
+/// When the store cannot be reached; damage is a finding.
+pub fn check(
+    repository: &Repository,
+    request: Request,
+    progress: &Progress,
+    stop: &AtomicBool,
+) -> Result<Report> {
+    let mut report = Report::default();
+    let state = repository.state();
+    report.entries = state.next().0;
+    report.snapshots = state.snapshots.len() as u64;
+    let void = state.void.iter().map(|(seq, rule)| Finding::Void { sequence: seq.0, rule });
+    report.findings.extend(void);
+    objects::segments(repository, &mut report)?;
+    objects::slots(repository, &mut report)?;
+    let mut bad = objects::packs(repository, &mut report)?;
+    let can_read = repository.access().reading().is_ok();
+    report.without_content = !can_read;
+    if request.read_data && can_read {
+        packs::read(repository, request.threads, &mut report, &mut bad, progress, stop)?;
+    } else if request.read_data {
+        return Err(Error::NeedsOwner);
+    }
+    if can_read {
+        reach::walk(repository, &mut report, &bad, progress, stop)?;
+    }
+    Ok(report)
+}

@@ -1,0 +1,109 @@
+//! Objects as such: there, of the right length, and under their right names.
+
+use crate::repository::check::{Bad, Finding, Report};
+use crate::repository::error::{Error, Result};
+use crate::repository::{Repository, read_directory, read_segment};
+use esker_format::envelope::{Header, Kind};
+use esker_format::{names, slot};
+use std::collections::HashMap;
+
+/// Reads all segments, and compares them with what the log says of packs.
+pub fn segments(repository: &Repository, report: &mut Report) -> Result<()> {
+    let (store, access, state) = (repository.store(), repository.access(), repository.state());
+    let mut described = vec![false; state.packs.len()];
+    let mut failed = false;
+    for segment in state.segments.iter().filter(|s| s.scope == access.scope) {
+        report.segments += 1;
+        match read_segment(store, access, segment.id) {
+            Ok(packs) => {
+                for pack in packs {
+                    match state.ordinal(pack.id) {
+                        Some(ordinal) if state.packs[ordinal as usize].len == pack.len => {
+                            described[ordinal as usize] = true;
+                        }
+                        _ => report.findings.push(Finding::Object {
+                            name: names::segment(segment.id),
+                            message: format!("describes pack {}, which the log does not", pack.id),
+                        }),
+                    }
+                }
+            }
+            Err(error) => {
+                failed = true;
+                note(report, names::segment(segment.id), error)?;
+            }
+        }
+    }
+    if failed {
+        // The packs say the same of themselves, as long as they are sound.
+        for (pack, _) in state.packs.iter().zip(&described).filter(|(_, d)| !**d) {
+            if let Err(error) = read_directory(store, access, pack.id, pack.len) {
+                note(report, names::pack(pack.id), error)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Looks at all key slots.
+pub fn slots(repository: &Repository, report: &mut Report) -> Result<()> {
+    let mut found = Vec::new();
+    repository.store().list(names::KEYS, &mut |listed| found.push(listed.name))?;
+    let mut object = Vec::new();
+    for name in found {
+        let read = repository.store().get(&name, slot::OBJECT_MAX as u64, &mut object);
+        if let Err(error) = read {
+            note(report, name, Error::from_read(error))?;
+            continue;
+        }
+        let parsed = Header::decode(&object).and_then(|(header, _)| {
+            header.expect(Kind::Slot, repository.access().repository)?;
+            slot::parameters(&header)
+        });
+        if let Err(error) = parsed {
+            note(report, name.clone(), Error::damaged(name, error))?;
+        }
+    }
+    Ok(())
+}
+
+/// Lists all packs and compares them with the log.
+pub fn packs(repository: &Repository, report: &mut Report) -> Result<Bad> {
+    let mut sizes = HashMap::new();
+    repository.store().list(names::PACKS, &mut |found| {
+        sizes.insert(found.name, found.size);
+    })?;
+    let mut bad = Bad::default();
+    for (ordinal, pack) in repository.state().packs.iter().enumerate() {
+        report.packs += 1;
+        let name = names::pack(pack.id);
+        let message = match sizes.get(&name) {
+            Some(size) if *size == pack.len => continue,
+            Some(size) => format!("has {size} bytes, not {}", pack.len),
+            None => "is missing from the store".to_owned(),
+        };
+        bad.packs.insert(ordinal as u32);
+        report.findings.push(Finding::Object { name, message });
+    }
+    Ok(bad)
+}
+
+/// Makes damage a finding, and passes everything else on.
+pub fn note(report: &mut Report, name: String, error: Error) -> Result<()> {
+    if !error.is_damage() && !matches!(error, Error::Newer { .. }) {
+        return Err(error);
+    }
+    let message = message(&error);
+    report.findings.push(Finding::Object { name, message });
+    Ok(())
+}
+
+/// An error in a few words, without the name of the object.
+pub fn message(error: &Error) -> String {
+    match error {
+        Error::Damaged { source, .. } => format!("is damaged: {source}"),
+        Error::Newer { source, .. } => format!("was written by a newer esker: {source}"),
+        Error::Missing { .. } => "is missing from the store".to_owned(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,145 @@
+//! Whether all that snapshots refer to is there: manifests, pages, chunks.
+
+use crate::repository::Repository;
+use crate::repository::check::objects::message;
+use crate::repository::check::{Bad, Finding, Progress, Report};
+use crate::repository::content::items;
+use crate::repository::error::{Error, Result};
+use crate::repository::fetch::Chunks;
+use crate::repository::map::{Bounds, Found, Map};
+use esker_format::content::{Content, Item};
+use esker_format::frame::FrameType;
+use esker_format::ids::{ChunkId, SnapshotId};
+use esker_format::node::{Xattrs, decode_xattrs};
+use esker_format::page::Entry;
+use esker_format::snapshot::Manifest;
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Memory for frames of pages.
+const BUDGET: usize = 8 << 20;
+
+/// Walks all snapshots, newest first; a map that several share is walked once.
+pub fn walk(
+    repository: &Repository,
+    report: &mut Report,
+    bad: &Bad,
+    progress: &Progress,
+    stop: &AtomicBool,
+) -> Result<()> {
+    let mut chunks = Chunks::new(repository, BUDGET)?;
+    let mut sound: HashSet<ChunkId> = HashSet::new();
+    for snapshot in repository.snapshots()?.iter().rev() {
+        let manifest = match repository.manifest(snapshot.id) {
+            Ok(manifest) => manifest,
+            Err(error) if error.is_damage() => {
+                let message = format!("its manifest {}", message(&error));
+                report.findings.push(Finding::Snapshot { snapshot: snapshot.id, message });
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        if manifest.root.as_ref().is_some_and(|root| sound.contains(&root.page)) {
+            continue;
+        }
+        let before = report.findings.len();
+        let mut one = One { id: snapshot.id, chunks: &mut chunks, report, bad, progress };
+        one.map(&manifest, stop)?;
+        if report.findings.len() == before
+            && let Some(root) = manifest.root
+        {
+            sound.insert(root.page);
+        }
+    }
+    Ok(())
+}
+
+/// One snapshot.
+struct One<'w> {
+    id: SnapshotId,
+    chunks: &'w mut Chunks,
+    report: &'w mut Report,
+    bad: &'w Bad,
+    progress: &'w Progress,
+}
+
+impl One<'_> {
+    fn map(&mut self, manifest: &Manifest, stop: &AtomicBool) -> Result<()> {
+        let root = manifest.root.as_ref().map(|root| (root, manifest.root_level as u8));
+        let mut map = Map::new(root, Bounds::All);
+        while let Some(found) = map.next(self.chunks)? {
+            if stop.load(Ordering::Relaxed) {
+                return Err(Error::Interrupted);
+            }
+            match found {
+                Found::Entry(entry) => self.entry(&entry)?,
+                Found::Lost { first, entries, error } => {
+                    let message = format!(
+                        "and the entries behind it, {entries} in all, are lost: {}",
+                        message(&error)
+                    );
+                    self.path(first.path(), message);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, entry: &Entry) -> Result<()> {
+        self.progress.entries.fetch_add(1, Ordering::Relaxed);
+        if let Some(Xattrs::Page(id, len)) = &entry.node.xattrs {
+            let read = self.chunks.get(id, *len, FrameType::Page).and_then(|page| {
+                decode_xattrs(page).map_err(|e| Error::damaged(format!("page {id}"), e))
+            });
+            match read {
+                Err(error) if error.is_damage() => {
+                    let message = format!("has lost its extended attributes: {}", message(&error));
+                    self.path(entry.key.path(), message);
+                }
+                other => drop(other?),
+            }
+        }
+        match &entry.node.content {
+            Some(content) => self.content(entry, content),
+            None => Ok(()),
+        }
+    }
+
+    fn content(&mut self, entry: &Entry, content: &Content) -> Result<()> {
+        let (mut lost, mut why, mut list) = (0, None, Vec::new());
+        items(self.chunks, content, &mut |item, error| {
+            match (item, error) {
+                (Item::Data(id, len), _) => list.push((id, len)),
+                (item, Some(error)) => {
+                    lost += item.len();
+                    why = Some(message(&error));
+                }
+                _ => {}
+            }
+            Ok(())
+        })?;
+        for (id, len) in list {
+            match self.chunks.lookup().find(&id)? {
+                Some(place)
+                    if u64::from(place.len) == len && !self.bad.has(place.pack, place.frame) => {}
+                Some(place) => {
+                    lost += len;
+                    why = Some(format!("pack {} of the log is missing or damaged", place.pack));
+                }
+                None => {
+                    lost += len;
+                    why = Some("a chunk is in no pack".to_owned());
+                }
+            }
+        }
+        if let Some(why) = why {
+            let message = format!("has lost {lost} of {} bytes: {why}", entry.node.len());
+            self.path(entry.key.path(), message);
+        }
+        Ok(())
+    }
+
+    fn path(&mut self, path: Vec<u8>, message: String) {
+        self.report.findings.push(Finding::Path { snapshot: self.id, path, message });
+    }
+}
