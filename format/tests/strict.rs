@@ -1,5 +1,6 @@
 //! There is one encoding of each value, and what is newer is either kept or refused.
 
+use crate::entries::*;
 use crate::samples::*;
 use crate::support::*;
 use esker_format::cbor::{self, Writer};

@@ -2,6 +2,7 @@
 //! these bytes from fixed keys, and the decoders read them. `ESKER_BLESS=1` writes the files
 //! anew, and the seeds of the fuzz targets with them.
 
+use crate::entries::{bodies, entry_header};
 use crate::samples::{self, PASSPHRASE, Sample, samples};
 use crate::support::*;
 use esker_format::cbor;
@@ -97,7 +98,7 @@ fn head(name: &str) -> &'static str {
         "key_writer" => "The key material of a writer.",
         "header" => "The header of a log entry, with a field of a newer version.",
         "ordinals" => "A set of pack ordinals: 0, 1, 2, 7, 300.",
-        _ if samples::bodies().iter().any(|(body, _)| *body == name) => {
+        _ if bodies().iter().any(|(body, _)| *body == name) => {
             "A log entry with number 41, sealed under the log key of the epoch, signed with the\n\
              working key."
         }
@@ -108,7 +109,7 @@ fn head(name: &str) -> &'static str {
 fn files() -> Vec<Vectors> {
     let mut files = vec![derived(), key_file(), refused()];
     for Sample { name, payload, object, .. } in samples() {
-        let entry = samples::bodies().iter().any(|(body, _)| *body == name);
+        let entry = bodies().iter().any(|(body, _)| *body == name);
         let file =
             if entry { format!("entry_{}", name.trim_end_matches("_entry")) } else { name.into() };
         let mut vectors = Vectors::new(&file, head(name));
@@ -206,7 +207,7 @@ fn refusals() -> Vec<(&'static str, Vec<u8>, Reader)> {
     };
     let mut seq = crate::support::header(esker_format::envelope::Kind::Pack).encode();
     seq[72] = 1;
-    let mut version = samples::entry_header().encode();
+    let mut version = entry_header().encode();
     version[9] = 1;
     vec![
         (
@@ -298,7 +299,7 @@ fn read(file: &str, name: &str) -> Option<Vec<u8>> {
 #[test]
 fn todays_decoders_read_the_vectors() {
     for Sample { name, again, object, .. } in samples() {
-        let entry = samples::bodies().iter().any(|(body, _)| *body == name);
+        let entry = bodies().iter().any(|(body, _)| *body == name);
         let file =
             if entry { format!("entry_{}", name.trim_end_matches("_entry")) } else { name.into() };
         let payload = read(&file, "payload").unwrap();
@@ -328,7 +329,7 @@ fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
         seeds.push((target, name.to_owned(), bytes.to_vec()));
     };
     for Sample { name, payload, object, .. } in samples() {
-        let body = samples::bodies().iter().any(|(body, _)| *body == name);
+        let body = bodies().iter().any(|(body, _)| *body == name);
         let target = match name {
             _ if body => "entry_body",
             "pack" => "directory",
