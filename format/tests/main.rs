@@ -2,6 +2,7 @@
 
 mod builders;
 mod damage;
+mod entries;
 mod limits;
 mod memory;
 mod pages;
@@ -11,4 +12,5 @@ mod samples;
 mod strict;
 mod support;
 mod values;
+mod values_log;
 mod vectors;

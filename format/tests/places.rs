@@ -1,5 +1,6 @@
 //! A sound object in the wrong place, or read with the wrong key, is refused as such.
 
+use crate::entries::*;
 use crate::samples::*;
 use crate::support::*;
 use esker_format::cbor;
@@ -231,7 +232,7 @@ fn a_weak_key_verifies_nothing() {
     entry[end] = 1;
     let checksum = blake3_of(&entry[..end + 64]);
     entry[end + 64..].copy_from_slice(&checksum);
-    let signed = signed(&entry, Kind::Entry).unwrap();
+    let signed = checked(&entry, Kind::Entry).unwrap();
     assert!(!signed.is_signed_by(&weak));
 }
 

@@ -1,8 +1,10 @@
 //! What was encoded is read back, for values of every kind.
 
-use crate::samples::{self, CHEAP, PASSPHRASE};
+use crate::entries::place;
+use crate::samples::{CHEAP, PASSPHRASE};
 use crate::support::*;
 use crate::values::{self, Draw, draw};
+use crate::values_log;
 use esker_format::cbor::{self, Cbor};
 use esker_format::checkpoint::Checkpoint;
 use esker_format::codec::{Codec, Compressor, Decompressor};
@@ -104,12 +106,12 @@ proptest! {
     #[test]
     fn configs_and_checkpoints_come_back(mut d in draw()) {
         let (key, signer) = (epoch().log_key(), signer());
-        let config = values::config(&mut d);
+        let config = values_log::config(&mut d);
         comes_back::<Config>(&config);
         let object = config.encode(&header(Kind::Config), &key, &signer, &mut entropy(3));
         let read = Config::decode(object, REPOSITORY, &key, &signer.verification());
         prop_assert_eq!(read, Ok(config));
-        let state = values::checkpoint(&mut d);
+        let state = values_log::checkpoint(&mut d);
         comes_back::<Checkpoint>(&state);
         let header = Header { seq: state.seq.0, ..header(Kind::Checkpoint) };
         let object = state.encode(&header, &key, &signer, &mut entropy(4));
@@ -119,11 +121,11 @@ proptest! {
 
     #[test]
     fn entries_of_every_kind_come_back(kind in 0u64..20, mut d in draw()) {
-        let body = values::body(kind, &mut d);
+        let body = values_log::body(kind, &mut d);
         prop_assert_eq!(body.kind(), kind);
         body.check().unwrap();
         comes_back::<Body>(&body);
-        let place = Place { seq: Seq(d.number()), ..samples::place(SESSION) };
+        let place = Place { seq: Seq(d.number()), ..place(SESSION) };
         let key = epoch().log_key();
         let object = log_entry::encode(&place, &body, &key, &signer(), &mut entropy(5));
         let entry = SealedEntry::parse(object.clone(), REPOSITORY, place.seq).unwrap();

@@ -1,6 +1,7 @@
 //! There is one encoding of each value, and what is newer is either kept or refused.
 
-use crate::samples::{self, *};
+use crate::entries::*;
+use crate::samples::*;
 use crate::support::*;
 use esker_format::cbor::{self, Writer};
 use esker_format::checkpoint::Checkpoint;
@@ -20,8 +21,8 @@ use esker_format::page::PageRef;
 use esker_format::snapshot::{Counts, Manifest, Summary};
 
 /// Encoded maps with small keys alone, what reads each, and how many bytes stand before the map.
-fn maps() -> Vec<(Vec<u8>, samples::Read, usize)> {
-    let mut maps: Vec<(Vec<u8>, samples::Read, usize)> = vec![
+fn maps() -> Vec<(Vec<u8>, Read, usize)> {
+    let mut maps: Vec<(Vec<u8>, Read, usize)> = vec![
         (cbor::encode(&manifest()), again::<Manifest>, 0),
         (cbor::encode(&checkpoint()), again::<Checkpoint>, 0),
         (cbor::encode(&list_root()), again::<ListRoot>, 0),
@@ -39,7 +40,7 @@ fn maps() -> Vec<(Vec<u8>, samples::Read, usize)> {
             2,
         ),
     ];
-    maps.extend(bodies().iter().map(|(_, b)| (cbor::encode(b), again::<Body> as samples::Read, 2)));
+    maps.extend(bodies().iter().map(|(_, b)| (cbor::encode(b), again::<Body> as Read, 2)));
     maps
 }
 

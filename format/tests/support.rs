@@ -16,7 +16,7 @@ pub const REPOSITORY: RepositoryId = RepositoryId::new(*b"repository of id");
 pub const SESSION: SessionId = SessionId::new(*b"session of a run");
 
 pub fn owner() -> OwnerSecret {
-    OwnerSecret(Secret::new([0x42; 32]))
+    OwnerSecret(Secret::new(std::array::from_fn(|i| i as u8)))
 }
 
 pub fn scope() -> ScopeKeys {

@@ -1,0 +1,201 @@
+//! Configs, checkpoints and bodies of log entries, drawn like the other values.
+
+use crate::values::{Draw, ordinals, segment, session, snapshot, time};
+use esker_format::checkpoint::*;
+use esker_format::chunking::Profile;
+use esker_format::config::Config;
+use esker_format::ids::*;
+use esker_format::key::VerificationKey;
+use esker_format::log_entry::*;
+use std::collections::BTreeSet;
+
+pub fn config(d: &mut Draw) -> Config {
+    let numbers: BTreeSet<u32> = d.list(3, Draw::number32).into_iter().collect();
+    let profile = |number| {
+        let min = d.between(32, 1 << 19) as u32 * 2;
+        let average = d.between(u64::from(min / 2).max(128), 2 << 20) as u32 * 2;
+        let max = d.between(u64::from(average / 2), 8 << 20) as u32 * 2;
+        Profile { number, min, average, max, extra: d.extra() }
+    };
+    let profiles = numbers.into_iter().map(profile).collect();
+    Config { genesis: EntryHash::new(d.array()), profiles, extra: d.extra() }
+}
+
+fn enrolment(d: &mut Draw) -> WriterEntry {
+    WriterEntry {
+        key: VerificationKey(d.array()),
+        scope: d.number32(),
+        roles: d.number32(),
+        name: d.text(),
+        extra: d.extra(),
+    }
+}
+
+pub fn checkpoint(d: &mut Draw) -> Checkpoint {
+    let state = |d: &mut Draw| match d.byte() % 3 {
+        0 => PackState::Live,
+        1 => PackState::Marked,
+        _ => PackState::Deleting,
+    };
+    let packs = d.list(4, |d| PackRow {
+        id: PackId::new(d.array()),
+        len: d.number(),
+        session: session(d),
+        state: state(d),
+        extra: d.extra(),
+    });
+    let seqs: BTreeSet<u64> = d.list(3, Draw::number).into_iter().collect();
+    let snapshots: Vec<_> = seqs
+        .into_iter()
+        .map(|seq| SnapshotRow {
+            id: snapshot(d),
+            seq: Seq(seq),
+            scope: d.number32(),
+            session: session(d),
+            set: (0..packs.len() as u32).filter(|_| d.flag()).collect(),
+            summary: d.bytes(0, 40),
+            forgotten: d.flag(),
+            held: d.flag(),
+            extra: d.extra(),
+        })
+        .collect();
+    let sessions: BTreeSet<SessionId> = d.list(4, session).into_iter().collect();
+    let sessions = sessions
+        .into_iter()
+        .map(|id| {
+            let state = SessionState::from_number(d.between(1, 3)).unwrap();
+            SessionRow { id, state, extra: d.extra() }
+        })
+        .collect();
+    let tokens: BTreeSet<Token> = d.list(4, |d| Token::new(d.array())).into_iter().collect();
+    let least = snapshots.last().map_or(0, |last| last.seq.0);
+    Checkpoint {
+        seq: Seq(d.between(least, u64::MAX)),
+        head: EntryHash::new(d.array()),
+        owner: VerificationKey(d.array()),
+        epoch: d.number32(),
+        writers: d.list(3, |d| WriterRow {
+            entry: enrolment(d),
+            revoked: d.flag(),
+            extra: d.extra(),
+        }),
+        packs,
+        segments: d.list(3, |d| SegmentRow {
+            id: segment(d),
+            scope: d.number32(),
+            extra: d.extra(),
+        }),
+        snapshots,
+        sessions,
+        tokens: tokens.into_iter().collect(),
+        holder: d.option(Draw::text),
+        extra: d.extra(),
+    }
+}
+
+fn pack_adds(d: &mut Draw) -> Vec<PackAdd> {
+    d.list(3, |d| PackAdd {
+        id: PackId::new(d.array()),
+        len: d.number(),
+        session: d.option(session),
+        extra: d.extra(),
+    })
+}
+
+fn snapshots(d: &mut Draw) -> Snapshots {
+    Snapshots { snapshots: d.list(3, snapshot), reason: d.option(Draw::text), extra: d.extra() }
+}
+
+/// The body of the entry kind with this number.
+pub fn body(kind: u64, d: &mut Draw) -> Body {
+    match kind {
+        0 => Body::Genesis(Genesis {
+            owner: VerificationKey(d.array()),
+            time: time(d),
+            holder: d.option(Draw::text),
+            program: d.text(),
+            extra: d.extra(),
+        }),
+        1 => Body::Writer(enrolment(d)),
+        2 => Body::Revoke(Revoke { writer: WriterId::new(d.array()), extra: d.extra() }),
+        3 => Body::Rekey(Rekey { epoch: d.number32(), extra: d.extra() }),
+        4 => Body::Setting(Setting {
+            read: d.list(3, Draw::number32),
+            append: d.list(3, Draw::number32),
+            collect: d.list(3, Draw::number32),
+            extra: d.extra(),
+        }),
+        5 => Body::Add(Add {
+            session: session(d),
+            segments: d.list(3, segment),
+            packs: pack_adds(d),
+            hold: ordinals(d),
+            extra: d.extra(),
+        }),
+        6 => Body::Commit(Commit {
+            session: session(d),
+            manifest: snapshot(d),
+            segments: d.list(3, segment),
+            packs: pack_adds(d),
+            bases: d.list(3, snapshot),
+            set: ordinals(d),
+            set_object: d.option(|d| PackSetId::new(d.array())),
+            summary: d.bytes(0, 99),
+            extra: d.extra(),
+        }),
+        7 => Body::Abort(Abort { session: session(d), extra: d.extra() }),
+        8 => Body::Forget(snapshots(d)),
+        9 => Body::Unforget(snapshots(d)),
+        10 => Body::Hold(snapshots(d)),
+        11 => Body::Unhold(snapshots(d)),
+        12 => Body::Note(Note {
+            snapshot: snapshot(d),
+            add: d.list(3, Draw::text),
+            remove: d.list(3, Draw::text),
+            text: d.option(Draw::text),
+            extra: d.extra(),
+        }),
+        13 => Body::Damaged(Damaged {
+            snapshots: d.list(3, snapshot),
+            packs: ordinals(d),
+            extra: d.extra(),
+        }),
+        14 => Body::Mark(Mark {
+            packs: ordinals(d),
+            replacements: d.list(3, |d| Replacement {
+                old: d.number32(),
+                new: ordinals(d),
+                extra: d.extra(),
+            }),
+            walked: d.list(3, snapshot),
+            segments: d.list(3, segment),
+            added: pack_adds(d),
+            session: d.option(session),
+            extra: d.extra(),
+        }),
+        15 => Body::Delete(Delete {
+            packs: ordinals(d),
+            manifests: d.list(3, snapshot),
+            segments: d.list(3, segment),
+            sets: d.list(3, |d| PackSetId::new(d.array())),
+            extra: d.extra(),
+        }),
+        16 => Body::Narrow(Narrow { snapshot: snapshot(d), set: ordinals(d), extra: d.extra() }),
+        17 => Body::Compact(Compact {
+            old: d.list(3, segment),
+            new: d.list(3, segment),
+            scope: d.number32(),
+            extra: d.extra(),
+        }),
+        18 => Body::Checkpoint(CheckpointEntry {
+            checkpoint: CheckpointId::new(d.array()),
+            at: Seq(d.number()),
+            extra: d.extra(),
+        }),
+        _ => Body::Takeover(Takeover {
+            holder: d.option(Draw::text),
+            reason: d.option(Draw::text),
+            extra: d.extra(),
+        }),
+    }
+}
