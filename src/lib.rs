@@ -1,1 +1,3 @@
 //! esker, a library and a program for backups.
+
+pub mod restore;
