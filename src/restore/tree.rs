@@ -12,6 +12,8 @@ pub mod error;
 mod file;
 mod special;
 mod target;
+#[cfg(test)]
+mod tests;
 mod unfinished;
 
 pub use directories::Dir;
