@@ -1,0 +1,4 @@
+//! Giving back what was saved.
+
+pub mod metadata;
+pub mod tree;
