@@ -4,6 +4,5 @@ pub mod cli;
 pub mod pipeline;
 pub mod repository;
 pub mod restore;
-pub mod selection;
 pub mod source;
 pub mod store;

@@ -45,6 +45,14 @@ impl MapKey {
         out.extend_from_slice(&self.name);
         out
     }
+    /// The key of the directory whose children have this parent.
+    pub fn from_parent(parent: &[u8]) -> Self {
+        let (parent, name) = match parent.iter().rposition(|byte| *byte == 0) {
+            Some(at) => (&parent[..at], &parent[at + 1..]),
+            None => (&[][..], parent),
+        };
+        Self { parent: parent.to_vec(), name: name.to_vec() }
+    }
     /// The parent that the children of this entry have.
     pub fn as_parent(&self) -> Vec<u8> {
         if self.parent.is_empty() {

@@ -2,8 +2,7 @@
 
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::{Global, Outcome, place, show};
-use crate::repository::{Chunks, Error, items};
-use crate::selection::{Selected, select};
+use crate::repository::{Chunks, Error, Items, Selected, select};
 use esker_format::content::{Content, Item};
 use esker_format::frame::FrameType;
 use esker_format::node::NodeKind;
@@ -39,16 +38,12 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     if let Content::Inline(bytes) = content {
         out.write_all(bytes)?;
     }
-    let mut list = Vec::new();
-    items(&mut chunks, content, &mut |item, error| match error {
-        None => {
-            list.push(item);
-            Ok(())
-        }
+    let mut items = Items::new(content);
+    while let Some((item, error)) = items.next(&mut chunks)? {
         // A stream with a hole in it would look whole to whoever reads it.
-        Some(error) => Err(error),
-    })?;
-    for item in list {
+        if let Some(error) = error {
+            return Err(error.into());
+        }
         match item {
             Item::Data(id, len) => out.write_all(chunks.get(&id, len, FrameType::Data)?)?,
             Item::Hole(len) | Item::Zero(len) => zeros(&mut out, len)?,

@@ -59,10 +59,9 @@ enum Row {
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
     let repository = place::open(global)?;
-    let cores = || std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let request = Request {
         read_data: args.read_data,
-        threads: args.threads.map_or_else(cores, std::num::NonZero::get),
+        threads: args.threads.map_or_else(super::cores, std::num::NonZero::get),
     };
     let progress = Arc::new(Progress::default());
     let report = {

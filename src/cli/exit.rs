@@ -3,6 +3,7 @@
 use crate::cli::{show, signals};
 use crate::pipeline;
 use crate::repository::Error;
+use crate::restore::{self, tree::Kind, tree::TreeError};
 use crate::store::StoreErrorKind;
 use std::process::ExitCode;
 
@@ -60,7 +61,7 @@ pub enum Failure {
     /// A run made no snapshot.
     Pipeline(pipeline::Error),
     /// A restore could not begin or go on.
-    Restore(crate::restore::Error),
+    Restore(restore::Error),
     /// Words, with what to do about them.
     Usage(String, Option<String>),
     /// The output could not be written.
@@ -75,7 +76,7 @@ macro_rules! from {
 from!(
     Repository(Error),
     Pipeline(pipeline::Error),
-    Restore(crate::restore::Error),
+    Restore(restore::Error),
     Output(std::io::Error)
 );
 
@@ -94,7 +95,7 @@ impl Failure {
     fn repository(&self) -> Option<&Error> {
         match self {
             Self::Repository(e) | Self::Pipeline(pipeline::Error::Repository(e)) => Some(e),
-            Self::Restore(crate::restore::Error::Repository(e)) => Some(e),
+            Self::Restore(restore::Error::Repository(e)) => Some(e),
             _ => None,
         }
     }
@@ -125,6 +126,9 @@ impl Failure {
     fn hint(&self) -> Option<String> {
         if let Self::Usage(_, hint) = self {
             return hint.clone();
+        }
+        if let Self::Restore(restore::Error::Target(error)) = self {
+            return target_hint(error).map(str::to_owned);
         }
         let hint = match self.repository()? {
             Error::NoRepository { .. } => {
@@ -194,5 +198,15 @@ impl Failure {
         causes.iter().for_each(|cause| show::cause(cause));
         self.hint().iter().for_each(|hint| show::hint(hint));
         exit.into()
+    }
+}
+
+/// What to do about a target that cannot be used.
+fn target_hint(error: &TreeError) -> Option<&'static str> {
+    match error.kind() {
+        Kind::Exists => Some("name a new or an empty directory"),
+        Kind::NoSpace => Some("make room, or name a directory on a larger file system"),
+        Kind::ReadOnly => Some("name a directory that can be written to"),
+        _ => None,
     }
 }

@@ -2,8 +2,7 @@
 
 use crate::cli::exit::Exit;
 use crate::cli::{Global, Outcome, place, show};
-use crate::repository::{Bounds, Chunks, Found, Map};
-use crate::selection::{Selected, select, xattrs};
+use crate::repository::{Bounds, Chunks, Found, Map, Selected, select, xattrs};
 use esker_format::node::{Fidelity, Node, NodeKind, Xattr};
 use esker_format::page::Entry;
 use serde::Serialize;

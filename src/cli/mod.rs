@@ -8,6 +8,7 @@ mod key;
 mod ls;
 mod place;
 mod progress;
+mod restore;
 mod show;
 mod signals;
 mod snapshot;
@@ -72,6 +73,7 @@ enum Command {
     Snapshots(snapshots::Args),
     Ls(ls::Args),
     Cat(cat::Args),
+    Restore(restore::Args),
     Check(check::Args),
 }
 
@@ -94,6 +96,7 @@ pub fn main() -> ExitCode {
         Command::Snapshots(args) => snapshots::run(global, &args),
         Command::Ls(args) => ls::run(global, &args),
         Command::Cat(args) => cat::run(global, &args),
+        Command::Restore(args) => restore::run(global, &args),
         Command::Check(args) => check::run(global, &args),
     };
     match result {
@@ -109,6 +112,11 @@ fn raise_file_limit() {
     limit.current = limit.maximum;
     // Without it only very deep trees are out of reach, and they say so.
     let _ = setrlimit(Resource::Nofile, limit);
+}
+
+/// Threads that keep this machine busy.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
 }
 
 /// The result of a command.

@@ -81,7 +81,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         tags,
         start: show::now(),
         clock: show::now,
-        threads: args.threads.map_or_else(cores, std::num::NonZero::get),
+        threads: args.threads.map_or_else(super::cores, std::num::NonZero::get),
         skip: skips(global, &places, &repository),
         program: concat!("esker ", env!("CARGO_PKG_VERSION")).to_owned(),
     };
@@ -208,8 +208,4 @@ fn status(progress: &Progress) -> Status {
 
 fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
 }

@@ -9,7 +9,7 @@ use esker_format::chunking::Cutter;
 use esker_format::content::{Content, Item};
 use esker_format::limits::{INLINE_MAX, ITEMS_INLINE_MAX, XATTRS_INLINE_MAX};
 use esker_format::list::ListBuilder;
-use esker_format::node::{Fidelity, Node, NodeKind, Xattrs, encode_xattrs, xattrs_size};
+use esker_format::node::{Fidelity, Node, NodeKind, Xattr, Xattrs, encode_xattrs, xattrs_size};
 use esker_format::path::MapKey;
 use std::ffi::CStr;
 use std::io;
@@ -278,7 +278,7 @@ pub fn node_of(session: &Session, owners: &mut Owners, stat: &Stat, kind: NodeKi
 fn attach(
     worker: &mut Worker<'_>,
     node: &mut Node,
-    xattrs: std::result::Result<Vec<(Vec<u8>, Vec<u8>)>, MetadataError>,
+    xattrs: std::result::Result<Vec<Xattr>, MetadataError>,
     problem: &mut Option<String>,
 ) -> Result<()> {
     let list = match xattrs {

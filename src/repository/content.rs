@@ -1,48 +1,64 @@
-//! Reading the content list of a file.
+//! Reading what a node refers to: the content list of a file, extended attributes.
 
 use crate::repository::error::{Error, Result};
 use crate::repository::fetch::Chunks;
 use esker_format::FormatError;
-use esker_format::content::{Content, Item};
+use esker_format::content::{Content, Item, ListRoot};
 use esker_format::frame::FrameType;
 use esker_format::list::{ListPage, ListRef};
+use esker_format::node::{Node, Xattr, Xattrs, decode_xattrs};
 
-/// Calls `visit` for each item of `content`, in file order. Inline content has none. What a
-/// damaged list page stood for is visited as a lost item, together with the reason.
-///
-/// # Errors
-/// What store, index or `visit` say.
-pub fn items(
-    chunks: &mut Chunks,
-    content: &Content,
-    visit: &mut dyn FnMut(Item, Option<Error>) -> Result<()>,
-) -> Result<()> {
-    let root = match content {
-        Content::Inline(_) => return Ok(()),
-        Content::Items(items) => return items.iter().try_for_each(|item| visit(*item, None)),
-        Content::List(root) => root,
-    };
-    let root_ref = ListRef {
+/// The items of a file's content in file order, one list page of each level in memory.
+pub struct Items {
+    /// Pages still to be read, next one last, with their levels.
+    pages: Vec<(ListRef, u8)>,
+    items: std::vec::IntoIter<Item>,
+}
+
+impl Items {
+    /// The items of `content`. Inline content has none.
+    pub fn new(content: &Content) -> Self {
+        let (pages, items) = match content {
+            Content::Inline(_) => (Vec::new(), Vec::new()),
+            Content::Items(items) => (Vec::new(), items.clone()),
+            Content::List(root) => (vec![(root_ref(root), root.level as u8)], Vec::new()),
+        };
+        Self { pages, items: items.into_iter() }
+    }
+
+    /// The next item; none at the end. What a damaged list page stood for is a lost item, together
+    /// with the reason.
+    ///
+    /// # Errors
+    /// When store or index fail.
+    pub fn next(&mut self, chunks: &mut Chunks) -> Result<Option<(Item, Option<Error>)>> {
+        loop {
+            if let Some(item) = self.items.next() {
+                return Ok(Some((item, None)));
+            }
+            let Some((reference, level)) = self.pages.pop() else { return Ok(None) };
+            match read_page(chunks, &reference, level) {
+                Ok(ListPage::Leaf(items)) => self.items = items.into_iter(),
+                Ok(ListPage::Inner(level, below)) => {
+                    self.pages.extend(below.into_iter().rev().map(|page| (page, level - 1)));
+                }
+                Err(error) if error.is_damage() => {
+                    return Ok(Some((Item::Lost(reference.bytes), Some(error))));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+fn root_ref(root: &ListRoot) -> ListRef {
+    ListRef {
         page: root.page,
         page_len: root.page_len,
         items: root.items,
         bytes: root.bytes,
         extra: esker_format::cbor::Extra::default(),
-    };
-    let mut pages = vec![(root_ref, root.level as u8)];
-    while let Some((reference, level)) = pages.pop() {
-        match read_page(chunks, &reference, level) {
-            Ok(ListPage::Leaf(items)) => {
-                items.into_iter().try_for_each(|item| visit(item, None))?
-            }
-            Ok(ListPage::Inner(level, below)) => {
-                pages.extend(below.into_iter().rev().map(|page| (page, level - 1)));
-            }
-            Err(error) if error.is_damage() => visit(Item::Lost(reference.bytes), Some(error))?,
-            Err(error) => return Err(error),
-        }
     }
-    Ok(())
 }
 
 fn read_page(chunks: &mut Chunks, reference: &ListRef, level: u8) -> Result<ListPage> {
@@ -51,4 +67,20 @@ fn read_page(chunks: &mut Chunks, reference: &ListRef, level: u8) -> Result<List
     let page = ListPage::decode(bytes).map_err(damaged)?;
     page.expect(level, reference.items, reference.bytes).map_err(damaged)?;
     Ok(page)
+}
+
+/// The extended attributes of a node, wherever they are.
+///
+/// # Errors
+/// When their page is missing or damaged.
+pub fn xattrs(chunks: &mut Chunks, node: &Node) -> Result<Vec<Xattr>> {
+    match &node.xattrs {
+        None => Ok(Vec::new()),
+        Some(Xattrs::Inline(list)) => Ok(list.clone()),
+        Some(Xattrs::Page(id, len)) => {
+            let page = chunks.get(id, *len, FrameType::Page)?;
+            decode_xattrs(page)
+                .map_err(|e: FormatError| Error::damaged(format!("attributes page {id}"), e))
+        }
+    }
 }

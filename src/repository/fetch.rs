@@ -133,7 +133,7 @@ impl Chunks {
         let pack = self.lookup.pack(place.pack)?;
         self.load(&pack, place)?;
         let plain = &self.kept[0].1;
-        let bytes = slice(plain, place, len, &pack)?;
+        let bytes = chunk_in(plain, place, len, &pack)?;
         self.frames.verify(id, frame_type, bytes, &pack)?;
         Ok(bytes)
     }
@@ -162,7 +162,10 @@ impl Chunks {
 }
 
 /// The bytes of a chunk in the plaintext of its frame.
-pub(crate) fn slice<'p>(
+///
+/// # Errors
+/// When its place is not in there, or its length is not `len`.
+pub fn chunk_in<'p>(
     plain: &'p [u8],
     place: Location,
     len: u64,

@@ -3,7 +3,7 @@
 use crate::repository::Repository;
 use crate::repository::check::objects::message;
 use crate::repository::check::{Bad, Finding, Progress, Report};
-use crate::repository::content::items;
+use crate::repository::content::Items;
 use crate::repository::error::{Error, Result};
 use crate::repository::fetch::Chunks;
 use crate::repository::map::{Bounds, Found, Map};
@@ -106,30 +106,17 @@ impl One<'_> {
     }
 
     fn content(&mut self, entry: &Entry, content: &Content) -> Result<()> {
-        let (mut lost, mut why, mut list) = (0, None, Vec::new());
-        items(self.chunks, content, &mut |item, error| {
-            match (item, error) {
-                (Item::Data(id, len), _) => list.push((id, len)),
-                (item, Some(error)) => {
-                    lost += item.len();
-                    why = Some(message(&error));
-                }
-                _ => {}
-            }
-            Ok(())
-        })?;
-        for (id, len) in list {
-            match self.chunks.lookup().find(&id)? {
-                Some(place)
-                    if u64::from(place.len) == len && !self.bad.has(place.pack, place.frame) => {}
-                Some(place) => {
-                    lost += len;
-                    why = Some(format!("pack {} of the log is missing or damaged", place.pack));
-                }
-                None => {
-                    lost += len;
-                    why = Some("a chunk is in no pack".to_owned());
-                }
+        let (mut lost, mut why) = (0, None);
+        let mut items = Items::new(content);
+        while let Some((item, error)) = items.next(self.chunks)? {
+            let missing = match (item, error) {
+                (Item::Data(id, len), _) => self.missing(&id, len)?,
+                (_, Some(error)) => Some(message(&error)),
+                _ => None,
+            };
+            if missing.is_some() {
+                lost += item.len();
+                why = missing;
             }
         }
         if let Some(why) = why {
@@ -137,6 +124,17 @@ impl One<'_> {
             self.path(entry.key.path(), message);
         }
         Ok(())
+    }
+
+    /// Why a chunk cannot be had; none when it can.
+    fn missing(&mut self, id: &ChunkId, len: u64) -> Result<Option<String>> {
+        Ok(match self.chunks.lookup().find(id)? {
+            None => Some("a chunk is in no pack".to_owned()),
+            Some(place) if u64::from(place.len) != len || self.bad.has(place.pack, place.frame) => {
+                Some(format!("pack {} of the log is missing or damaged", place.pack))
+            }
+            Some(_) => None,
+        })
     }
 
     fn path(&mut self, path: Vec<u8>, message: String) {

@@ -1,9 +1,6 @@
 //! `SNAPSHOT[:PATH]`: finding what is meant.
 
 use crate::repository::{Bounds, Chunks, Error, Found, Map, Repository, Result, Snapshot, shorten};
-use esker_format::FormatError;
-use esker_format::frame::FrameType;
-use esker_format::node::{Node, Xattr, Xattrs, decode_xattrs};
 use esker_format::page::Entry;
 use esker_format::path::MapKey;
 use esker_format::snapshot::Manifest;
@@ -73,20 +70,4 @@ fn unescape(path: &str) -> Vec<u8> {
         }
     }
     out
-}
-
-/// The extended attributes of a node, wherever they are.
-///
-/// # Errors
-/// When their page is missing or damaged.
-pub fn xattrs(chunks: &mut Chunks, node: &Node) -> Result<Vec<Xattr>> {
-    match &node.xattrs {
-        None => Ok(Vec::new()),
-        Some(Xattrs::Inline(list)) => Ok(list.clone()),
-        Some(Xattrs::Page(id, len)) => {
-            let page = chunks.get(id, *len, FrameType::Page)?;
-            decode_xattrs(page)
-                .map_err(|e: FormatError| Error::damaged(format!("attributes page {id}"), e))
-        }
-    }
 }

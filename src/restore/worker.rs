@@ -1,0 +1,82 @@
+//! Fetching frames, checking chunks, writing files.
+
+use super::outcome::Outcome;
+use super::window::{Job, Part};
+use crate::repository::{Error, Frames, KnownPack, Result, chunk_in};
+use crossbeam_channel::Receiver;
+use esker_format::frame::FrameType;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Works until there is nothing more to do.
+pub fn run(frames: Frames, outcome: &Outcome, work: &Receiver<Job>) {
+    let mut worker = Worker { frames, plain: Vec::new(), outcome };
+    for job in work {
+        // What waits in the queue still has to be taken, or the plan would wait for ever.
+        if outcome.is_over() {
+            continue;
+        }
+        if let Err(error) = worker.job(job) {
+            outcome.fail(error.into());
+        }
+    }
+}
+
+struct Worker<'r> {
+    frames: Frames,
+    plain: Vec<u8>,
+    outcome: &'r Outcome<'r>,
+}
+
+impl Worker<'_> {
+    fn job(&mut self, job: Job) -> Result<()> {
+        match job {
+            Job::Files(files) => {
+                files.into_iter().for_each(|file| file.release(self.outcome));
+                Ok(())
+            }
+            Job::Frame { pack, frame, parts } => self.frame(&pack, frame, parts),
+        }
+    }
+
+    fn frame(&mut self, pack: &KnownPack, frame: u32, parts: Vec<Part>) -> Result<()> {
+        let opened = self.frames.read(pack, frame, &mut self.plain);
+        let unopened = match opened {
+            Ok(()) => None,
+            Err(error) if error.is_damage() => Some(describe(&error)),
+            Err(error) => return Err(error),
+        };
+        let mut checked = None;
+        for part in parts {
+            let this = (part.place.offset, part.id);
+            match &unopened {
+                Some(why) => part.file.lose(part.len, why),
+                None => match self.part(&part, pack, checked == Some(this)) {
+                    Ok(()) => checked = Some(this),
+                    Err(error) if error.is_damage() => part.file.lose(part.len, &describe(&error)),
+                    Err(error) => return Err(error),
+                },
+            }
+            self.outcome.progress.bytes.fetch_add(part.len, Relaxed);
+            part.file.release(self.outcome);
+        }
+        Ok(())
+    }
+
+    /// Checks a chunk, unless that was just done, and writes it.
+    fn part(&self, part: &Part, pack: &KnownPack, is_checked: bool) -> Result<()> {
+        let bytes = chunk_in(&self.plain, part.place, part.len, pack)?;
+        if !is_checked {
+            self.frames.verify(&part.id, FrameType::Data, bytes, pack)?;
+        }
+        part.file.write(self.outcome, part.at, bytes);
+        Ok(())
+    }
+}
+
+/// Damage in one line.
+pub fn describe(error: &Error) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
