@@ -87,7 +87,11 @@ id!(/** A pack-set object: BLAKE3 of its bytes. */ PackSetId, 32);
 /// An id that is the plain BLAKE3 of an object's bytes, so that anyone can check for rot.
 pub trait Named: Sized + Copy + PartialEq {
     /// The id of these bytes.
-    fn of(bytes: &[u8]) -> Self;
+    fn of(bytes: &[u8]) -> Self {
+        Self::of_parts(&[bytes])
+    }
+    /// The id of bytes that lie in several places.
+    fn of_parts(parts: &[&[u8]]) -> Self;
     /// Fails unless `bytes` are the object of this name.
     ///
     /// # Errors
@@ -99,7 +103,13 @@ pub trait Named: Sized + Copy + PartialEq {
 
 macro_rules! named {
     ($($name:ident),*) => { $(impl Named for $name {
-        fn of(bytes: &[u8]) -> Self { Self(*blake3::hash(bytes).as_bytes()) }
+        fn of_parts(parts: &[&[u8]]) -> Self {
+            let mut hasher = blake3::Hasher::new();
+            for part in parts {
+                hasher.update(part);
+            }
+            Self(*hasher.finalize().as_bytes())
+        }
     })* };
 }
 named!(PackId, SegmentId, SnapshotId, EntryHash, CheckpointId, PackSetId);

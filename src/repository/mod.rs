@@ -12,6 +12,7 @@ mod index;
 mod log;
 mod map;
 mod packer;
+mod pieces;
 mod selection;
 mod session;
 mod snapshots;

@@ -3,21 +3,22 @@
 use crate::repository::access::Access;
 use crate::repository::entropy;
 use crate::repository::error::{Error, Result};
+use crate::repository::pieces::{Assembly, Pieces};
 use crate::store::{Durability, Store};
 use esker_format::codec::{Codec, Decompressor};
 use esker_format::data_key::encapsulate;
-use esker_format::envelope::{Header, Kind};
+use esker_format::envelope::{Header, Kind, TAG};
 use esker_format::frame::{FrameHead, FrameKey, FrameType};
 use esker_format::ids::{ChunkId, Named, PackId, SessionId};
 use esker_format::names;
 use esker_format::pack::{Directory, encode_tail};
 use esker_format::segment::{SegmentPack, prefix};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A pack is closed when it has this many bytes.
 const PACK_TARGET: usize = 16 << 20;
-/// Room behind that for the last frame and the directory.
+/// Room behind that for the last frame.
 const FRAME_ROOM: usize = 3 << 20;
 /// Pages wait until they are this many bytes, so that a small run needs one pack for everything.
 const PAGES_WAIT: usize = 1 << 20;
@@ -45,7 +46,7 @@ pub struct Packer {
     lanes: Vec<Mutex<Option<OpenPack>>>,
     pages: Mutex<Pages>,
     done: Mutex<Vec<SegmentPack>>,
-    buffers: Buffers,
+    pieces: Arc<Pieces>,
     stored: AtomicU64,
 }
 
@@ -59,7 +60,7 @@ struct OpenPack {
     header: Vec<u8>,
     key: FrameKey,
     /// Header and sealed frames.
-    bytes: Vec<u8>,
+    bytes: Assembly,
     directory: Directory,
 }
 
@@ -81,7 +82,7 @@ impl Packer {
             pages: Mutex::new(pages),
             done: Mutex::new(Vec::new()),
             // One for each open pack, pages included, and one that is being written.
-            buffers: Buffers::new(lanes + 2),
+            pieces: Arc::new(Pieces::new((lanes + 2) * (PACK_TARGET + FRAME_ROOM))),
             stored: AtomicU64::new(0),
         }
     }
@@ -186,11 +187,13 @@ impl Packer {
             plain_len: frame.plain_len,
             chunks: frame.chunks.len() as u32,
         };
-        let start = pack.bytes.len();
-        pack.key.seal_into(number, &mut head, &frame.body, &mut pack.bytes);
+        let key = &pack.key;
+        let sealed = pack.bytes.append(frame.body.len() + TAG, |out| {
+            key.seal_into(number, &mut head, &frame.body, out);
+        });
         // The last link of the self-test: compression was compared before. What opens here is
         // what a restore will open.
-        if !pack.key.opens_to(number, &head, &pack.bytes[start..], &frame.body, scratch) {
+        if !key.opens_to(number, &head, sealed, &frame.body, scratch) {
             return Err(Error::SelfTest);
         }
         pack.directory.frames.push(head);
@@ -212,8 +215,8 @@ impl Packer {
         };
         let key = encapsulate(&mut header, &self.access.recipients(), &mut entropy())?;
         let header = header.encode();
-        let mut bytes = self.buffers.take();
-        bytes.extend_from_slice(&header);
+        let mut bytes = Assembly::new(Arc::clone(&self.pieces));
+        bytes.append(header.len(), |out| out.extend_from_slice(&header));
         let key = FrameKey::new(key, &header);
         Ok(OpenPack { header, key, bytes, directory: Directory::default() })
     }
@@ -221,13 +224,14 @@ impl Packer {
     fn put(&self, pack: OpenPack) -> Result<()> {
         let OpenPack { header, key: _, mut bytes, directory } = pack;
         let segment_key = &self.access.scope_keys.segment;
-        bytes.extend_from_slice(&encode_tail(&header, &directory, segment_key, &mut entropy()));
-        let id = PackId::of(&bytes);
+        let tail = encode_tail(&header, &directory, segment_key, &mut entropy());
+        let len = (bytes.len() + tail.len()) as u64;
+        let mut parts = bytes.being_written();
+        parts.push(&tail);
+        let id = PackId::of_parts(&parts);
         // A pack's key is fresh, so its name is new: an object that is there already is the same.
-        let put = self.store.put_new(&names::pack(id), &[&bytes], Durability::AtBarrier);
-        let len = bytes.len() as u64;
-        self.buffers.give_back(bytes);
-        let _ = put?;
+        let _ = self.store.put_new(&names::pack(id), &parts, Durability::AtBarrier)?;
+        drop(bytes);
         self.stored.fetch_add(len, Ordering::Relaxed);
         lock(&self.done).push(SegmentPack {
             id,
@@ -237,38 +241,6 @@ impl Packer {
             chunks: directory.chunks.iter().map(|(id, len)| (prefix(id), *len)).collect(),
         });
         Ok(())
-    }
-}
-
-/// Memory for packs: so many pieces of it and no more, however fast packs are filled.
-struct Buffers {
-    /// Given back last, taken first: pages of memory that were never touched stay so.
-    free: Mutex<Vec<Vec<u8>>>,
-    returned: Condvar,
-}
-
-impl Buffers {
-    fn new(count: usize) -> Self {
-        Self { free: Mutex::new(vec![Vec::new(); count]), returned: Condvar::new() }
-    }
-
-    /// An empty one; waits while all are in use.
-    fn take(&self) -> Vec<u8> {
-        let mut free = lock(&self.free);
-        loop {
-            if let Some(mut buffer) = free.pop() {
-                // Reserved at once: growing would copy and touch twice the memory.
-                buffer.reserve_exact(PACK_TARGET + FRAME_ROOM);
-                return buffer;
-            }
-            free = self.returned.wait(free).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn give_back(&self, mut buffer: Vec<u8>) {
-        buffer.clear();
-        lock(&self.free).push(buffer);
-        self.returned.notify_one();
     }
 }
 
