@@ -98,15 +98,15 @@ fn print(report: &Report, request: &Request<'_>) -> std::io::Result<()> {
     let Notes { owners, set_ids, xattrs } = report.notes;
     let entries = |n| show::count(n, "entry", "entries");
     if owners > 0 {
-        writeln!(out, "{} now belong to you: only root can give owners back", entries(owners))?;
+        writeln!(out, "without their owners, which only root can give back: {}", entries(owners))?;
     }
     if set_ids > 0 {
-        let without = "without a set-user-id or set-group-id bit, as their owner changed";
-        writeln!(out, "{} {without}", entries(set_ids))?;
+        let bits = "without set-user-id and set-group-id bits, as the owner changed";
+        writeln!(out, "{bits}: {}", entries(set_ids))?;
     }
     if xattrs > 0 {
         let attributes = show::count(xattrs, "extended attribute", "extended attributes");
-        writeln!(out, "{attributes} left out: only root can set them")?;
+        writeln!(out, "left out, as only root can set them: {attributes}")?;
     }
     let things = |n: &[Problem]| show::count(n.len() as u64, "thing", "things");
     if !report.problems.is_empty() {

@@ -81,9 +81,13 @@ impl Worker<'_> {
         progress: &Progress,
     ) -> Result<Vec<Saved>> {
         let mut out = Vec::with_capacity(entries.len());
-        for Listed { name, stat } in entries {
+        for Listed { name, stat, is_closed } in entries {
             let key = MapKey { parent: parent.to_vec(), name: name.as_bytes().to_vec() };
-            let saved = self.entry(key, directory, &name, stat)?;
+            let mut saved = self.entry(key, directory, &name, stat)?;
+            if let Some(node) = saved.node.as_mut().filter(|_| is_closed) {
+                // The walk reports it.
+                node.fidelity = Some(Fidelity::Unreadable);
+            }
             progress.done(1, saved.node.as_ref().map_or(0, Node::len));
             out.push(saved);
         }

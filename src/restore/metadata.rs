@@ -66,6 +66,8 @@ pub(super) struct Rules {
     root: bool,
     /// The owner of everything new, where that is certain.
     owner: Option<(u32, u32)>,
+    /// The owner of the target.
+    target: (u32, u32),
     /// The umask, where that is certain.
     umask: Option<u32>,
     owners: AtomicU64,
@@ -84,6 +86,7 @@ impl Rules {
             // mount option grpid) and for file systems with their own idea (squashed NFS, vfat).
             // Where the target itself has our user and group, each of these gives the same.
             owner: (us == (target.st_uid, target.st_gid)).then_some(us),
+            target: (target.st_uid, target.st_gid),
             umask: umask(),
             owners: AtomicU64::new(0),
             set_ids: AtomicU64::new(0),
@@ -109,6 +112,11 @@ impl Rules {
     /// A directory just made: ours, with a mode that may have inherited a setgid bit.
     pub(super) const fn born_directory(&self) -> Born {
         Born { owner: self.owner, mode: None }
+    }
+
+    /// The target, which may have been there before.
+    pub(super) const fn born_target(&self) -> Born {
+        Born { owner: Some(self.target), mode: None }
     }
 
     /// Gives all of `wanted` and `xattrs`, and reports each part that could not be given.

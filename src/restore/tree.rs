@@ -104,7 +104,7 @@ impl Tree {
     pub fn make_directory(&self, key: &MapKey, node: &Node, xattrs: &[Xattr]) -> Result<()> {
         let make = || -> Attempt<Born> {
             if *key == MapKey::root() {
-                return Ok(Born::default());
+                return Ok(self.rules.born_target());
             }
             let dir = self.parent(key)?;
             match rustix::fs::mkdirat(&*dir, &*key.name, Mode::RWXU) {

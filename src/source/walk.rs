@@ -6,7 +6,9 @@
 
 use crate::source::roots::{Roots, Way};
 use crate::source::stat::{Identity, Stat};
-use rustix::fs::{Mode, OFlags, RawDir};
+use esker_format::node::NodeKind;
+use rustix::fs::{Access, AtFlags, Mode, OFlags, RawDir, accessat};
+use rustix::process::geteuid;
 use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::MaybeUninit;
@@ -26,6 +28,8 @@ pub struct Listed {
     pub name: CString,
     /// What the file system says of it.
     pub stat: Result<Stat, io::Error>,
+    /// Whether it is a directory that this process may not list.
+    pub is_closed: bool,
 }
 
 /// A directory and what is in it, names ascending.
@@ -248,23 +252,26 @@ fn list(pending: &Pending, shared: &Shared) -> Result<Directory, io::Error> {
         (Vec::with_capacity(names.len()), Vec::new(), Vec::new());
     for name in names {
         let stat = Stat::of_name(directory.as_fd(), &name).map_err(io::Error::from);
+        let mut is_closed = false;
         if let Ok(stat) = &stat {
             if let Some(skip) = shared.skip.iter().find(|s| s.identity == stat.identity) {
                 let path = child(&pending.parent, name.to_bytes());
                 left_out.push(Outcome::LeftOut(path, skip.what));
                 continue;
             }
-            if stat.kind() == Some(esker_format::node::NodeKind::Directory) {
+            if stat.kind() == Some(NodeKind::Directory) {
+                let way = pending.way.below.get(&name).cloned().unwrap_or_default();
+                is_closed = way.below.is_empty() && is_closed_to_us(&directory, &name);
                 below.push(Arc::new(Pending {
                     above: Some(Arc::clone(&directory)),
                     parent: Arc::from(child(&pending.parent, name.to_bytes())),
-                    way: pending.way.below.get(&name).cloned().unwrap_or_default(),
+                    way,
                     name: name.clone(),
                     slot: Mutex::new(Slot::Waiting),
                 }));
             }
         }
-        entries.push(Listed { name, stat });
+        entries.push(Listed { name, stat, is_closed });
     }
     let listing = Listing { parent: Arc::clone(&pending.parent), directory, entries };
     Ok(Directory { listing, below, left_out })
@@ -296,9 +303,16 @@ fn open_directory(pending: &Pending) -> Result<OwnedFd, io::Error> {
     open(flags | OFlags::NOATIME).or_else(|_| open(flags)).map_err(io::Error::from)
 }
 
+/// Whether a directory cannot be listed, seen before its own turn comes: its node is made earlier.
+/// Root may read everything, and is not slowed down by asking.
+fn is_closed_to_us(directory: &OwnedFd, name: &CStr) -> bool {
+    !geteuid().is_root()
+        && accessat(directory, name, Access::READ_OK | Access::EXEC_OK, AtFlags::EACCESS).is_err()
+}
+
 fn root_listing(directory: OwnedFd) -> Listing {
     let stat = Stat::of_fd(directory.as_fd()).map_err(io::Error::from);
-    let entries = vec![Listed { name: CString::default(), stat }];
+    let entries = vec![Listed { name: CString::default(), stat, is_closed: false }];
     Listing { parent: Arc::from(&b""[..]), directory: Arc::new(directory), entries }
 }
 
