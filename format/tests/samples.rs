@@ -425,7 +425,7 @@ pub fn checkpoint() -> Checkpoint {
     };
     Checkpoint {
         seq: Seq(41),
-        head: EntryHash::new([0x77; 32]),
+        head: LogHead::new([0x77; 32]),
         owner: owner().owner_key().verification(),
         epoch: EPOCH,
         writers: vec![WriterRow { entry: enrolment(), revoked: true, extra: extra() }],
@@ -453,6 +453,7 @@ pub fn checkpoint() -> Checkpoint {
         ],
         tokens: vec![Token::new([1; 16]), Token::new([2; 16])],
         holder: Some("host".into()),
+        entry: EntryHash::new([0x78; 32]),
         extra: extra(),
     }
 }

@@ -71,7 +71,7 @@ pub fn checkpoint(d: &mut Draw) -> Checkpoint {
     let least = snapshots.last().map_or(0, |last| last.seq.0);
     Checkpoint {
         seq: Seq(d.between(least, u64::MAX)),
-        head: EntryHash::new(d.array()),
+        head: LogHead::new(d.array()),
         owner: VerificationKey(d.array()),
         epoch: d.number32(),
         writers: d.list(3, |d| WriterRow {
@@ -89,6 +89,7 @@ pub fn checkpoint(d: &mut Draw) -> Checkpoint {
         sessions,
         tokens: tokens.into_iter().collect(),
         holder: d.option(Draw::text),
+        entry: EntryHash::new(d.array()),
         extra: d.extra(),
     }
 }

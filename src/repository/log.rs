@@ -23,7 +23,7 @@ pub fn replay(store: &dyn Store, access: &Access, state: &mut State) -> Result<u
     while let Some(entry) = read_entry(store, access.repository, state.next(), &mut buffer)? {
         let object = names::entry(entry.place.seq);
         if entry.place.previous != state.previous() {
-            let source = FormatError::Misplaced { what: "hash of the entry before" };
+            let source = FormatError::Misplaced { what: "head of the log before it" };
             return Err(Error::damaged(object, source));
         }
         let body = open(access, &entry).map_err(|e| Error::damaged(object, e))?;

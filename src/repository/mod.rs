@@ -104,11 +104,11 @@ impl Repository {
 
     /// Whether the log still has the entry that the index stands for.
     fn head_is_ours(&self) -> Result<bool> {
-        let Some((seq, hash)) = self.state.head else { return Ok(true) };
+        let Some(head) = self.state.head else { return Ok(true) };
         let mut object = Vec::new();
         let limit = esker_format::log_entry::OBJECT_MAX as u64;
-        match self.store.get(&names::entry(seq), limit, &mut object) {
-            Ok(()) => Ok(esker_format::ids::EntryHash::of(&object) == hash),
+        match self.store.get(&names::entry(head.seq), limit, &mut object) {
+            Ok(()) => Ok(esker_format::ids::EntryHash::of(&object) == head.entry),
             Err(e) if e.kind() == StoreErrorKind::NotFound => Ok(false),
             Err(e) => Err(Error::from_read(e)),
         }

@@ -3,7 +3,7 @@
 
 use esker_format::checkpoint::{PackState, SessionState};
 use esker_format::ids::{
-    EntryHash, PackId, SegmentId, Seq, SessionId, SnapshotId, Token, WriterId,
+    EntryHash, LogHead, PackId, SegmentId, Seq, SessionId, SnapshotId, Token, WriterId,
 };
 use esker_format::key::VerificationKey;
 use esker_format::log_entry::{
@@ -49,11 +49,22 @@ pub struct Segment {
     pub scope: u32,
 }
 
+/// Where the log ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// The last entry.
+    pub seq: Seq,
+    /// Its hash.
+    pub entry: EntryHash,
+    /// Stands for all entries up to it.
+    pub log: LogHead,
+}
+
 /// The fold of the log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
-    /// Position and hash of the last entry; none before the first.
-    pub head: Option<(Seq, EntryHash)>,
+    /// The last entry; none before the first.
+    pub head: Option<Head>,
     /// The owner's verification key.
     pub owner: Option<VerificationKey>,
     /// Enrolled writers.
@@ -79,12 +90,12 @@ pub type Rule = &'static str;
 impl State {
     /// The position that the next entry takes.
     pub fn next(&self) -> Seq {
-        self.head.map_or(Seq(0), |(seq, _)| seq.next())
+        self.head.map_or(Seq(0), |head| head.seq.next())
     }
 
-    /// The hash that the next entry must name; all zero for the first.
-    pub fn previous(&self) -> EntryHash {
-        self.head.map_or(EntryHash::new([0; 32]), |(_, hash)| hash)
+    /// What the next entry must name as the log before it.
+    pub fn previous(&self) -> LogHead {
+        self.head.map_or(LogHead::START, |head| head.log)
     }
 
     /// Ordinal of a pack.
@@ -213,7 +224,8 @@ impl State {
     /// Folds one entry in. `verdict` is what [`State::validate`] said of it.
     pub fn apply(&mut self, entry: &SealedEntry, body: &Body, verdict: Result<(), Rule>) {
         let place = &entry.place;
-        self.head = Some((place.seq, entry.hash()));
+        let hash = entry.hash();
+        self.head = Some(Head { seq: place.seq, entry: hash, log: self.previous().then(hash) });
         self.tokens.insert(place.token);
         if let Err(rule) = verdict {
             self.void.push((place.seq, rule));

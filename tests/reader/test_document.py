@@ -118,6 +118,8 @@ class Document(unittest.TestCase):
         self.assertTrue(signed.is_signed_by(self.keys.owner))
         self.assertFalse(signed.is_signed_by(self.parts["working verification key"]))
         self.assertEqual(signed.open(self.keys.log_key(0)), self.parts["genesis body"])
+        head = D("esker 0 log head", bytes(32) + H(signed.data))
+        self.assertEqual(head, self.parts["head of the log"])
 
     def test_cuts_are_where_the_document_says(self):
         small, large = 0x0000D91747537000, 0x0000D90707537000

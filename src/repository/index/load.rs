@@ -1,6 +1,6 @@
 //! The state of the log in the index database.
 
-use crate::repository::state::{Pack, Segment, Snapshot, State};
+use crate::repository::state::{Head, Pack, Segment, Snapshot, State};
 use esker_format::cbor::{self, Extra};
 use esker_format::checkpoint::{
     Checkpoint, PackRow, SegmentRow, SessionRow, SnapshotRow, WriterRow,
@@ -16,7 +16,7 @@ pub fn state(connection: &Connection) -> rusqlite::Result<State> {
     let Some(row) = row else { return Ok(State::default()) };
     let head: Checkpoint = decode(&row)?;
     let mut state = State {
-        head: Some((head.seq, head.head)),
+        head: Some(Head { seq: head.seq, entry: head.entry, log: head.head }),
         owner: Some(head.owner),
         writers: head.writers.into_iter().map(|w| (w.entry.key.writer(), w.entry)).collect(),
         segments: head.segments.iter().map(|s| Segment { id: s.id, scope: s.scope }).collect(),
@@ -38,7 +38,7 @@ pub fn state(connection: &Connection) -> rusqlite::Result<State> {
 /// Saves all of the state but packs and snapshots, which have rows of their own.
 pub fn save_head(connection: &Connection, state: &State) -> rusqlite::Result<()> {
     let extra = Extra::default;
-    let (Some((seq, head)), Some(owner)) = (state.head, state.owner) else { return Ok(()) };
+    let (Some(head), Some(owner)) = (state.head, state.owner) else { return Ok(()) };
     let mut writers: Vec<_> = state.writers.values().cloned().collect();
     writers.sort_by_key(|w| w.key.writer());
     let mut tokens: Vec<_> = state.tokens.iter().copied().collect();
@@ -46,8 +46,8 @@ pub fn save_head(connection: &Connection, state: &State) -> rusqlite::Result<()>
     let mut sessions: Vec<_> = state.sessions.iter().map(|(id, s)| (*id, *s)).collect();
     sessions.sort_unstable();
     let checkpoint = Checkpoint {
-        seq,
-        head,
+        seq: head.seq,
+        head: head.log,
         owner,
         epoch: 0,
         writers: writers
@@ -67,6 +67,7 @@ pub fn save_head(connection: &Connection, state: &State) -> rusqlite::Result<()>
             .collect(),
         tokens,
         holder: None,
+        entry: head.entry,
         extra: extra(),
     };
     let row = cbor::encode(&checkpoint);
