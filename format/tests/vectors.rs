@@ -107,7 +107,7 @@ fn head(name: &str) -> &'static str {
 }
 
 fn files() -> Vec<Vectors> {
-    let mut files = vec![derived(), key_file(), refused()];
+    let mut files = vec![derived(), key_file(), refused(), signatures()];
     for Sample { name, payload, object, .. } in samples() {
         let entry = bodies().iter().any(|(body, _)| *body == name);
         let file =
@@ -265,6 +265,22 @@ fn refused() -> Vectors {
     let add =
         |vectors: Vectors, (name, bytes, _): (&str, Vec<u8>, Reader)| vectors.hex(name, &bytes);
     refusals().into_iter().fold(Vectors::new("refused", head), add)
+}
+
+fn signatures() -> Vectors {
+    let mut vectors = Vectors::new(
+        "signatures",
+        "Verification keys, messages and signatures over D(\"esker 0 signature\", message). Every\n\
+         reader accepts those with a 1 and refuses the others.",
+    );
+    for case in &crate::signatures::CASES {
+        vectors = vectors
+            .hex(&format!("{}.key", case.name), &case.key())
+            .hex(&format!("{}.message", case.name), case.message.as_bytes())
+            .hex(&format!("{}.signature", case.name), &case.signature())
+            .number(&format!("{}.accepted", case.name), u8::from(case.accepted));
+    }
+    vectors
 }
 
 #[test]
