@@ -25,7 +25,7 @@ use esker_format::page::{Entry, PageRef};
 use esker_format::path::MapKey;
 use esker_format::secret::{Entropy, Secret};
 use esker_format::segment::{self, SegmentPack, prefix};
-use esker_format::snapshot::{Counts, Manifest, Problem, Summary, seal_summary};
+use esker_format::snapshot::{Counts, Manifest, Problem, Summary, SummaryOf, seal_summary};
 use esker_format::{FormatError, names, recovery, slot};
 use std::cell::Cell;
 use std::fs;
@@ -291,7 +291,12 @@ impl Tiny {
             bases: vec![],
             set: if full { (0..2).collect() } else { Ordinals::default() },
             set_object: None,
-            summary: seal_summary(&summary, &self.keys.summary, &mut self.draw()),
+            summary: seal_summary(
+                &summary,
+                SummaryOf { repository: self.repository, session },
+                &self.keys.summary,
+                &mut self.draw(),
+            ),
             extra: Extra::default(),
         });
         Ok((body, id))

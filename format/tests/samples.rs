@@ -385,8 +385,8 @@ fn summary_sample() -> Sample {
         payload: cbor::encode(&summary()),
         again: again::<Summary>,
         object: Some((
-            snapshot::seal_summary(&summary(), &scope().summary, &mut entropy(13)),
-            |b| snapshot::open_summary(b, &scope().summary).map(|s| cbor::encode(&s)),
+            snapshot::seal_summary(&summary(), COMMIT, &scope().summary, &mut entropy(13)),
+            |b| snapshot::open_summary(b, COMMIT, &scope().summary).map(|s| cbor::encode(&s)),
         )),
     }
 }

@@ -87,8 +87,8 @@ fn head(name: &str) -> &'static str {
         }
         "manifest" => "A manifest, sealed to the reading key of the epoch.",
         "summary" => {
-            "The summary of a commit, sealed under the summary key of the scope, without\n\
-             associated data."
+            "The summary of a commit, sealed under the summary key of the scope for a session,\n\
+             which is `session` in hexadecimal."
         }
         "config" => "A config, sealed under the log key of the epoch, signed by the owner.",
         "checkpoint" => {
@@ -118,6 +118,7 @@ fn files() -> Vec<Vectors> {
             match name {
                 "pack" => vectors = frames(vectors, object),
                 "slot" => vectors = vectors.hex("passphrase", PASSPHRASE),
+                "summary" => vectors = vectors.hex("session", SESSION.as_bytes()),
                 _ => {}
             }
         }

@@ -32,6 +32,8 @@ pub struct Snapshot {
     pub id: SnapshotId,
     /// The entry that made it exist.
     pub seq: Seq,
+    /// The session that its commit ended.
+    pub session: SessionId,
     /// The scope of its writer.
     pub scope: u32,
     /// Packs that it needs at most.
@@ -251,6 +253,7 @@ impl State {
                 self.snapshots.push(Snapshot {
                     id: *manifest,
                     seq: place.seq,
+                    session: *session,
                     scope: place.scope,
                     set: set.clone(),
                     summary: summary.clone(),

@@ -90,6 +90,7 @@ class Pack:
 class Snapshot:
     id: bytes
     seq: int
+    session: bytes
     scope: int
     set: set
     summary: bytes
@@ -288,7 +289,7 @@ class Fold:
         for o in needed:
             self.state.packs[o].state = "live"
         self.state.sessions[session] = (self.header.writer, "committed")
-        self.state.snapshots[manifest] = Snapshot(manifest, self.n, self.header.scope, needed, summary)
+        self.state.snapshots[manifest] = Snapshot(manifest, self.n, session, self.header.scope, needed, summary)
 
     def abort(self, session):
         owner, state = self.state.sessions.get(session, (None, None))

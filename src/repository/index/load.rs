@@ -29,8 +29,8 @@ pub fn state(connection: &Connection) -> rusqlite::Result<State> {
         state.push_pack(Pack { id, len, session, state: pack_state });
     }
     for row in rows(connection, "SELECT row FROM snapshot ORDER BY no")? {
-        let SnapshotRow { id, seq, scope, set, summary, .. } = decode(&row)?;
-        state.snapshots.push(Snapshot { id, seq, scope, set, summary });
+        let SnapshotRow { id, seq, scope, session, set, summary, .. } = decode(&row)?;
+        state.snapshots.push(Snapshot { id, seq, session, scope, set, summary });
     }
     Ok(state)
 }

@@ -216,7 +216,7 @@ impl Update<'_> {
                     id: s.id,
                     seq: s.seq,
                     scope: s.scope,
-                    session: esker_format::ids::SessionId::new([0; 16]),
+                    session: s.session,
                     set: s.set.clone(),
                     summary: s.summary.clone(),
                     forgotten: false,
