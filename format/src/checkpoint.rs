@@ -5,6 +5,7 @@ use crate::envelope::{Header, Kind, SEAL_OVERHEAD};
 use crate::error::{FormatError, Result, malformed};
 use crate::ids::{
     EntryHash, LogHead, PackId, RepositoryId, SegmentId, Seq, SessionId, SnapshotId, Token,
+    WriterId,
 };
 use crate::key::{SigningKey, VerificationKey};
 use crate::limits::{CHECKPOINT_MAX, HEADER_MAX};
@@ -95,6 +96,8 @@ cbor_map! {
         0 => id: SessionId,
         /// Its state.
         1 => state: SessionState,
+        /// The writer that opened it: it belongs to that one alone.
+        2 => writer: WriterId,
     }
 }
 cbor_map! {

@@ -415,7 +415,12 @@ fn config_sample() -> Sample {
 
 pub fn checkpoint() -> Checkpoint {
     let extra = Extra::default;
-    let session = |n, state| SessionRow { id: SessionId::new([n; 16]), state, extra: extra() };
+    let session = |n, state| SessionRow {
+        id: SessionId::new([n; 16]),
+        state,
+        writer: writer(),
+        extra: extra(),
+    };
     let pack = |n, state| PackRow {
         id: PackId::new([n; 32]),
         len: 16 << 20,

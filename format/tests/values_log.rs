@@ -64,7 +64,7 @@ pub fn checkpoint(d: &mut Draw) -> Checkpoint {
         .into_iter()
         .map(|id| {
             let state = SessionState::from_number(d.between(1, 3)).unwrap();
-            SessionRow { id, state, extra: d.extra() }
+            SessionRow { id, state, writer: WriterId::new(d.array()), extra: d.extra() }
         })
         .collect();
     let tokens: BTreeSet<Token> = d.list(4, |d| Token::new(d.array())).into_iter().collect();
