@@ -274,11 +274,14 @@ pub fn node_of(session: &Session, owners: &mut Owners, stat: &Stat, kind: NodeKi
     node(stat, kind, owners, || keys.link_group(stat.identity.device, stat.identity.inode))
 }
 
+/// Names and values.
+type Attributes = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// Gives a node its extended attributes; many of them go to a page of their own.
 fn attach(
     worker: &mut Worker<'_>,
     node: &mut Node,
-    xattrs: std::result::Result<Vec<(Vec<u8>, Vec<u8>)>, MetadataError>,
+    xattrs: std::result::Result<Attributes, MetadataError>,
     problem: &mut Option<String>,
 ) -> Result<()> {
     let list = match xattrs {
