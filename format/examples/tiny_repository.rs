@@ -25,7 +25,7 @@ use esker_format::page::{Entry, PageRef};
 use esker_format::path::MapKey;
 use esker_format::secret::{Entropy, Secret};
 use esker_format::segment::{self, SegmentPack, prefix};
-use esker_format::snapshot::{Counts, Manifest, Problem, Summary, seal_summary};
+use esker_format::snapshot::{Counts, Manifest, Problem, Summary, SummaryOf, seal_summary};
 use esker_format::{FormatError, names, recovery, slot};
 use std::cell::Cell;
 use std::fs;
@@ -45,7 +45,7 @@ struct Tiny {
     repository: RepositoryId,
     keys: ScopeKeys,
     drawn: Cell<u8>,
-    previous: EntryHash,
+    previous: LogHead,
     seq: u64,
 }
 
@@ -58,7 +58,7 @@ impl Tiny {
             owner,
             repository: RepositoryId::new(*b"tiny repository!"),
             drawn: Cell::new(0),
-            previous: EntryHash::new([0; 32]),
+            previous: LogHead::START,
             seq: 0,
         }
     }
@@ -68,8 +68,7 @@ impl Tiny {
         let host = SigningKey(Secret::new([7; 32]));
         self.put_keys(&host)?;
 
-        self.append(&owner, None, Body::Genesis(genesis(&owner)))?;
-        let genesis = self.previous;
+        let genesis = self.append(&owner, None, Body::Genesis(genesis(&owner)))?;
         self.put_config(genesis, &owner)?;
         self.append(&owner, None, Body::Writer(enrol(&working, 15, "owner")))?;
         self.append(&owner, None, Body::Writer(enrol(&host, ROLE_APPEND, "host")))?;
@@ -113,7 +112,12 @@ impl Tiny {
         let forget = || Snapshots { snapshots: vec![first], reason: None, extra: Extra::default() };
         // Void: the host may only append.
         self.append(&host, None, Body::Forget(forget()))?;
-        self.append(&working, None, Body::Forget(Snapshots { snapshots: vec![second], ..forget() }))
+        self.append(
+            &working,
+            None,
+            Body::Forget(Snapshots { snapshots: vec![second], ..forget() }),
+        )?;
+        Ok(())
     }
 
     fn put(&self, name: &str, bytes: &[u8]) -> Outcome<()> {
@@ -182,7 +186,7 @@ impl Tiny {
         signer: &SigningKey,
         session: Option<SessionId>,
         body: Body,
-    ) -> Outcome<()> {
+    ) -> Outcome<EntryHash> {
         let place = Place {
             repository: self.repository,
             seq: Seq(self.seq),
@@ -196,9 +200,10 @@ impl Tiny {
         let log_key = self.owner.epoch(0).log_key();
         let object = encode(&place, &body, &log_key, signer, &mut self.draw());
         self.put(&names::entry(place.seq), &object)?;
-        self.previous = EntryHash::of(&object);
+        let hash = EntryHash::of(&object);
+        self.previous = self.previous.then(hash);
         self.seq += 1;
-        Ok(())
+        Ok(hash)
     }
 
     /// Stores a pack and the segment that describes it.
@@ -286,7 +291,12 @@ impl Tiny {
             bases: vec![],
             set: if full { (0..2).collect() } else { Ordinals::default() },
             set_object: None,
-            summary: seal_summary(&summary, &self.keys.summary, &mut self.draw()),
+            summary: seal_summary(
+                &summary,
+                SummaryOf { repository: self.repository, session },
+                &self.keys.summary,
+                &mut self.draw(),
+            ),
             extra: Extra::default(),
         });
         Ok((body, id))

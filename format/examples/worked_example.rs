@@ -7,7 +7,7 @@ use esker_format::content::Content;
 use esker_format::data_key::{Recipients, encapsulate};
 use esker_format::envelope::{Header, Kind};
 use esker_format::frame::{FrameHead, FrameKey, FrameType};
-use esker_format::ids::{EntryHash, Named, PackId, RepositoryId, Seq, SessionId, Token};
+use esker_format::ids::{EntryHash, LogHead, Named, PackId, RepositoryId, Seq, SessionId, Token};
 use esker_format::key::OwnerSecret;
 use esker_format::key_material::{KeyMaterial, encode_file};
 use esker_format::log_entry::{Body, Genesis, Place, encode};
@@ -168,7 +168,7 @@ fn genesis() -> Vec<(&'static str, Vec<u8>)> {
     let place = Place {
         repository: repository(),
         seq: Seq(0),
-        previous: EntryHash::new([0; 32]),
+        previous: LogHead::START,
         token: Token::new([0x44; 16]),
         writer: signer.verification().writer(),
         scope: 0,
@@ -177,5 +177,10 @@ fn genesis() -> Vec<(&'static str, Vec<u8>)> {
     };
     let log_key = owner.epoch(0).log_key();
     let object = encode(&place, &body, &log_key, &signer, &mut Entropy::new([3; 32]));
-    vec![("genesis body", cbor::encode(&body)), ("genesis entry", object)]
+    let head = LogHead::START.then(EntryHash::of(&object));
+    vec![
+        ("genesis body", cbor::encode(&body)),
+        ("genesis entry", object),
+        ("head of the log", head.as_bytes().to_vec()),
+    ]
 }

@@ -3,7 +3,10 @@
 use crate::cbor;
 use crate::envelope::{Header, Kind, SEAL_OVERHEAD};
 use crate::error::{FormatError, Result, malformed};
-use crate::ids::{EntryHash, PackId, RepositoryId, SegmentId, Seq, SessionId, SnapshotId, Token};
+use crate::ids::{
+    EntryHash, LogHead, PackId, RepositoryId, SegmentId, Seq, SessionId, SnapshotId, Token,
+    WriterId,
+};
 use crate::key::{SigningKey, VerificationKey};
 use crate::limits::{CHECKPOINT_MAX, HEADER_MAX};
 use crate::log_entry::WriterEntry;
@@ -93,6 +96,8 @@ cbor_map! {
         0 => id: SessionId,
         /// Its state.
         1 => state: SessionState,
+        /// The writer that opened it: it belongs to that one alone.
+        2 => writer: WriterId,
     }
 }
 cbor_map! {
@@ -100,8 +105,8 @@ cbor_map! {
     pub struct Checkpoint {
         /// The last entry folded.
         0 => seq: Seq,
-        /// Its hash.
-        1 => head: EntryHash,
+        /// Head of the log after it.
+        1 => head: LogHead,
         /// The owner's verification key.
         2 => owner: VerificationKey,
         /// Epoch in force.
@@ -120,6 +125,8 @@ cbor_map! {
         9 => tokens: Vec<Token>,
         /// The host that may write, in single-writer mode.
         10 => holder: Option<String>,
+        /// Hash of the last entry folded, to find it in the store.
+        11 => entry: EntryHash,
     }
 }
 

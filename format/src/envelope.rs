@@ -35,7 +35,7 @@ const FLAGS_CRITICAL: u8 = 0b0000_1111;
 const TAG_IGNORABLE: u16 = 0x8000;
 /// TLV: the data key, encapsulated to each recipient.
 pub const TAG_RECIPIENTS: u16 = 1;
-/// TLV of a log entry: hash of the entry before it.
+/// TLV of a log entry: the head of the log before it.
 pub const TAG_PREVIOUS: u16 = 2;
 /// TLV of a log entry: its token.
 pub const TAG_TOKEN: u16 = 3;

@@ -81,6 +81,7 @@ id!(/** A pack: BLAKE3 of its bytes. */ PackId, 32);
 id!(/** A segment: BLAKE3 of its bytes. */ SegmentId, 32);
 id!(/** A snapshot: BLAKE3 of the bytes of its manifest. */ SnapshotId, 32);
 id!(/** A log entry: BLAKE3 of its bytes. */ EntryHash, 32);
+id!(/** The log up to an entry: a hash over the hashes of all its entries, see [`LogHead::then`]. */ LogHead, 32);
 id!(/** A checkpoint: BLAKE3 of its bytes. */ CheckpointId, 32);
 id!(/** A pack-set object: BLAKE3 of its bytes. */ PackSetId, 32);
 
@@ -114,6 +115,22 @@ macro_rules! named {
 }
 named!(PackId, SegmentId, SnapshotId, EntryHash, CheckpointId, PackSetId);
 
+impl LogHead {
+    /// The log before its first entry.
+    pub const START: Self = Self([0; 32]);
+    /// The log after one more entry.
+    ///
+    /// Every entry goes in, void ones too: if an entry named the bytes of the one before it only,
+    /// a void entry, which anybody can replace, would cut the authentic ones behind it off from
+    /// those before it.
+    #[must_use]
+    pub fn then(self, entry: EntryHash) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("esker 0 log head");
+        hasher.update(&self.0).update(&entry.0);
+        Self(*hasher.finalize().as_bytes())
+    }
+}
+
 /// Position of an entry in the log; the first is 0.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Seq(pub u64);
@@ -144,6 +161,15 @@ impl Cbor for Seq {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_head_of_the_log_depends_on_every_entry_and_their_order() {
+        let [a, b, c] = [1, 2, 3].map(|n| EntryHash::of(&[n]));
+        let head = LogHead::START.then(a).then(b);
+        assert_ne!(head, LogHead::START.then(c).then(b));
+        assert_ne!(head, LogHead::START.then(b).then(a));
+        assert_ne!(LogHead::START.then(a).as_bytes(), a.as_bytes());
+    }
 
     #[test]
     fn an_id_is_read_back_from_its_text_and_from_nothing_else() {

@@ -11,7 +11,7 @@
 
 use crate::ids::{ChunkId, LinkGroup, WriterId};
 use crate::secret::Secret;
-use ed25519_dalek::{Signer, SigningKey as Ed25519, Verifier, VerifyingKey as Ed25519Public};
+use ed25519_dalek::{Signer, SigningKey as Ed25519, VerifyingKey as Ed25519Public};
 use hpke::{Deserializable, Kem, Serializable, kem::X25519HkdfSha256};
 
 /// The secret of the repository, from which everything else is derived.
@@ -191,10 +191,18 @@ impl VerificationKey {
         out.copy_from_slice(&blake3::derive_key("esker 0 writer id", &self.0)[..16]);
         WriterId::new(out)
     }
-    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
+    /// Whether the holder of the signing key signed `message`.
+    ///
+    /// Libraries differ on signatures that no honest signer makes. Readers that differ would fold
+    /// different logs, so this takes only what all of them can agree on: no point of small order,
+    /// one encoding for each point and number, and an equation without the cofactor.
+    pub fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         let signature = ed25519_dalek::Signature::from_bytes(signature);
-        Ed25519Public::from_bytes(&self.0)
-            .is_ok_and(|key| !key.is_weak() && key.verify(&digest(message), &signature).is_ok())
+        Ed25519Public::from_bytes(&self.0).is_ok_and(|key| {
+            // The library compares the bytes of `R` itself, but takes any encoding of a key.
+            key.to_edwards().compress().to_bytes() == self.0
+                && key.verify_strict(&digest(message), &signature).is_ok()
+        })
     }
 }
 

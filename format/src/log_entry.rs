@@ -5,8 +5,8 @@ use crate::cbor_map;
 use crate::envelope::{FLAG_DELETES, Header, Kind, SEAL_OVERHEAD, TAG_PREVIOUS, TAG_TOKEN, array};
 use crate::error::{FormatError, Result, malformed};
 use crate::ids::{
-    CheckpointId, EntryHash, Named, PackId, PackSetId, RepositoryId, SegmentId, Seq, SessionId,
-    SnapshotId, Token, WriterId,
+    CheckpointId, EntryHash, LogHead, Named, PackId, PackSetId, RepositoryId, SegmentId, Seq,
+    SessionId, SnapshotId, Token, WriterId,
 };
 use crate::key::{SigningKey, VerificationKey};
 use crate::limits::{ENTRY_MAX, HEADER_MAX, REPLACEMENTS_MAX};
@@ -346,8 +346,8 @@ pub struct Place {
     pub repository: RepositoryId,
     /// Position in the log.
     pub seq: Seq,
-    /// Hash of the entry before; all zero for the first.
-    pub previous: EntryHash,
+    /// Head of the log before this entry; all zero for the first.
+    pub previous: LogHead,
     /// One for each logical append, kept over retries.
     pub token: Token,
     /// Who appends.
@@ -408,7 +408,7 @@ impl SealedEntry {
         let place = Place {
             repository,
             seq,
-            previous: EntryHash::new(array(header.tlv(TAG_PREVIOUS)?)),
+            previous: LogHead::new(array(header.tlv(TAG_PREVIOUS)?)),
             token: Token::new(array(header.tlv(TAG_TOKEN)?)),
             writer: header.writer,
             scope: header.scope,
@@ -417,7 +417,7 @@ impl SealedEntry {
         };
         Ok(Self { place, signed })
     }
-    /// The name by which the next entry refers to this one.
+    /// Its hash, which goes into the head of the log.
     pub fn hash(&self) -> EntryHash {
         EntryHash::of(self.signed.bytes())
     }

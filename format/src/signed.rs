@@ -55,7 +55,8 @@ impl Signed {
     ) -> Result<Self> {
         let what = "signed object";
         crate::error::within(what, object.len(), limit)?;
-        let end = object.len().checked_sub(CHECKSUM).ok_or(FormatError::Length { what })?;
+        // What is too short for a checksum has none that is right: damage like any other.
+        let end = object.len().checked_sub(CHECKSUM).ok_or(FormatError::Checksum { what })?;
         if blake3::hash(&object[..end]).as_bytes()[..] != object[end..] {
             return Err(FormatError::Checksum { what });
         }

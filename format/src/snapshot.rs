@@ -5,7 +5,7 @@ use crate::cbor_map;
 use crate::data_key::{Recipients, decapsulate, encapsulate};
 use crate::envelope::{Header, Kind, open_body, seal_body};
 use crate::error::{FormatError, Result, malformed};
-use crate::ids::{SeriesId, SnapshotId};
+use crate::ids::{RepositoryId, SeriesId, SessionId, SnapshotId};
 use crate::key::{EpochSecret, ReadingKey};
 use crate::limits::{LEVELS_MAX, MANIFEST_MAX, PROBLEMS_MAX};
 use crate::node::Time;
@@ -193,19 +193,44 @@ impl Summary {
     }
 }
 
+/// The commit that a summary is sealed for. All writers of a scope have its key: without this, one
+/// of them could show the summary of another's snapshot as that of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SummaryOf {
+    /// The repository.
+    pub repository: RepositoryId,
+    /// The session that the commit ends; no other commit has it.
+    pub session: SessionId,
+}
+
+impl SummaryOf {
+    fn associated_data(&self) -> Vec<u8> {
+        [&self.repository.as_bytes()[..], self.session.as_bytes()].concat()
+    }
+}
+
 /// Seals a summary for its commit entry.
-pub fn seal_summary(summary: &Summary, key: &Secret, entropy: &mut Entropy) -> Vec<u8> {
-    let mut out = Vec::new();
-    seal_body(&mut out, key, &cbor::encode(summary), entropy);
-    out
+pub fn seal_summary(
+    summary: &Summary,
+    of: SummaryOf,
+    key: &Secret,
+    entropy: &mut Entropy,
+) -> Vec<u8> {
+    let mut object = of.associated_data();
+    let start = object.len();
+    seal_body(&mut object, key, &cbor::encode(summary), entropy);
+    object.split_off(start)
 }
 
 /// Opens the summary of a commit entry.
 ///
 /// # Errors
-/// When it belongs to another scope or breaks a rule.
-pub fn open_summary(sealed: &[u8], key: &Secret) -> Result<Summary> {
-    let payload = open_body("summary", sealed, 0, key, MANIFEST_MAX)?;
+/// When it belongs to another scope or commit, or breaks a rule.
+pub fn open_summary(sealed: &[u8], of: SummaryOf, key: &Secret) -> Result<Summary> {
+    let mut object = of.associated_data();
+    let start = object.len();
+    object.extend_from_slice(sealed);
+    let payload = open_body("summary", &object, start, key, MANIFEST_MAX)?;
     let summary: Summary = cbor::decode("summary", &payload, MANIFEST_MAX)?;
     summary.check()?;
     Ok(summary)

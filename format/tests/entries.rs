@@ -14,7 +14,7 @@ pub fn place(session: SessionId) -> Place {
     Place {
         repository: REPOSITORY,
         seq: Seq(41),
-        previous: EntryHash::new([0x11; 32]),
+        previous: LogHead::new([0x11; 32]),
         token: Token::new([0x22; 16]),
         writer: writer(),
         scope: SCOPE,

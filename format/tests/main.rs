@@ -9,6 +9,7 @@ mod pages;
 mod places;
 mod round_trip;
 mod samples;
+mod signatures;
 mod strict;
 mod support;
 mod values;

@@ -9,13 +9,14 @@ use esker_format::config::Config;
 use esker_format::data_key::{decapsulate, encapsulate};
 use esker_format::envelope::{Header, Kind, TAG_RECIPIENTS};
 use esker_format::error::FormatError;
-use esker_format::ids::{Named, PackId, RepositoryId, Seq};
+use esker_format::ids::{Named, PackId, RepositoryId, Seq, SessionId};
+use esker_format::key::ScopeKeys;
 use esker_format::log_entry::SealedEntry;
 use esker_format::pack;
 use esker_format::secret::Secret;
 use esker_format::segment::{self, SegmentPack};
 use esker_format::slot;
-use esker_format::snapshot::{self, Manifest};
+use esker_format::snapshot::{self, Manifest, SummaryOf};
 
 const ELSEWHERE: RepositoryId = RepositoryId::new([9; 16]);
 
@@ -103,7 +104,7 @@ fn a_data_key_belongs_to_the_header_that_it_was_made_for() {
         Header { repository: ELSEWHERE, ..made.clone() },
         Header { scope: SCOPE + 1, ..made.clone() },
         Header { epoch: EPOCH + 1, ..made.clone() },
-        Header { session: esker_format::ids::SessionId::new([1; 16]), ..made.clone() },
+        Header { session: SessionId::new([1; 16]), ..made.clone() },
         Header { writer: esker_format::ids::WriterId::new([1; 16]), ..made.clone() },
     ] {
         not_authentic(decapsulate(&other, &reading(), &epoch()));
@@ -142,11 +143,14 @@ fn malformed_recipients_are_refused() {
 }
 
 #[test]
-fn a_summary_belongs_to_its_scope() {
+fn a_summary_belongs_to_its_scope_and_its_commit() {
     let summary = object("summary");
-    assert!(snapshot::open_summary(&summary, &scope().summary).is_ok());
-    let other = owner().scope(SCOPE + 1).keys();
-    not_authentic(snapshot::open_summary(&summary, &other.summary));
+    let open = |of, scope: ScopeKeys| snapshot::open_summary(&summary, of, &scope.summary);
+    assert!(open(COMMIT, scope()).is_ok());
+    not_authentic(open(COMMIT, owner().scope(SCOPE + 1).keys()));
+    let session = SessionId::new(*b"session of other");
+    not_authentic(open(SummaryOf { session, ..COMMIT }, scope()));
+    not_authentic(open(SummaryOf { repository: ELSEWHERE, ..COMMIT }, scope()));
 }
 
 #[test]
@@ -164,7 +168,7 @@ fn a_pack_and_its_directory_belong_together() {
     let frames = &pack[header_len..header_len + directory.frames_len() as usize];
     misplaced(pack::decode_pack(&[&wrong, frames, &tail].concat(), &key), "kind");
     // The directory of a pack with another header.
-    let wrong = Header { session: esker_format::ids::SessionId::new([1; 16]), ..read }.encode();
+    let wrong = Header { session: SessionId::new([1; 16]), ..read }.encode();
     let mixed = [&wrong, &pack[header_len..]].concat();
     not_authentic(pack::decode_pack(&mixed, &key));
     assert!(PackId::of(&pack).check("pack", &pack).is_ok());

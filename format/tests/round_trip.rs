@@ -99,8 +99,8 @@ proptest! {
         let mut header = header(Kind::Manifest);
         let object = manifest.encode(&mut header, &recipients(), &mut entropy(1)).unwrap();
         prop_assert_eq!(Manifest::decode(&object, &reading(), &epoch()).unwrap(), manifest.clone());
-        let sealed = snapshot::seal_summary(&manifest.summary, &scope().summary, &mut entropy(2));
-        prop_assert_eq!(snapshot::open_summary(&sealed, &scope().summary), Ok(manifest.summary));
+        let sealed = snapshot::seal_summary(&manifest.summary, COMMIT, &scope().summary, &mut entropy(2));
+        prop_assert_eq!(snapshot::open_summary(&sealed, COMMIT, &scope().summary), Ok(manifest.summary));
     }
 
     #[test]

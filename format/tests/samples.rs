@@ -385,8 +385,8 @@ fn summary_sample() -> Sample {
         payload: cbor::encode(&summary()),
         again: again::<Summary>,
         object: Some((
-            snapshot::seal_summary(&summary(), &scope().summary, &mut entropy(13)),
-            |b| snapshot::open_summary(b, &scope().summary).map(|s| cbor::encode(&s)),
+            snapshot::seal_summary(&summary(), COMMIT, &scope().summary, &mut entropy(13)),
+            |b| snapshot::open_summary(b, COMMIT, &scope().summary).map(|s| cbor::encode(&s)),
         )),
     }
 }
@@ -415,7 +415,12 @@ fn config_sample() -> Sample {
 
 pub fn checkpoint() -> Checkpoint {
     let extra = Extra::default;
-    let session = |n, state| SessionRow { id: SessionId::new([n; 16]), state, extra: extra() };
+    let session = |n, state| SessionRow {
+        id: SessionId::new([n; 16]),
+        state,
+        writer: writer(),
+        extra: extra(),
+    };
     let pack = |n, state| PackRow {
         id: PackId::new([n; 32]),
         len: 16 << 20,
@@ -425,7 +430,7 @@ pub fn checkpoint() -> Checkpoint {
     };
     Checkpoint {
         seq: Seq(41),
-        head: EntryHash::new([0x77; 32]),
+        head: LogHead::new([0x77; 32]),
         owner: owner().owner_key().verification(),
         epoch: EPOCH,
         writers: vec![WriterRow { entry: enrolment(), revoked: true, extra: extra() }],
@@ -453,6 +458,7 @@ pub fn checkpoint() -> Checkpoint {
         ],
         tokens: vec![Token::new([1; 16]), Token::new([2; 16])],
         holder: Some("host".into()),
+        entry: EntryHash::new([0x78; 32]),
         extra: extra(),
     }
 }

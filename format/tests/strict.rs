@@ -326,8 +326,8 @@ fn manifests_and_summaries_are_consistent() {
     }
     let twice = Summary { tags: vec!["a".into(), "a".into()], ..summary() };
     let key = scope().summary;
-    let sealed = esker_format::snapshot::seal_summary(&twice, &key, &mut entropy(1));
-    assert!(esker_format::snapshot::open_summary(&sealed, &key).is_err());
+    let sealed = esker_format::snapshot::seal_summary(&twice, COMMIT, &key, &mut entropy(1));
+    assert!(esker_format::snapshot::open_summary(&sealed, COMMIT, &key).is_err());
 }
 
 #[test]

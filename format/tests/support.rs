@@ -8,6 +8,7 @@ use esker_format::ids::{ChunkId, RepositoryId, SessionId, WriterId};
 use esker_format::key::{EpochSecret, OwnerSecret, ReadingKey, ScopeKeys, SigningKey};
 use esker_format::log_entry::Revoke;
 use esker_format::secret::{Entropy, Secret};
+use esker_format::snapshot::SummaryOf;
 use std::sync::LazyLock;
 
 pub const SCOPE: u32 = 3;
@@ -56,6 +57,9 @@ pub fn header(kind: Kind) -> Header {
         tlvs: vec![],
     }
 }
+
+/// The commit that summaries here are sealed for.
+pub const COMMIT: SummaryOf = SummaryOf { repository: REPOSITORY, session: SESSION };
 
 pub fn writer() -> WriterId {
     signer().verification().writer()

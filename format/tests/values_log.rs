@@ -64,14 +64,14 @@ pub fn checkpoint(d: &mut Draw) -> Checkpoint {
         .into_iter()
         .map(|id| {
             let state = SessionState::from_number(d.between(1, 3)).unwrap();
-            SessionRow { id, state, extra: d.extra() }
+            SessionRow { id, state, writer: WriterId::new(d.array()), extra: d.extra() }
         })
         .collect();
     let tokens: BTreeSet<Token> = d.list(4, |d| Token::new(d.array())).into_iter().collect();
     let least = snapshots.last().map_or(0, |last| last.seq.0);
     Checkpoint {
         seq: Seq(d.between(least, u64::MAX)),
-        head: EntryHash::new(d.array()),
+        head: LogHead::new(d.array()),
         owner: VerificationKey(d.array()),
         epoch: d.number32(),
         writers: d.list(3, |d| WriterRow {
@@ -89,6 +89,7 @@ pub fn checkpoint(d: &mut Draw) -> Checkpoint {
         sessions,
         tokens: tokens.into_iter().collect(),
         holder: d.option(Draw::text),
+        entry: EntryHash::new(d.array()),
         extra: d.extra(),
     }
 }

@@ -87,8 +87,8 @@ fn head(name: &str) -> &'static str {
         }
         "manifest" => "A manifest, sealed to the reading key of the epoch.",
         "summary" => {
-            "The summary of a commit, sealed under the summary key of the scope, without\n\
-             associated data."
+            "The summary of a commit, sealed under the summary key of the scope for a session,\n\
+             which is `session` in hexadecimal."
         }
         "config" => "A config, sealed under the log key of the epoch, signed by the owner.",
         "checkpoint" => {
@@ -107,7 +107,7 @@ fn head(name: &str) -> &'static str {
 }
 
 fn files() -> Vec<Vectors> {
-    let mut files = vec![derived(), key_file(), refused()];
+    let mut files = vec![derived(), key_file(), refused(), signatures()];
     for Sample { name, payload, object, .. } in samples() {
         let entry = bodies().iter().any(|(body, _)| *body == name);
         let file =
@@ -118,6 +118,7 @@ fn files() -> Vec<Vectors> {
             match name {
                 "pack" => vectors = frames(vectors, object),
                 "slot" => vectors = vectors.hex("passphrase", PASSPHRASE),
+                "summary" => vectors = vectors.hex("session", SESSION.as_bytes()),
                 _ => {}
             }
         }
@@ -265,6 +266,22 @@ fn refused() -> Vectors {
     let add =
         |vectors: Vectors, (name, bytes, _): (&str, Vec<u8>, Reader)| vectors.hex(name, &bytes);
     refusals().into_iter().fold(Vectors::new("refused", head), add)
+}
+
+fn signatures() -> Vectors {
+    let mut vectors = Vectors::new(
+        "signatures",
+        "Verification keys, messages and signatures over D(\"esker 0 signature\", message). Every\n\
+         reader accepts those with a 1 and refuses the others.",
+    );
+    for case in &crate::signatures::CASES {
+        vectors = vectors
+            .hex(&format!("{}.key", case.name), &case.key())
+            .hex(&format!("{}.message", case.name), case.message.as_bytes())
+            .hex(&format!("{}.signature", case.name), &case.signature())
+            .number(&format!("{}.accepted", case.name), u8::from(case.accepted));
+    }
+    vectors
 }
 
 #[test]

@@ -9,7 +9,7 @@ use esker_format::content::Content;
 use esker_format::data_key::decapsulate;
 use esker_format::envelope::Header;
 use esker_format::frame::{FrameHead, FrameKey, FrameType};
-use esker_format::ids::{EntryHash, Named, Seq};
+use esker_format::ids::{EntryHash, Named, RepositoryId, Seq, SessionId};
 use esker_format::key::OwnerSecret;
 use esker_format::key_material::{self, KeyMaterial};
 use esker_format::limits::{CHECKPOINT_MAX, CONFIG_MAX, ENTRY_MAX, FRAME_MAX, MANIFEST_MAX};
@@ -19,8 +19,8 @@ use esker_format::node;
 use esker_format::ordinals::Ordinals;
 use esker_format::pack::{self, Directory};
 use esker_format::page::{Page, reference_to};
-use esker_format::secret::Secret;
-use esker_format::snapshot::{Manifest, Summary};
+use esker_format::secret::{Entropy, Secret};
+use esker_format::snapshot::{self, Manifest, Summary, SummaryOf};
 use esker_format::{recovery, segment, slot};
 
 /// The owner of all seeds.
@@ -123,8 +123,16 @@ pub fn manifest(data: &[u8]) {
 
 /// A summary.
 pub fn summary(data: &[u8]) {
+    let key = owner().scope(3).keys().summary;
+    let of = SummaryOf {
+        repository: RepositoryId::new(*b"repository of id"),
+        session: SessionId::new(*b"session of a run"),
+    };
+    assert!(snapshot::open_summary(data, of, &key).is_err());
     if let Some(summary) = value::<Summary>(data, MANIFEST_MAX) {
-        let _ = summary.check();
+        let sealed = snapshot::seal_summary(&summary, of, &key, &mut Entropy::new([1; 32]));
+        let opened = snapshot::open_summary(&sealed, of, &key);
+        assert_eq!(opened, summary.check().map(|()| summary));
     }
 }
 

@@ -45,6 +45,10 @@ enum Row {
         sequence: u64,
         message: String,
     },
+    NotUnderstood {
+        sequence: u64,
+        message: String,
+    },
     Summary {
         sound: bool,
         findings: usize,
@@ -80,7 +84,10 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     } else {
         print(global, &report, request.read_data)?;
     }
-    let damaged = report.findings.iter().any(|f| !matches!(f, Finding::Void { .. }));
+    let damaged = report
+        .findings
+        .iter()
+        .any(|f| !matches!(f, Finding::Void { .. } | Finding::NotUnderstood { .. }));
     Ok(if damaged { Exit::Damage } else { Exit::Ok })
 }
 
@@ -100,6 +107,9 @@ fn print(global: &Global, report: &Report, read_data: bool) -> std::io::Result<(
             }
             Finding::Void { sequence, rule } => {
                 show::warning(&format!("log entry {sequence} is void and changes nothing: {rule}"));
+            }
+            Finding::NotUnderstood { sequence, why } => {
+                show::warning(&format!("log entry {sequence} is not understood: {why}"));
             }
         }
     }
@@ -142,7 +152,10 @@ fn row(finding: &Finding) -> Row {
             Row::Snapshot { snapshot: snapshot.to_string(), message: message.clone() }
         }
         Finding::Void { sequence, rule } => {
-            Row::Void { sequence: *sequence, message: (*rule).to_owned() }
+            Row::Void { sequence: *sequence, message: rule.clone() }
+        }
+        Finding::NotUnderstood { sequence, why } => {
+            Row::NotUnderstood { sequence: *sequence, message: why.clone() }
         }
     }
 }

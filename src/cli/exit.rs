@@ -148,6 +148,10 @@ impl Failure {
             Error::Missing { .. } | Error::Damaged { .. } | Error::NoChunk { .. } => {
                 "`esker check --read-data` names everything that is damaged, and what it belongs to"
             }
+            Error::Break { .. } => {
+                "somebody rolled the log back, forked it or changed it: let nothing write there, \
+                 and compare it with another copy of the repository"
+            }
             Error::Store(e) => match e.kind {
                 StoreErrorKind::NoSpace => {
                     "make room and run it again: what was uploaded whole is not lost"

@@ -10,7 +10,7 @@ use esker_format::cbor::Extra;
 use esker_format::chunking::Profile;
 use esker_format::config::Config;
 use esker_format::envelope::{Header, Kind};
-use esker_format::ids::{EntryHash, Named, RepositoryId, Seq, SessionId, Token};
+use esker_format::ids::{EntryHash, LogHead, Named, RepositoryId, Seq, SessionId, Token};
 use esker_format::key::OwnerSecret;
 use esker_format::key_material::{KeyMaterial, OwnerMaterial};
 use esker_format::log_entry::{
@@ -113,8 +113,8 @@ pub fn create(
             extra: Extra::default(),
         }),
     ];
-    let mut previous = EntryHash::new([0; 32]);
-    let mut genesis = previous;
+    let mut previous = LogHead::START;
+    let mut genesis = EntryHash::new([0; 32]);
     for (seq, body) in bodies.iter().enumerate() {
         let place = Place {
             repository: key.repository,
@@ -130,9 +130,10 @@ pub fn create(
         if store.put_new(&names::entry(place.seq), &[&object], Durability::Now)? == Put::Exists {
             return Err(Error::Unfinished { location });
         }
-        previous = EntryHash::of(&object);
+        let hash = EntryHash::of(&object);
+        previous = previous.then(hash);
         if seq == 0 {
-            genesis = previous;
+            genesis = hash;
         }
     }
     if let Some((passphrase, cost)) = passphrase {
@@ -156,6 +157,11 @@ impl Repository {
         session: SessionId,
         make: &mut dyn FnMut(&State) -> Result<Body>,
     ) -> Result<Seq> {
+        // Once is enough: from here on the end of the log is where our own entries are.
+        if !self.end_is_known {
+            log::expect_end(&*self.store, self.state.next())?;
+            self.end_is_known = true;
+        }
         log::append(&*self.store, &self.access, &mut self.state, session, make)
     }
 }

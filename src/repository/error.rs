@@ -27,6 +27,22 @@ pub enum Error {
         /// Name of the object.
         object: String,
     },
+    /// The log is not one unbroken history: it was rolled back, forked, or changed.
+    #[error("the log breaks at {object}: {why}")]
+    Break {
+        /// Name of the entry.
+        object: String,
+        /// What is wrong there.
+        why: &'static str,
+    },
+    /// An entry of the log breaks a rule. It is passed over.
+    #[error("{object} is void and changes nothing: {why}")]
+    Void {
+        /// Name of the entry.
+        object: String,
+        /// The rule.
+        why: String,
+    },
     /// A newer version of esker made this.
     #[error("{object} was written by a newer esker")]
     Newer {
@@ -88,7 +104,7 @@ pub enum Error {
     #[error("the log does not take the entry: {rule}")]
     Refused {
         /// The rule.
-        rule: &'static str,
+        rule: String,
     },
     /// Others were faster, too often.
     #[error("session {session} lost the race for the log too often")]
@@ -158,7 +174,10 @@ impl Error {
 
     /// Whether something in the repository is lost or changed, as opposed to out of reach.
     pub const fn is_damage(&self) -> bool {
-        matches!(self, Self::Damaged { .. } | Self::Missing { .. } | Self::NoChunk { .. })
+        matches!(
+            self,
+            Self::Damaged { .. } | Self::Missing { .. } | Self::Break { .. } | Self::NoChunk { .. }
+        )
     }
 }
 

@@ -3,62 +3,79 @@
 use crate::repository::access::Access;
 use crate::repository::entropy;
 use crate::repository::error::{Error, Result};
+use crate::repository::judge::{Fate, judge};
 use crate::repository::state::State;
 use crate::store::{Durability, Put, Store, StoreErrorKind};
 use esker_format::FormatError;
-use esker_format::ids::{RepositoryId, Seq, SessionId, Token};
-use esker_format::log_entry::{self, Body, Place, SealedEntry};
+use esker_format::ids::{Seq, SessionId, Token};
+use esker_format::log_entry::{self, Body, Place};
 use esker_format::names;
+
+#[cfg(test)]
+mod tests;
 
 /// How often an append that others overtook is tried again.
 const ATTEMPTS: u32 = 50;
 
 /// Reads the entries behind the head of `state` and folds them in, up to the end of the log.
+/// Entries that change nothing are in the state's lists afterwards.
 ///
 /// # Errors
-/// When an entry is damaged, of a newer version, or does not continue the one before.
+/// When an entry is damaged, of a newer version, or does not continue the log before it. What is
+/// before it has been folded in.
 pub fn replay(store: &dyn Store, access: &Access, state: &mut State) -> Result<u64> {
     let mut read = 0;
-    let mut buffer = Vec::new();
-    while let Some(entry) = read_entry(store, access.repository, state.next(), &mut buffer)? {
-        let object = names::entry(entry.place.seq);
-        if entry.place.previous != state.previous() {
-            let source = FormatError::Misplaced { what: "hash of the entry before" };
-            return Err(Error::damaged(object, source));
-        }
-        let body = open(access, &entry).map_err(|e| Error::damaged(object, e))?;
-        let verdict = state.validate(&entry, &body);
-        state.apply(&entry, &body, verdict);
+    while let Some(object) = read_entry(store, state.next())? {
+        let judged = judge(state, object, access)
+            .map_err(|stop| stop.into_error(names::entry(state.next())))?;
+        state.apply(judged);
         read += 1;
     }
     Ok(read)
 }
 
-/// Opens an entry of the epoch that this key belongs to.
-fn open(access: &Access, entry: &SealedEntry) -> std::result::Result<Body, FormatError> {
-    if entry.place.epoch != access.epoch {
-        let number = entry.place.epoch.into();
-        return Err(FormatError::Unsupported { what: "epoch", number });
+/// The bytes of the entry with a number; none when the log ends before it.
+pub fn read_entry(store: &dyn Store, seq: Seq) -> Result<Option<Vec<u8>>> {
+    let mut object = Vec::new();
+    match store.get(&names::entry(seq), log_entry::OBJECT_MAX as u64, &mut object) {
+        Ok(()) => Ok(Some(object)),
+        Err(e) if e.kind() == StoreErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Error::from_read(e)),
     }
-    entry.open(&access.log_key)
 }
 
-/// The entry with a number; none when the log ends before it.
-fn read_entry(
-    store: &dyn Store,
-    repository: RepositoryId,
-    seq: Seq,
-    buffer: &mut Vec<u8>,
-) -> Result<Option<SealedEntry>> {
-    let name = names::entry(seq);
-    match store.get(&name, log_entry::OBJECT_MAX as u64, buffer) {
-        Ok(()) => {}
-        Err(e) if e.kind() == StoreErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(Error::from_read(e)),
+/// Fails when the log goes on behind `next`, the first number that was not there.
+///
+/// Entries are put one after the other, so a later one means that this one was lost. To put another
+/// in its place would make all later ones worthless. This lists the whole log, which costs a store
+/// one request for a thousand entries; so it is done before something is appended and in a check,
+/// and not by every reader.
+///
+/// # Errors
+/// [`Error::Break`], or what the store says.
+pub fn expect_end(store: &dyn Store, next: Seq) -> Result<()> {
+    let mut later = false;
+    store.list(names::LOG, &mut |found| {
+        later |= number(&found.name).is_some_and(|seq| seq > next);
+    })?;
+    // Others may have appended since the log was read. Then the number is there by now.
+    if later && store.size(&names::entry(next))?.is_none() {
+        let why = "it is missing, and later entries are there";
+        return Err(Error::Break { object: names::entry(next), why });
     }
-    SealedEntry::parse(std::mem::take(buffer), repository, seq)
-        .map(Some)
-        .map_err(|e| Error::damaged(name, e))
+    Ok(())
+}
+
+/// The number of the entry with this name; none for what is not the name of an entry.
+fn number(name: &str) -> Option<Seq> {
+    let seq = Seq(name.rsplit('/').next()?.parse().ok()?);
+    (names::entry(seq) == name).then_some(seq)
+}
+
+/// That an authentic entry is of a later version.
+pub fn not_understood(seq: Seq) -> Error {
+    let source = FormatError::Unsupported { what: "log entry", number: seq.0 };
+    Error::Newer { object: names::entry(seq), source }
 }
 
 /// Appends what `make` says for the state at the end of the log, and folds it into `state`.
@@ -68,7 +85,8 @@ fn read_entry(
 /// acknowledgement was lost is recognised as our own.
 ///
 /// # Errors
-/// [`Error::Refused`] when the entry breaks a rule, [`Error::LostRace`] after many lost races.
+/// [`Error::Refused`] when the entry breaks a rule, [`Error::Newer`] when the log has an entry that
+/// is not understood, [`Error::LostRace`] after many lost races.
 pub fn append(
     store: &dyn Store,
     access: &Access,
@@ -78,6 +96,10 @@ pub fn append(
 ) -> Result<Seq> {
     let token = Token::new(entropy().take());
     for _ in 0..ATTEMPTS {
+        // What such an entry forbids is not known here.
+        if let Some(entry) = state.not_understood.first() {
+            return Err(not_understood(entry.seq));
+        }
         let place = Place {
             repository: access.repository,
             seq: state.next(),
@@ -88,13 +110,22 @@ pub fn append(
             epoch: access.epoch,
             session,
         };
+        let name = names::entry(place.seq);
         let body = make(state)?;
         let object =
             log_entry::encode(&place, &body, &access.log_key, &access.signer, &mut entropy());
-        let entry = SealedEntry::parse(object, access.repository, place.seq)?;
-        state.validate(&entry, &body).map_err(|rule| Error::Refused { rule })?;
-        if put(store, &entry)? {
-            state.apply(&entry, &body, Ok(()));
+        let judged =
+            judge(state, object.clone(), access).map_err(|stop| stop.into_error(name.clone()))?;
+        match &judged.fate {
+            Fate::Valid(..) => {}
+            Fate::Void(rule) => return Err(Error::Refused { rule: rule.clone() }),
+            Fate::NotUnderstood(_) | Fate::Ignored => {
+                let rule = "this version does not carry out this kind of entry".to_owned();
+                return Err(Error::Refused { rule });
+            }
+        }
+        if put(store, &name, &object)? {
+            state.apply(judged);
             return Ok(place.seq);
         }
         replay(store, access, state)?;
@@ -104,16 +135,15 @@ pub fn append(
 
 /// Puts an entry; false when another has its number. A failed put may have taken effect, so it is
 /// read back before it counts as failed.
-fn put(store: &dyn Store, entry: &SealedEntry) -> Result<bool> {
-    let name = names::entry(entry.place.seq);
-    let failure = match store.put_new(&name, &[entry.bytes()], Durability::Now) {
+fn put(store: &dyn Store, name: &str, object: &[u8]) -> Result<bool> {
+    let failure = match store.put_new(name, &[object], Durability::Now) {
         Ok(Put::Stored) => return Ok(true),
         Ok(Put::Exists) => None,
         Err(e) => Some(e),
     };
     let mut found = Vec::new();
-    match store.get(&name, log_entry::OBJECT_MAX as u64, &mut found) {
-        Ok(()) => Ok(found == entry.bytes()),
+    match store.get(name, log_entry::OBJECT_MAX as u64, &mut found) {
+        Ok(()) => Ok(found == object),
         Err(read) => Err(failure.unwrap_or(read).into()),
     }
 }

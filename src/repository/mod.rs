@@ -9,10 +9,13 @@ mod error;
 mod fetch;
 mod frame_writer;
 mod index;
+mod judge;
 mod log;
 mod map;
 mod packer;
 mod pieces;
+mod refresh;
+mod rules;
 mod selection;
 mod session;
 mod snapshots;
@@ -51,8 +54,10 @@ pub struct Repository {
     config: Config,
     state: State,
     index: Index,
-    /// What was wrong with the index objects and could be got round.
+    /// What was wrong with log and index objects and could be got round.
     warnings: Vec<Error>,
+    /// Whether was looked for entries behind the end of the log.
+    end_is_known: bool,
 }
 
 impl Repository {
@@ -76,50 +81,19 @@ impl Repository {
             })?;
         let path = cache::index_path(cache, access.repository, &store.location());
         let index = Index::open(&path)?;
-        let state = State::default();
+        let state = State::new(access.owner_key);
         let access = Arc::new(access);
-        let mut opened = Self { store, access, config, state, index, warnings: Vec::new() };
-        opened.state = opened.index.load();
+        let (warnings, end_is_known) = (Vec::new(), false);
+        let mut opened = Self { store, access, config, state, index, warnings, end_is_known };
+        opened.state = opened.index.load(opened.access.owner_key)?;
         opened.refresh()?;
         Ok(opened)
-    }
-
-    /// Reads what others appended since, and applies it to the index.
-    ///
-    /// # Errors
-    /// When the log is damaged or the store fails.
-    pub fn refresh(&mut self) -> Result<()> {
-        if !self.head_is_ours()? {
-            // Another history than the one that was indexed: the cache begins again.
-            self.index.clear()?;
-            self.state = State::default();
-        }
-        let read = log::replay(&*self.store, &self.access, &mut self.state)?;
-        if self.state.owner.is_some_and(|owner| owner != self.access.owner_key) {
-            let source = FormatError::NotAuthentic { what: "genesis" };
-            return Err(Error::damaged(names::entry(esker_format::ids::Seq(0)), source));
-        }
-        if self.state.head.is_none() {
-            return Err(Error::Missing { object: names::entry(esker_format::ids::Seq(0)) });
-        }
-        if read > 0 { self.index_new_segments() } else { Ok(()) }
-    }
-
-    /// Whether the log still has the entry that the index stands for.
-    fn head_is_ours(&self) -> Result<bool> {
-        let Some((seq, hash)) = self.state.head else { return Ok(true) };
-        let mut object = Vec::new();
-        let limit = esker_format::log_entry::OBJECT_MAX as u64;
-        match self.store.get(&names::entry(seq), limit, &mut object) {
-            Ok(()) => Ok(esker_format::ids::EntryHash::of(&object) == hash),
-            Err(e) if e.kind() == StoreErrorKind::NotFound => Ok(false),
-            Err(e) => Err(Error::from_read(e)),
-        }
     }
 
     fn index_new_segments(&mut self) -> Result<()> {
         let mut packs = Vec::new();
         let mut segments = Vec::new();
+        let mut failed = false;
         for segment in self.state.segments.iter().filter(|s| s.scope == self.access.scope) {
             if self.index.has_segment(segment.id.as_bytes())? {
                 continue;
@@ -129,10 +103,13 @@ impl Repository {
                     packs.extend(found);
                     segments.push(segment.id);
                 }
-                Err(e) => self.warnings.push(e),
+                Err(e) => {
+                    failed = true;
+                    self.warnings.push(e);
+                }
             }
         }
-        if !self.warnings.is_empty() {
+        if failed {
             packs.extend(self.packs_without_segment(&packs));
         }
         let rows: Vec<(u32, &SegmentPack)> =
@@ -196,7 +173,7 @@ impl Repository {
     pub fn is_empty(&self) -> Result<bool> {
         self.index.is_empty()
     }
-    /// What was wrong with index objects and could be got round.
+    /// What was wrong with log and index objects and could be got round.
     pub fn warnings(&self) -> &[Error] {
         &self.warnings
     }

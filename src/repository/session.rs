@@ -15,7 +15,7 @@ use esker_format::log_entry::{Add, Body, Commit, PackAdd};
 use esker_format::names;
 use esker_format::ordinals::Ordinals;
 use esker_format::segment::{self, Prefix, SegmentPack, prefix};
-use esker_format::snapshot::{Manifest, seal_summary};
+use esker_format::snapshot::{Manifest, SummaryOf, seal_summary};
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -192,8 +192,9 @@ impl Session {
             self.store.put_new(&names::manifest(snapshot), &[&object], Durability::AtBarrier)?;
         // The one wait for everything, before the entry that refers to it.
         self.store.barrier()?;
-        let summary =
-            seal_summary(&manifest.summary, &self.access.scope_keys.summary, &mut entropy());
+        let of = SummaryOf { repository: self.access.repository, session: self.id };
+        let key = &self.access.scope_keys.summary;
+        let summary = seal_summary(&manifest.summary, of, key, &mut entropy());
         let used = std::mem::take(&mut *lock(&self.used));
         repository.append(self.id, &mut |state: &State| {
             let first = state.packs.len() as u32;

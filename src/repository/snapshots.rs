@@ -4,7 +4,7 @@ use crate::repository::Repository;
 use crate::repository::error::{Error, Result};
 use esker_format::ids::{Named, Seq, SnapshotId};
 use esker_format::names;
-use esker_format::snapshot::{Manifest, Summary, open_summary};
+use esker_format::snapshot::{Manifest, Summary, SummaryOf, open_summary};
 
 /// A snapshot as lists show it.
 #[derive(Debug, Clone)]
@@ -34,7 +34,8 @@ impl Repository {
         let scope = self.access.scope;
         let mine = self.state.snapshots.iter().filter(|s| s.scope == scope);
         mine.map(|s| {
-            let summary = open_summary(&s.summary, key)
+            let of = SummaryOf { repository: self.access.repository, session: s.session };
+            let summary = open_summary(&s.summary, of, key)
                 .map_err(|e| Error::damaged(format!("summary in {}", names::entry(s.seq)), e))?;
             Ok(Snapshot { id: s.id, seq: s.seq, summary })
         })

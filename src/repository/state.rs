@@ -1,14 +1,13 @@
-//! State(n): what the log says after its first n + 1 entries. Pure: bytes and keys in, verdicts out.
-//! Writer and reader use the same [`State::validate`].
+//! State(n): what the log says after its first n + 1 entries. Pure: it is changed by entries that
+//! `judge` has looked at, and by nothing else.
 
+use crate::repository::judge::{Fate, Judged};
 use esker_format::checkpoint::{PackState, SessionState};
 use esker_format::ids::{
-    EntryHash, PackId, SegmentId, Seq, SessionId, SnapshotId, Token, WriterId,
+    EntryHash, LogHead, PackId, SegmentId, Seq, SessionId, SnapshotId, Token, WriterId,
 };
 use esker_format::key::VerificationKey;
-use esker_format::log_entry::{
-    Add, Body, Commit, PackAdd, Place, ROLE_APPEND, SealedEntry, WriterEntry,
-};
+use esker_format::log_entry::{Add, Body, Commit, PackAdd, Place, WriterEntry};
 use esker_format::ordinals::Ordinals;
 use std::collections::{HashMap, HashSet};
 
@@ -32,6 +31,8 @@ pub struct Snapshot {
     pub id: SnapshotId,
     /// The entry that made it exist.
     pub seq: Seq,
+    /// The session that its commit ended.
+    pub session: SessionId,
     /// The scope of its writer.
     pub scope: u32,
     /// Packs that it needs at most.
@@ -49,15 +50,55 @@ pub struct Segment {
     pub scope: u32,
 }
 
+/// An enrolled writer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Writer {
+    /// What the owner said of it.
+    pub entry: WriterEntry,
+    /// Set when nothing that it signs counts any more.
+    pub revoked: bool,
+}
+
+/// A session that the log has named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Session {
+    /// The writer that opened it.
+    pub writer: WriterId,
+    /// How far it is.
+    pub state: SessionState,
+}
+
+/// An entry that changes nothing, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remark {
+    /// The entry.
+    pub seq: Seq,
+    /// Why, in words.
+    pub why: String,
+}
+
+/// Where the log ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// The last entry.
+    pub seq: Seq,
+    /// Its hash.
+    pub entry: EntryHash,
+    /// Stands for all entries up to it.
+    pub log: LogHead,
+}
+
 /// The fold of the log.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
-    /// Position and hash of the last entry; none before the first.
-    pub head: Option<(Seq, EntryHash)>,
-    /// The owner's verification key.
-    pub owner: Option<VerificationKey>,
+    /// The last entry; none before the first.
+    pub head: Option<Head>,
+    /// The owner's verification key, from the key file.
+    pub owner: VerificationKey,
+    /// The epoch in force.
+    pub epoch: u32,
     /// Enrolled writers.
-    pub writers: HashMap<WriterId, WriterEntry>,
+    pub writers: HashMap<WriterId, Writer>,
     /// Packs by ordinal.
     pub packs: Vec<Pack>,
     /// Segments in the order of their appearance.
@@ -65,26 +106,44 @@ pub struct State {
     /// Snapshots in the order of their commits.
     pub snapshots: Vec<Snapshot>,
     /// Sessions.
-    pub sessions: HashMap<SessionId, SessionState>,
-    /// Tokens of all entries.
+    pub sessions: HashMap<SessionId, Session>,
+    /// Tokens of all valid entries.
     pub tokens: HashSet<Token>,
-    /// Entries that broke a rule: number and rule. They keep their number and change nothing.
-    pub void: Vec<(Seq, &'static str)>,
+    /// Entries that broke a rule.
+    pub void: Vec<Remark>,
+    /// Authentic entries that mean something to a later version. As long as there is one, this
+    /// version does not know the true state: it may read, and must not append.
+    pub not_understood: Vec<Remark>,
     pub(crate) pack_numbers: HashMap<PackId, u32>,
 }
 
-/// Why an entry is void.
-pub type Rule = &'static str;
-
 impl State {
-    /// The position that the next entry takes.
-    pub fn next(&self) -> Seq {
-        self.head.map_or(Seq(0), |(seq, _)| seq.next())
+    /// The state before the first entry.
+    pub fn new(owner: VerificationKey) -> Self {
+        Self {
+            head: None,
+            owner,
+            epoch: 0,
+            writers: HashMap::new(),
+            packs: Vec::new(),
+            segments: Vec::new(),
+            snapshots: Vec::new(),
+            sessions: HashMap::new(),
+            tokens: HashSet::new(),
+            void: Vec::new(),
+            not_understood: Vec::new(),
+            pack_numbers: HashMap::new(),
+        }
     }
 
-    /// The hash that the next entry must name; all zero for the first.
-    pub fn previous(&self) -> EntryHash {
-        self.head.map_or(EntryHash::new([0; 32]), |(_, hash)| hash)
+    /// The position that the next entry takes.
+    pub fn next(&self) -> Seq {
+        self.head.map_or(Seq(0), |head| head.seq.next())
+    }
+
+    /// What the next entry must name as the log before it.
+    pub fn previous(&self) -> LogHead {
+        self.head.map_or(LogHead::START, |head| head.log)
     }
 
     /// Ordinal of a pack.
@@ -92,159 +151,54 @@ impl State {
         self.pack_numbers.get(&pack).copied()
     }
 
-    /// The key that must have signed an entry of this kind by this writer.
-    ///
-    /// # Errors
-    /// The rule that no key can satisfy.
-    pub fn signer(&self, place: &Place, body_is_owners: bool) -> Result<VerificationKey, Rule> {
-        if body_is_owners {
-            return self.owner.ok_or("an entry before the first");
-        }
-        self.writers.get(&place.writer).map(|w| w.key).ok_or("its writer is not enrolled")
-    }
-
-    /// Whether the entry keeps the rules in this state. `body` has been opened from `entry`.
-    ///
-    /// # Errors
-    /// The rule that it breaks.
-    pub fn validate(&self, entry: &SealedEntry, body: &Body) -> Result<(), Rule> {
-        let place = &entry.place;
-        if let Body::Genesis(genesis) = body {
-            let first = self.head.is_none() && place.writer == genesis.owner.writer();
-            if !first || !entry.is_signed_by(&genesis.owner) {
-                return Err("only the first entry, signed by its owner, can begin a log");
+    /// Folds in the next entry, which was judged in this state.
+    pub fn apply(&mut self, judged: Judged) {
+        let seq = self.next();
+        let log = self.previous().then(judged.hash);
+        self.head = Some(Head { seq, entry: judged.hash, log });
+        match judged.fate {
+            Fate::Valid(place, body) => {
+                self.tokens.insert(place.token);
+                self.change(&place, *body);
             }
-            return Ok(());
+            Fate::Void(why) => self.void.push(Remark { seq, why }),
+            Fate::NotUnderstood(source) => {
+                self.not_understood.push(Remark { seq, why: source.to_string() });
+            }
+            Fate::Ignored => {}
         }
-        let owners = matches!(body, Body::Writer(_) | Body::Revoke(_) | Body::Rekey(_));
-        let key = self.signer(place, owners)?;
-        if place.writer != key.writer() || !entry.is_signed_by(&key) {
-            return Err("its signature is not its writer's");
-        }
-        if self.tokens.contains(&place.token) {
-            return Err("its token was seen before");
-        }
-        if owners {
-            return self.allowed(place, body);
-        }
-        let writer = self.writers.get(&place.writer).ok_or("its writer is not enrolled")?;
-        if writer.scope != place.scope {
-            return Err("its writer belongs to another scope");
-        }
-        if writer.roles & needed_role(body) == 0 {
-            return Err("its writer has no right to this kind of entry");
-        }
-        self.allowed(place, body)
     }
 
-    /// The rules of each kind of entry, signature and role aside.
-    ///
-    /// # Errors
-    /// The rule that it breaks.
-    pub fn allowed(&self, place: &Place, body: &Body) -> Result<(), Rule> {
+    fn change(&mut self, place: &Place, body: Body) {
+        let session = |state| Session { writer: place.writer, state };
         match body {
-            Body::Writer(writer) => match self.writers.get(&writer.key.writer()) {
-                Some(_) => Err("the writer is enrolled already"),
-                None => Ok(()),
-            },
-            Body::Add(add) => {
-                self.session_is_open(place, add.session)?;
-                self.packs_fit(&add.packs, add.session)?;
-                self.set_is_usable(&add.hold, 0)
+            Body::Writer(entry) => {
+                self.writers.insert(entry.key.writer(), Writer { entry, revoked: false });
             }
-            Body::Commit(commit) => {
-                self.session_is_open(place, commit.session)?;
-                self.packs_fit(&commit.packs, commit.session)?;
-                if self.snapshots.iter().any(|s| s.id == commit.manifest) {
-                    return Err("the snapshot exists already");
-                }
-                if commit.set_object.is_some() {
-                    return Err("pack sets outside the entry are not known to this version");
-                }
-                self.set_is_usable(&commit.set, commit.packs.len())
+            Body::Add(Add { session: id, segments, packs, .. }) => {
+                self.add_packs(&packs, id);
+                self.add_segments(&segments, place.scope);
+                self.sessions.insert(id, session(SessionState::Open));
             }
-            _ => Err("this version does not carry out this kind of entry"),
-        }
-    }
-
-    fn session_is_open(&self, place: &Place, session: SessionId) -> Result<(), Rule> {
-        if place.session != session {
-            return Err("header and body name different sessions");
-        }
-        match self.sessions.get(&session) {
-            None | Some(SessionState::Open) => Ok(()),
-            Some(SessionState::Committed) => Err("its session has ended"),
-            Some(SessionState::Aborted) => Err("its session was aborted"),
-        }
-    }
-
-    fn packs_fit(&self, packs: &[PackAdd], session: SessionId) -> Result<(), Rule> {
-        let mut seen = HashSet::new();
-        for pack in packs {
-            if self.pack_numbers.contains_key(&pack.id) || !seen.insert(pack.id) {
-                return Err("a pack is added twice");
-            }
-            let from = pack.session.unwrap_or(session);
-            if self.sessions.get(&from) == Some(&SessionState::Aborted) {
-                return Err("a pack belongs to an aborted session");
-            }
-        }
-        match u32::try_from(self.packs.len() + packs.len()) {
-            Ok(_) => Ok(()),
-            Err(_) => Err("more packs than 32 bits count"),
-        }
-    }
-
-    fn set_is_usable(&self, set: &Ordinals, added: usize) -> Result<(), Rule> {
-        for (first, count) in set.runs() {
-            let end = u64::from(*first) + u64::from(*count);
-            if end > (self.packs.len() + added) as u64 {
-                return Err("its pack set names packs that are not there");
-            }
-        }
-        let gone =
-            |o: u32| self.packs.get(o as usize).is_some_and(|p| p.state == PackState::Deleting);
-        if set.iter().any(gone) {
-            return Err("its pack set names packs that are given up");
-        }
-        Ok(())
-    }
-
-    /// Folds one entry in. `verdict` is what [`State::validate`] said of it.
-    pub fn apply(&mut self, entry: &SealedEntry, body: &Body, verdict: Result<(), Rule>) {
-        let place = &entry.place;
-        self.head = Some((place.seq, entry.hash()));
-        self.tokens.insert(place.token);
-        if let Err(rule) = verdict {
-            self.void.push((place.seq, rule));
-            return;
-        }
-        match body {
-            Body::Genesis(genesis) => self.owner = Some(genesis.owner),
-            Body::Writer(writer) => {
-                self.writers.insert(writer.key.writer(), writer.clone());
-            }
-            Body::Add(Add { session, segments, packs, .. }) => {
-                self.add_packs(packs, *session);
-                self.add_segments(segments, place.scope);
-                self.sessions.insert(*session, SessionState::Open);
-            }
-            Body::Commit(Commit { session, manifest, segments, packs, set, summary, .. }) => {
-                self.add_packs(packs, *session);
-                self.add_segments(segments, place.scope);
-                self.sessions.insert(*session, SessionState::Committed);
+            Body::Commit(Commit {
+                session: id, manifest, segments, packs, set, summary, ..
+            }) => {
+                self.add_packs(&packs, id);
+                self.add_segments(&segments, place.scope);
+                self.sessions.insert(id, session(SessionState::Committed));
                 for ordinal in set.iter() {
                     self.packs[ordinal as usize].state = PackState::Live;
                 }
                 self.snapshots.push(Snapshot {
-                    id: *manifest,
+                    id: manifest,
                     seq: place.seq,
+                    session: id,
                     scope: place.scope,
-                    set: set.clone(),
-                    summary: summary.clone(),
+                    set,
+                    summary,
                 });
             }
-            // Nothing else passes validate in this version.
+            // A genesis says what is known already; no other kind is ever judged valid.
             _ => {}
         }
     }
@@ -272,13 +226,5 @@ impl State {
                 self.segments.push(Segment { id: *id, scope });
             }
         }
-    }
-}
-
-/// Rights of which one is enough for an entry that is not the owner's alone.
-fn needed_role(body: &Body) -> u32 {
-    match body {
-        Body::Add(_) | Body::Commit(_) => ROLE_APPEND,
-        _ => u32::MAX,
     }
 }

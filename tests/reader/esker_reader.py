@@ -86,7 +86,7 @@ class Reader:
 
     def snapshots(self, out):
         for snapshot in self.state.snapshots.values():
-            summary = open_summary(snapshot.summary, self.keys.summary_key(snapshot.scope))
+            summary = open_summary(snapshot, self.keys)
             words = [snapshot.id.hex(), rfc3339(summary["start"]), summary["host"], summary["label"]]
             words += ["forgotten"] * snapshot.forgotten + ["held"] * snapshot.held
             words += [f"problems={summary['problems']}"] * (summary["problems"] > 0)
@@ -142,7 +142,7 @@ class Reader:
 
     def check_snapshot(self, snapshot, chunks):
         manifest = read_manifest(self.store, snapshot.id, self.keys)
-        summary = open_summary(snapshot.summary, self.keys.summary_key(snapshot.scope))
+        summary = open_summary(snapshot, self.keys)
         need(summary == manifest["summary"], "summary and manifest differ")
         for key, node in entries(chunks, manifest):
             self.attempt(escaped(path_of(key)), self.check_node, node, chunks)

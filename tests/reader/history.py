@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from canonical import (Damaged, Field, FormatError, Newer, NotAuthentic, decode, exactly, listed,
                        members, need, ordinals, raw, record, text, time, u32, u64)
-from objects import CONFIG, ENTRY, H, Signed, expect, writer_id
+from objects import CONFIG, ENTRY, D, H, Signed, expect, writer_id
 
 ZERO16, ZERO32 = bytes(16), bytes(32)
 APPEND, FORGET, COLLECT, ADMIN = 1, 2, 4, 8
@@ -90,6 +90,7 @@ class Pack:
 class Snapshot:
     id: bytes
     seq: int
+    session: bytes
     scope: int
     set: set
     summary: bytes
@@ -134,7 +135,8 @@ def replay(store, keys):
     while store.exists(entry_name(state.entries)):
         n = state.entries
         try:
-            apply(store.get(entry_name(n)), n, state, keys)
+            data = store.get(entry_name(n))
+            apply(data, n, state, keys)
         except Void as why:
             state.reports.append(f"log entry {n} is void: {why}")
         except Stop as why:
@@ -142,7 +144,7 @@ def replay(store, keys):
             state.stopped = True
             break
         if n == 0:
-            need(state.previous == config["genesis"], "entry 0 is not the one in the config", NotAuthentic)
+            need(H(data) == config["genesis"], "entry 0 is not the one in the config", NotAuthentic)
             need(state.tokens, "entry 0 is void: " + "".join(state.reports))
         state.entries += 1
     later = [int(n) for f in store.list("log") for n in store.list(f"log/{f}") if n.isdigit()]
@@ -164,7 +166,7 @@ def apply(data, n, state, keys):
         signed = Signed(data, 4 << 20, "log entry")
     except Damaged as error:
         raise Stop(error) from None
-    state.previous = H(data)
+    state.previous = D("esker 0 log head", previous + H(data))
     try:
         header = signed.parse()
         expect(header, ENTRY, keys.repository)
@@ -180,7 +182,7 @@ def apply(data, n, state, keys):
     rule(key, "its writer is not enrolled")
     rule(signed.is_signed_by(key), "its signature is wrong")
     if before != previous:
-        raise Stop("the entry before it is not the one that its writer saw")
+        raise Stop("the log before it is not the one that its writer saw")
     rule(header.epoch == state.epoch, "another epoch")
     try:
         body = decode(signed.open(keys.log_key(header.epoch)), 4 << 20, "log entry")
@@ -287,7 +289,7 @@ class Fold:
         for o in needed:
             self.state.packs[o].state = "live"
         self.state.sessions[session] = (self.header.writer, "committed")
-        self.state.snapshots[manifest] = Snapshot(manifest, self.n, self.header.scope, needed, summary)
+        self.state.snapshots[manifest] = Snapshot(manifest, self.n, session, self.header.scope, needed, summary)
 
     def abort(self, session):
         owner, state = self.state.sessions.get(session, (None, None))

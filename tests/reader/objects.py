@@ -11,7 +11,8 @@ import nacl.signing
 import zstandard
 from argon2.low_level import Type, hash_secret_raw
 from blake3 import blake3
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
@@ -130,6 +131,29 @@ def open_body(key, header, sealed, limit, what):
     return decompress(plain[0], plain[5:], number(plain, 1), limit, what)
 
 
+# y of the points of small order (section 5).
+PRIME = 2**255 - 19
+Y8 = 0x5FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+SMALL_ORDER = {0, 1, PRIME - 1, Y8, PRIME - Y8}
+
+
+def is_proper_point(data):
+    """Whether it is the one encoding of y, and not of a point of small order."""
+    y = int.from_bytes(data, "little") & ((1 << 255) - 1)
+    return y < PRIME and y not in SMALL_ORDER
+
+
+def is_signature(key, message, signature):
+    # The library checks that s is reduced and computes R without the cofactor, compared as bytes.
+    if not is_proper_point(key) or not is_proper_point(signature[:32]):
+        return False
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, D("esker 0 signature", message))
+        return True
+    except (InvalidSignature, ValueError):
+        return False
+
+
 class Signed:
     """A signed object whose checksum is right (section 5)."""
 
@@ -144,12 +168,7 @@ class Signed:
         return self.header
 
     def is_signed_by(self, key):
-        try:
-            # libsodium refuses keys of small order and values of s that are not reduced.
-            nacl.signing.VerifyKey(key).verify(D("esker 0 signature", self.data[:-96]), self.data[-96:-32])
-            return True
-        except (nacl.exceptions.BadSignatureError, nacl.exceptions.ValueError):
-            return False
+        return is_signature(key, self.data[:-96], self.data[-96:-32])
 
     def open(self, key):
         raw = self.header.raw

@@ -47,8 +47,10 @@ def read_manifest(store, snapshot, keys):
     return manifest
 
 
-def open_summary(sealed, key):
-    return SUMMARY(decode(open_body(key, b"", sealed, 16 << 20, "summary"), 16 << 20, "summary"))
+def open_summary(snapshot, keys):
+    """The summary in the commit of a snapshot, sealed for its session."""
+    key, bound = keys.summary_key(snapshot.scope), keys.repository + snapshot.session
+    return SUMMARY(decode(open_body(key, bound, snapshot.summary, 16 << 20, "summary"), 16 << 20, "summary"))
 
 
 # Nodes

@@ -8,7 +8,7 @@ from blake3 import blake3
 
 from canonical import Field, FormatError, Newer, decode, ordinals, record, u32
 from chunks import PAGE, parse_directory
-from objects import (ENTRY, D, H, OwnerKeys, Signed, expect, keys_from_file, open_data_key, parse_header,
+from objects import (ENTRY, D, H, OwnerKeys, Signed, expect, is_signature, keys_from_file, open_data_key, parse_header,
                      secret_from_recovery, writer_id)
 from snapshot import leaf_entries, node
 from support import ROOT, cbor
@@ -118,6 +118,17 @@ class Document(unittest.TestCase):
         self.assertTrue(signed.is_signed_by(self.keys.owner))
         self.assertFalse(signed.is_signed_by(self.parts["working verification key"]))
         self.assertEqual(signed.open(self.keys.log_key(0)), self.parts["genesis body"])
+        head = D("esker 0 log head", bytes(32) + H(signed.data))
+        self.assertEqual(head, self.parts["head of the log"])
+
+    def test_only_signatures_that_every_reader_takes_are_taken(self):
+        with open(os.path.join(ROOT, "format", "tests", "vectors", "signatures.hex"), encoding="utf-8") as file:
+            values = dict(re.findall(r"^([a-z0-9_.]+): ([0-9a-f]+)$", file.read(), re.M))
+        names = [name[:-4] for name in values if name.endswith(".key")]
+        self.assertEqual(len(names), 11)
+        for name in names:
+            parts = [bytes.fromhex(values[f"{name}.{part}"]) for part in ("key", "message", "signature")]
+            self.assertEqual(is_signature(*parts), values[f"{name}.accepted"] == "1", name)
 
     def test_cuts_are_where_the_document_says(self):
         small, large = 0x0000D91747537000, 0x0000D90707537000

@@ -86,6 +86,12 @@ class Log(unittest.TestCase):
         entry(self.copy, self.forget, previous=bytes(32))
         self.assertTrue(self.copy.state().stopped)
 
+    def test_a_void_entry_cannot_be_exchanged_below_an_authentic_one(self):
+        data = self.copy.get("log/0/8")[:-96] + bytes(64)
+        self.copy.write("log/0/8", data + H(data))
+        state = self.copy.state()
+        self.assertEqual((state.stopped, state.entries), (True, 9))
+
     def test_an_entry_of_another_epoch_is_void_until_the_owner_begins_it(self):
         entry(self.copy, self.forget, epoch=1, seal=1)
         self.assertIn("another epoch", self.last_report())

@@ -15,7 +15,7 @@ import history
 from canonical import Damaged, FormatError, Newer, NotAuthentic
 from chunks import DATA, PAGE, Chunks
 from objects import D, H, OwnerKeys, Signed, Store, decompress, keys_from_slot, le
-from snapshot import entries as entries_of
+from snapshot import entries as entries_of, open_summary
 from support import OWNER, PASSPHRASE, TINY, VOID, Copy, cbor, entry, owner_keys, read, run
 
 
@@ -201,6 +201,14 @@ class OneBadPart(unittest.TestCase):
         for kind, length in [(DATA, 4999), (PAGE, 5000)]:
             with self.assertRaises(Damaged):
                 chunks.read(name, kind, length)
+
+    def test_a_summary_of_another_commit_is_refused(self):
+        keys = owner_keys()
+        one, other = history.replay(Store(os.path.join(TINY, "repository")), keys).snapshots.values()
+        self.assertEqual(open_summary(one, keys)["label"], "everything")
+        one.summary = other.summary
+        with self.assertRaises(NotAuthentic):
+            open_summary(one, keys)
 
     def test_keys_ascend_from_page_to_page(self):
         directory, pages = {0: 1, 1: 0o755, 2: 0, 3: 0, 6: [0, 0]}, {}

@@ -10,7 +10,9 @@ pub use packs::Scanned;
 
 use crate::repository::Repository;
 use crate::repository::error::{Error, Result};
+use crate::repository::log;
 use esker_format::ids::SnapshotId;
+use esker_format::names;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
@@ -54,7 +56,14 @@ pub enum Finding {
         /// Its number.
         sequence: u64,
         /// The rule.
-        rule: &'static str,
+        rule: String,
+    },
+    /// An entry of the log that only a later version understands.
+    NotUnderstood {
+        /// Its number.
+        sequence: u64,
+        /// What is not known.
+        why: String,
     },
 }
 
@@ -119,8 +128,14 @@ pub fn check(
     let state = repository.state();
     report.entries = state.next().0;
     report.snapshots = state.snapshots.len() as u64;
-    let void = state.void.iter().map(|(seq, rule)| Finding::Void { sequence: seq.0, rule });
-    report.findings.extend(void);
+    let void = state.void.iter();
+    let void = void.map(|r| Finding::Void { sequence: r.seq.0, rule: r.why.clone() });
+    let newer = state.not_understood.iter();
+    let newer = newer.map(|r| Finding::NotUnderstood { sequence: r.seq.0, why: r.why.clone() });
+    report.findings.extend(void.chain(newer));
+    if let Err(error) = log::expect_end(repository.store(), state.next()) {
+        objects::note(&mut report, names::entry(state.next()), error)?;
+    }
     objects::segments(repository, &mut report)?;
     objects::slots(repository, &mut report)?;
     let mut bad = objects::packs(repository, &mut report)?;

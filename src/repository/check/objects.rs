@@ -103,6 +103,7 @@ pub fn message(error: &Error) -> String {
     match error {
         Error::Damaged { source, .. } => format!("is damaged: {source}"),
         Error::Newer { source, .. } => format!("was written by a newer esker: {source}"),
+        Error::Break { why, .. } => format!("breaks the log: {why}"),
         Error::Missing { .. } => "is missing from the store".to_owned(),
         other => other.to_string(),
     }

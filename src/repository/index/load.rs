@@ -1,58 +1,73 @@
 //! The state of the log in the index database.
 
-use crate::repository::state::{Pack, Segment, Snapshot, State};
+use crate::repository::state::{Head, Pack, Remark, Segment, Session, Snapshot, State, Writer};
 use esker_format::cbor::{self, Extra};
 use esker_format::checkpoint::{
     Checkpoint, PackRow, SegmentRow, SessionRow, SnapshotRow, WriterRow,
 };
+use esker_format::ids::Seq;
 use esker_format::limits::CHECKPOINT_MAX;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, params};
 
-/// The state that was saved last; empty when none was.
-pub fn state(connection: &Connection) -> rusqlite::Result<State> {
+/// The state that was saved last; none when none was.
+pub fn state(connection: &Connection) -> rusqlite::Result<Option<State>> {
     let row: Option<Vec<u8>> = connection
         .query_row("SELECT row FROM head WHERE only = 1", [], |row| row.get(0))
         .optional()?;
-    let Some(row) = row else { return Ok(State::default()) };
+    let Some(row) = row else { return Ok(None) };
     let head: Checkpoint = decode(&row)?;
     let mut state = State {
-        head: Some((head.seq, head.head)),
-        owner: Some(head.owner),
-        writers: head.writers.into_iter().map(|w| (w.entry.key.writer(), w.entry)).collect(),
+        head: Some(Head { seq: head.seq, entry: head.entry, log: head.head }),
+        epoch: head.epoch,
+        writers: head
+            .writers
+            .into_iter()
+            .map(|w| (w.entry.key.writer(), Writer { entry: w.entry, revoked: w.revoked }))
+            .collect(),
         segments: head.segments.iter().map(|s| Segment { id: s.id, scope: s.scope }).collect(),
-        sessions: head.sessions.iter().map(|s| (s.id, s.state)).collect(),
+        sessions: head
+            .sessions
+            .iter()
+            .map(|s| (s.id, Session { writer: s.writer, state: s.state }))
+            .collect(),
         tokens: head.tokens.into_iter().collect(),
-        ..State::default()
+        ..State::new(head.owner)
     };
     for row in rows(connection, "SELECT row FROM pack ORDER BY no")? {
         let PackRow { id, len, session, state: pack_state, .. } = decode(&row)?;
         state.push_pack(Pack { id, len, session, state: pack_state });
     }
     for row in rows(connection, "SELECT row FROM snapshot ORDER BY no")? {
-        let SnapshotRow { id, seq, scope, set, summary, .. } = decode(&row)?;
-        state.snapshots.push(Snapshot { id, seq, scope, set, summary });
+        let SnapshotRow { id, seq, scope, session, set, summary, .. } = decode(&row)?;
+        state.snapshots.push(Snapshot { id, seq, session, scope, set, summary });
     }
-    Ok(state)
+    let mut remarks = connection.prepare("SELECT seq, void, why FROM remark ORDER BY seq")?;
+    let mut remarks = remarks.query([])?;
+    while let Some(row) = remarks.next()? {
+        let remark = Remark { seq: Seq(row.get::<_, i64>(0)? as u64), why: row.get(2)? };
+        if row.get(1)? { state.void.push(remark) } else { state.not_understood.push(remark) }
+    }
+    Ok(Some(state))
 }
 
 /// Saves all of the state but packs and snapshots, which have rows of their own.
 pub fn save_head(connection: &Connection, state: &State) -> rusqlite::Result<()> {
     let extra = Extra::default;
-    let (Some((seq, head)), Some(owner)) = (state.head, state.owner) else { return Ok(()) };
+    let Some(head) = state.head else { return Ok(()) };
     let mut writers: Vec<_> = state.writers.values().cloned().collect();
-    writers.sort_by_key(|w| w.key.writer());
+    writers.sort_by_key(|w| w.entry.key.writer());
     let mut tokens: Vec<_> = state.tokens.iter().copied().collect();
     tokens.sort_unstable();
     let mut sessions: Vec<_> = state.sessions.iter().map(|(id, s)| (*id, *s)).collect();
-    sessions.sort_unstable();
+    sessions.sort_unstable_by_key(|(id, _)| *id);
     let checkpoint = Checkpoint {
-        seq,
-        head,
-        owner,
-        epoch: 0,
+        seq: head.seq,
+        head: head.log,
+        owner: state.owner,
+        epoch: state.epoch,
         writers: writers
             .into_iter()
-            .map(|entry| WriterRow { entry, revoked: false, extra: extra() })
+            .map(|w| WriterRow { entry: w.entry, revoked: w.revoked, extra: extra() })
             .collect(),
         packs: Vec::new(),
         segments: state
@@ -63,14 +78,23 @@ pub fn save_head(connection: &Connection, state: &State) -> rusqlite::Result<()>
         snapshots: Vec::new(),
         sessions: sessions
             .into_iter()
-            .map(|(id, state)| SessionRow { id, state, extra: extra() })
+            .map(|(id, s)| SessionRow { id, state: s.state, writer: s.writer, extra: extra() })
             .collect(),
         tokens,
         holder: None,
+        entry: head.entry,
         extra: extra(),
     };
     let row = cbor::encode(&checkpoint);
-    connection.execute("INSERT OR REPLACE INTO head(only, row) VALUES(1, ?1)", [row]).map(|_| ())
+    connection.execute("INSERT OR REPLACE INTO head(only, row) VALUES(1, ?1)", [row])?;
+    let mut insert = connection
+        .prepare_cached("INSERT OR IGNORE INTO remark(seq, void, why) VALUES(?1, ?2, ?3)")?;
+    for (remarks, void) in [(&state.void, true), (&state.not_understood, false)] {
+        for remark in remarks {
+            insert.execute(params![remark.seq.0 as i64, void, remark.why])?;
+        }
+    }
+    Ok(())
 }
 
 fn rows(connection: &Connection, query: &str) -> rusqlite::Result<Vec<Vec<u8>>> {

@@ -14,6 +14,7 @@ use crate::repository::error::{Error, Result};
 use crate::repository::state::State;
 use esker_format::cbor;
 use esker_format::checkpoint::{PackRow, SnapshotRow};
+use esker_format::key::VerificationKey;
 use esker_format::segment::{Prefix, SegmentPack};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::path::{Path, PathBuf};
@@ -58,15 +59,22 @@ impl Index {
         })
     }
 
-    /// The state that the rows stand for; an empty one when there is none or it cannot be read.
-    pub fn load(&mut self) -> State {
+    /// The state that the rows stand for; that before the first entry when there is none, or it
+    /// cannot be read or is that of another owner.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn load(&mut self, owner: VerificationKey) -> Result<State> {
         match load::state(&self.connection) {
-            Ok(state) => {
+            Ok(Some(state)) if state.owner == owner => {
                 self.saved = Saved { packs: state.packs.len(), snapshots: state.snapshots.len() };
-                state
+                return Ok(state);
             }
-            Err(_) => State::default(),
+            Ok(None) => {}
+            // Rows without the state that they stand for mean nothing.
+            Ok(Some(_)) | Err(_) => self.clear()?,
         }
+        Ok(State::new(owner))
     }
 
     /// Forgets everything, because the log has another history.
@@ -216,7 +224,7 @@ impl Update<'_> {
                     id: s.id,
                     seq: s.seq,
                     scope: s.scope,
-                    session: esker_format::ids::SessionId::new([0; 16]),
+                    session: s.session,
                     set: s.set.clone(),
                     summary: s.summary.clone(),
                     forgotten: false,

@@ -4,7 +4,7 @@
 use rusqlite::Connection;
 use std::path::Path;
 
-const MIGRATIONS: [&str; 1] = [
+const MIGRATIONS: [&str; 2] = [
     // chunk: 63 bits of the id -> (31 more) << 32 | pack. further: the same for other copies.
     // directory: what a segment says of one pack. head: position, writers, sessions, tokens.
     "CREATE TABLE chunk(k INTEGER PRIMARY KEY, v INTEGER NOT NULL);
@@ -14,6 +14,11 @@ const MIGRATIONS: [&str; 1] = [
      CREATE TABLE snapshot(no INTEGER PRIMARY KEY, row BLOB NOT NULL);
      CREATE TABLE segment(id BLOB PRIMARY KEY) WITHOUT ROWID;
      CREATE TABLE head(only INTEGER PRIMARY KEY CHECK(only = 1), row BLOB NOT NULL);",
+    // remark: entries that change nothing. The other tables begin again: the log has other heads,
+    // and their rows do not have all of the state.
+    "DELETE FROM chunk; DELETE FROM further; DELETE FROM pack; DELETE FROM directory;
+     DELETE FROM snapshot; DELETE FROM segment; DELETE FROM head;
+     CREATE TABLE remark(seq INTEGER PRIMARY KEY, void INTEGER NOT NULL, why TEXT NOT NULL);",
 ];
 
 /// Opens the file, making or renewing it as needed; none when that cannot be done here.
@@ -69,6 +74,7 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 pub fn clear(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(
         "BEGIN; DELETE FROM chunk; DELETE FROM further; DELETE FROM pack; DELETE FROM directory;
-         DELETE FROM snapshot; DELETE FROM segment; DELETE FROM head; COMMIT",
+         DELETE FROM snapshot; DELETE FROM segment; DELETE FROM head;
+         DELETE FROM remark; COMMIT",
     )
 }

@@ -1,0 +1,183 @@
+//! Line l: the rules of each kind that is carried out.
+
+use super::forge::*;
+use crate::repository::error::Error;
+use crate::repository::judge::{Fate, judge};
+use crate::repository::state::{Session, State};
+use esker_format::cbor::{self, Extra};
+use esker_format::checkpoint::{PackState, SessionState};
+use esker_format::ids::{PackSetId, Seq, SessionId, SnapshotId};
+use esker_format::log_entry::{Add, Body, Commit, Genesis, PackAdd};
+use esker_format::node::Time;
+
+const OTHER: SessionId = SessionId::new([2; 16]);
+
+fn genesis(log: &Log) -> Genesis {
+    Genesis {
+        owner: log.access.owner_key,
+        time: Time { seconds: 0, nanos: 0 },
+        holder: None,
+        program: String::new(),
+        extra: Extra::default(),
+    }
+}
+
+/// The rule that a commit breaks at the end of the log, where it stays.
+fn broken_by(log: &Log, commit: Commit) -> Option<String> {
+    log.put(log.forge(&Body::Commit(commit)));
+    log.broken()
+}
+
+/// Why an entry is void in this state; none when it is valid.
+fn void_in(log: &Log, state: &State, forged: &Forged) -> Option<String> {
+    match judge(state, forged.bytes(), &log.access).unwrap().fate {
+        Fate::Void(why) => Some(why),
+        Fate::Valid(..) => None,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_log_begins_once() {
+    let log = Log::new();
+    let again = log.owners(&Body::Genesis(genesis(&log)));
+    log.is_void(again, "the first entry, and no other, begins a log");
+}
+
+#[test]
+fn a_log_begins_with_its_owner_and_without_a_session() {
+    let log = Log::new();
+    let empty = State::new(log.access.owner_key);
+    let mut first = log.owners(&Body::Genesis(genesis(&log)));
+    (first.header.seq, first.header.tlvs[0].1) = (0, vec![0; 32]);
+    assert_eq!(void_in(&log, &empty, &first), None);
+    first.header.session = RUN;
+    assert_eq!(void_in(&log, &empty, &first).unwrap(), "it names a session");
+    first.header.session = SessionId::new([0; 16]);
+    let owner = host().verification();
+    first.payload = cbor::encode(&Body::Genesis(Genesis { owner, ..genesis(&log) }));
+    assert_eq!(void_in(&log, &empty, &first).unwrap(), "it names another owner");
+    first.payload = cbor::encode(&enrol(&host(), 0, 1));
+    let why = "the first entry, and no other, begins a log";
+    assert_eq!(void_in(&log, &empty, &first).unwrap(), why);
+}
+
+#[test]
+fn a_writer_is_enrolled_once_and_is_not_the_owner() {
+    let log = Log::new();
+    log.is_void(log.owners(&enrol(&host(), 7, 15)), "the writer is enrolled already");
+    let owner = log.owners(&enrol(&log.secret.owner_key(), 0, 15));
+    log.is_void(owner, "the owner's key cannot be a writer's");
+    log.put(log.owners(&enrol(&stranger(), 7, 1)));
+    assert_eq!(log.state().writers.len(), 3);
+}
+
+#[test]
+fn a_session_is_the_same_in_header_and_body_and_never_none() {
+    let log = Log::new();
+    let mut forged = log.forge(&add());
+    forged.header.session = OTHER;
+    log.is_void(forged, "header and body name different sessions");
+    log.is_void(log.forge(&add_of(SessionId::new([0; 16]), &[])), "it names no session");
+}
+
+#[test]
+fn a_session_belongs_to_the_writer_that_opened_it() {
+    let log = Log::new();
+    log.put(log.forge(&add()));
+    for body in [add(), Body::Commit(commit())] {
+        log.put(log.forge(&body).by(&host()));
+        assert_eq!(log.broken().unwrap(), "its session belongs to another writer");
+    }
+    assert_eq!(broken_by(&log, commit()), None);
+}
+
+#[test]
+fn a_session_ends_with_its_commit() {
+    let log = Log::new();
+    assert_eq!(broken_by(&log, commit()), None);
+    let again = Commit { manifest: SnapshotId::new([2; 32]), ..commit() };
+    assert_eq!(broken_by(&log, again).unwrap(), "its session has ended");
+    log.put(log.forge(&add()));
+    assert_eq!(log.broken().unwrap(), "its session has ended");
+}
+
+#[test]
+fn nothing_of_an_aborted_session_counts() {
+    let log = Log::new();
+    let mut state = log.state();
+    let session = Session { writer: log.access.writer, state: SessionState::Aborted };
+    state.sessions.insert(OTHER, session);
+    let own = log.forge(&add_of(OTHER, &[]));
+    assert_eq!(void_in(&log, &state, &own).unwrap(), "its session was aborted");
+    let taken_over = log.forge(&add_of(RUN, &[PackAdd { session: Some(OTHER), ..pack(1) }]));
+    let why = "a pack belongs to an aborted session";
+    assert_eq!(void_in(&log, &state, &taken_over).unwrap(), why);
+}
+
+#[test]
+fn a_pack_is_added_once() {
+    let log = Log::new();
+    log.put(log.forge(&add_of(RUN, &[pack(1)])));
+    for packs in [vec![pack(1)], vec![pack(2), pack(2)]] {
+        log.put(log.forge(&add_of(RUN, &packs)));
+        assert_eq!(log.broken().unwrap(), "a pack is added twice");
+    }
+    assert_eq!(log.state().packs.len(), 1);
+}
+
+#[test]
+fn a_set_names_packs_that_exist() {
+    let log = Log::new();
+    let none = "its pack set names packs that are not there";
+    let of = |set, packs: &[u8]| Commit {
+        set,
+        packs: packs.iter().map(|n| pack(*n)).collect(),
+        ..commit()
+    };
+    assert_eq!(broken_by(&log, of((0..2).collect(), &[1])).unwrap(), none);
+    assert_eq!(broken_by(&log, of([u32::MAX].into_iter().collect(), &[])).unwrap(), none);
+    // What an add holds was there before it.
+    let Body::Add(bare) = add_of(RUN, &[pack(1)]) else { unreachable!() };
+    log.put(log.forge(&Body::Add(Add { hold: (0..1).collect(), ..bare })));
+    assert_eq!(log.broken().unwrap(), none);
+    assert_eq!(broken_by(&log, of((0..2).collect(), &[1, 2])), None);
+    assert_eq!(log.state().snapshots[0].session, RUN);
+}
+
+#[test]
+fn a_commit_needs_no_pack_that_was_given_up() {
+    let log = Log::new();
+    log.put(log.forge(&add_of(RUN, &[pack(1)])));
+    let needs = log.forge(&Body::Commit(Commit { set: (0..1).collect(), ..commit() }));
+    let mut state = log.state();
+    state.packs[0].state = PackState::Marked;
+    assert_eq!(void_in(&log, &state, &needs), None);
+    let mut after = state.clone();
+    after.apply(judge(&state, needs.bytes(), &log.access).unwrap());
+    assert_eq!(after.packs[0].state, PackState::Live);
+    state.packs[0].state = PackState::Deleting;
+    let why = "its pack set names packs that are given up";
+    assert_eq!(void_in(&log, &state, &needs).unwrap(), why);
+}
+
+#[test]
+fn a_snapshot_is_made_once_and_its_set_is_in_the_entry() {
+    let log = Log::new();
+    let outside = Commit { set_object: Some(PackSetId::new([1; 32])), ..commit() };
+    assert_eq!(broken_by(&log, outside).unwrap(), "its pack set lies outside the entry");
+    assert_eq!(broken_by(&log, commit()), None);
+    let again = Commit { session: OTHER, ..commit() };
+    assert_eq!(broken_by(&log, again).unwrap(), "the snapshot exists already");
+}
+
+#[test]
+fn what_readers_would_call_void_is_not_appended() {
+    let log = Log::new();
+    for (session, body) in [(OTHER, add()), (SessionId::new([0; 16]), forget())] {
+        let error = log.append(session, &body).unwrap_err();
+        assert!(matches!(error, Error::Refused { .. }), "{error}");
+    }
+    assert_eq!(log.state().next(), Seq(3));
+    assert_eq!(log.append(RUN, &add()).unwrap(), Seq(3));
+}

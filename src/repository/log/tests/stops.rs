@@ -1,0 +1,130 @@
+//! Lines a, b and e: what ends the fold. And where the log ends.
+
+use super::forge::*;
+use crate::repository::error::{Error, Result};
+use crate::repository::log::expect_end;
+use crate::repository::{Repository, Unlock};
+use crate::store::{Durability, MemoryStore, Operation, RecordingStore, Store};
+use esker_format::ids::Seq;
+use esker_format::log_entry::OBJECT_MAX;
+use std::sync::Arc;
+
+#[test]
+fn a_damaged_entry_ends_the_log() {
+    let log = Log::new();
+    let good = log.forge(&add()).bytes();
+    for at in [0, 100, good.len() - 1] {
+        let mut bad = good.clone();
+        bad[at] ^= 1;
+        let error = log.stop(&bad);
+        assert!(matches!(error, Error::Damaged { .. }), "{error}");
+    }
+    for bad in [&[][..], &[0; 31], &vec![0; OBJECT_MAX + 1]] {
+        let error = log.stop(bad);
+        assert!(matches!(error, Error::Damaged { .. }), "{error}");
+    }
+    assert!(log.append(RUN, &add()).is_err());
+}
+
+#[test]
+fn a_newer_header_ends_the_log_and_is_not_called_damage() {
+    let log = Log::new();
+    let good = log.forge(&add()).bytes();
+    let mut field = log.forge(&add());
+    field.header.tlvs.push((5, vec![]));
+    let mut all = vec![field.bytes()];
+    for (at, value) in [(9, 1), (10, 2), (8, 77), (11, 2)] {
+        let mut bytes = good.clone();
+        bytes[at] = value;
+        all.push(summed(bytes));
+    }
+    for bytes in all {
+        let error = log.stop(&bytes);
+        assert!(matches!(error, Error::Newer { .. }) && !error.is_damage(), "{error}");
+    }
+}
+
+#[test]
+fn an_authentic_entry_that_saw_another_log_breaks_it() {
+    let log = Log::new();
+    let mut other = log.forge(&add());
+    other.header.tlvs[0].1 = vec![1; 32];
+    let error = log.stop(&other.bytes());
+    assert!(matches!(error, Error::Break { .. }) && error.is_damage(), "{error}");
+    assert!(error.to_string().starts_with("the log breaks at log/0/3: "), "{error}");
+}
+
+#[test]
+fn what_is_not_authentic_breaks_nothing() {
+    let log = Log::new();
+    let mut other = log.forge(&add()).by(&stranger());
+    other.header.tlvs[0].1 = vec![1; 32];
+    log.is_void(other, "its writer is not enrolled");
+}
+
+#[test]
+fn a_void_entry_cannot_be_exchanged_below_an_authentic_one() {
+    let log = Log::new();
+    let mut void = log.owners(&add()).bytes();
+    log.put_bytes(Seq(3), &void);
+    log.put(log.forge(&add()));
+    assert_eq!(log.state().next(), Seq(5));
+    void[200] ^= 1;
+    log.put_bytes(Seq(3), &summed(void));
+    let error = log.replayed().unwrap_err();
+    assert!(matches!(&error, Error::Break { object, .. } if object == "log/0/4"), "{error}");
+}
+
+#[test]
+fn where_an_entry_was_lost_the_log_breaks() {
+    let log = Log::new();
+    for n in 3..6 {
+        log.put(log.forge(&add_of(RUN, &[pack(n)])));
+    }
+    assert!(expect_end(&log.store, Seq(6)).is_ok());
+    // Read to an end that others have moved since.
+    assert!(expect_end(&log.store, Seq(4)).is_ok());
+    log.remove(3);
+    let error = expect_end(&log.store, Seq(3)).unwrap_err();
+    assert!(matches!(error, Error::Break { .. }) && error.is_damage(), "{error}");
+}
+
+#[test]
+fn a_later_entry_is_found_in_whatever_folder_it_is() {
+    let store = RecordingStore::new(MemoryStore::new());
+    let put = |name: &str| assert!(store.put_new(name, &[b"x"], Durability::Now).is_ok());
+    for foreign in ["log/0/20000", "log/2/x", "log/2/020000", "log/9"] {
+        put(foreign);
+        assert!(expect_end(&store, Seq(9)).is_ok(), "{foreign}");
+    }
+    put("log/2/20000");
+    assert!(expect_end(&store, Seq(9)).is_err());
+    assert_eq!((store.count(Operation::List), store.count(Operation::Size)), (5, 1));
+}
+
+fn open(log: Log) -> Result<Repository> {
+    let cache = tempfile::tempdir().unwrap();
+    let unlock = Unlock::File(log.key.material());
+    Repository::open(Arc::new(log.store), unlock, cache.path())
+}
+
+#[test]
+fn a_repository_with_a_lost_entry_can_be_read_and_not_appended_to() {
+    let log = Log::new();
+    for n in 3..5 {
+        log.put(log.forge(&add_of(RUN, &[pack(n)])));
+    }
+    log.remove(3);
+    let error = open(log).unwrap().append(RUN, &mut |_| Ok(add())).unwrap_err();
+    assert!(matches!(error, Error::Break { .. }), "{error}");
+}
+
+#[test]
+fn a_log_that_begins_with_another_entry_than_the_config_names_is_refused() {
+    let log = Log::new();
+    let mut first = log.get(0);
+    first[200] ^= 1;
+    log.put_bytes(Seq(0), &summed(first));
+    let error = open(log).err().unwrap();
+    assert!(matches!(&error, Error::Break { object, .. } if object == "log/0/0"), "{error}");
+}

@@ -1,0 +1,67 @@
+//! Bringing an open repository up to the end of its log.
+
+use crate::repository::error::{Error, Result};
+use crate::repository::state::State;
+use crate::repository::{Repository, log};
+use esker_format::FormatError;
+use esker_format::ids::{EntryHash, Named, Seq};
+use esker_format::names;
+
+const FIRST: Seq = Seq(0);
+
+impl Repository {
+    /// Reads what others appended since, and applies it to the index.
+    ///
+    /// # Errors
+    /// When the log is damaged or the store fails.
+    pub fn refresh(&mut self) -> Result<()> {
+        if !self.head_is_ours()? {
+            // Another history than the one that was indexed: the cache begins again.
+            self.index.clear()?;
+            self.state = State::new(self.access.owner_key);
+        }
+        if self.state.head.is_none() {
+            self.expect_first()?;
+        }
+        let known = self.state.void.len();
+        let read = log::replay(&*self.store, &self.access, &mut self.state)?;
+        self.remark(known)?;
+        if read > 0 { self.index_new_segments() } else { Ok(()) }
+    }
+
+    /// Whether the log still has the entry that the index stands for.
+    fn head_is_ours(&self) -> Result<bool> {
+        let Some(head) = self.state.head else { return Ok(true) };
+        let object = log::read_entry(&*self.store, head.seq)?;
+        Ok(object.is_some_and(|object| EntryHash::of(&object) == head.entry))
+    }
+
+    /// Fails unless the log begins with the entry that the config names.
+    fn expect_first(&self) -> Result<()> {
+        let object = names::entry(FIRST);
+        match log::read_entry(&*self.store, FIRST)? {
+            None => Err(Error::Missing { object }),
+            Some(bytes) if EntryHash::of(&bytes) == self.config.genesis => Ok(()),
+            Some(_) => Err(Error::Break { object, why: "it is not the one that the config names" }),
+        }
+    }
+
+    /// Warns of entries that change nothing: void ones where they were first read, those that are
+    /// not understood every time, because what is shown lacks what they say.
+    fn remark(&mut self, known: usize) -> Result<()> {
+        let state = &self.state;
+        if state.not_understood.iter().any(|r| r.seq == FIRST) {
+            return Err(log::not_understood(FIRST));
+        }
+        if state.void.iter().any(|r| r.seq == FIRST) {
+            let source = FormatError::NotAuthentic { what: "genesis" };
+            return Err(Error::Damaged { object: names::entry(FIRST), source });
+        }
+        let void = state.void[known..]
+            .iter()
+            .map(|r| Error::Void { object: names::entry(r.seq), why: r.why.clone() });
+        let newer = state.not_understood.iter().map(|r| log::not_understood(r.seq));
+        self.warnings.extend(void.chain(newer));
+        Ok(())
+    }
+}
