@@ -13,9 +13,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("source", &[FORMAT]),
     ("repository", &[FORMAT, "store"]),
     ("pipeline", &[FORMAT, "repository", "source"]),
-    ("selection", &[FORMAT, "repository"]),
     ("restore", &[FORMAT, "repository"]),
-    ("cli", &[FORMAT, "store", "source", "repository", "pipeline", "selection", "restore"]),
+    ("cli", &[FORMAT, "store", "source", "repository", "pipeline", "restore"]),
     ("main", &["cli"]),
     ("lib", &[]),
 ];
@@ -29,7 +28,6 @@ const OWNED: &[(&str, &str)] = &[
     ("rpassword", "src/cli/key.rs"),
     ("signal_hook", "src/cli/signals.rs"),
     ("serde_json", "src/cli/"),
-    ("crossbeam_channel", "src/pipeline/"),
     ("zstd", "format/src/codec.rs"),
     ("fastcdc", "format/src/chunking.rs"),
     ("chacha20poly1305", "format/src/envelope.rs"),
