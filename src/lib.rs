@@ -6,3 +6,8 @@ pub mod repository;
 pub mod restore;
 pub mod source;
 pub mod store;
+
+// The tests in this crate and those around it skip in the same way, so that all are counted.
+#[cfg(test)]
+#[path = "../tests/integration/support/skipped.rs"]
+mod skipped;

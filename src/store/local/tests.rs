@@ -1,7 +1,5 @@
 //! What is true of a local folder beyond the contract of all stores.
 
-#![allow(clippy::print_stderr, reason = "a skipped test must be noticed")]
-
 mod mounted;
 mod torn;
 
@@ -15,6 +13,7 @@ use std::{env, fs};
 use tempfile::{TempDir, tempdir, tempdir_in};
 
 use super::*;
+use crate::skipped::skipped;
 use crate::store::conformance::{conformance, names, noise, read};
 
 fn put(store: &LocalStore, name: &str, bytes: &[u8]) -> Result<Put, StoreErrorKind> {
@@ -44,7 +43,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 fn a_local_folder_keeps_the_contract_on_disk_and_in_memory_in_every_way() {
     for place in [env::temp_dir(), "/dev/shm".into()] {
         let Ok(parent) = tempdir_in(&place) else {
-            eprintln!("SKIPPED: no folder can be made in {}", place.display());
+            skipped(&format!("no folder can be made in {}", place.display()));
             continue;
         };
         let kinds = [(Way::Unnamed, false), (Way::Link, true), (Way::Rename, false)];

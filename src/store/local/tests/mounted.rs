@@ -17,7 +17,7 @@ impl Mounted {
         if mounted.is_ok_and(|status| status.success()) {
             return Some(Self(folder));
         }
-        eprintln!("SKIPPED: this test needs the right to mount a file system");
+        skipped("needs the right to mount a file system");
         None
     }
 
@@ -96,7 +96,7 @@ fn a_read_only_file_system_is_opened_read_and_listed() {
 #[test]
 fn a_folder_without_write_permission_is_read_and_refuses_writes() {
     if rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED: permissions do not bind root");
+        skipped("permissions do not bind root");
         return;
     }
     let (folder, store) = new_store();

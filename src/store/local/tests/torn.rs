@@ -28,11 +28,12 @@ fn a_reader_sees_an_object_whole_or_not_at_all() {
     }
 }
 
-/// Not a test of its own: the process that the next one kills.
+/// Not a test of its own: the process that the next one kills. Without a folder to write to it
+/// has nothing to do.
 #[test]
-#[ignore = "runs until it is killed"]
 fn a_writer_that_does_not_stop() {
-    let store = LocalStore::open(env::var("ESKER_TEST_ROOT").unwrap()).unwrap();
+    let Some(root) = env::var_os("ESKER_TEST_ROOT") else { return };
+    let store = LocalStore::open(root).unwrap();
     for n in 0_u64.. {
         put(&store, &format!("{}/{n}", n % 3), &noise(n, 300_000)).unwrap();
     }
@@ -45,7 +46,7 @@ fn a_killed_writer_leaves_whole_objects_and_nothing_else() {
         let test = format!("{}::a_writer_that_does_not_stop", module_path!());
         let test = test.split_once("::").unwrap().1;
         let mut writer = Command::new(env::current_exe().unwrap())
-            .args(["--exact", test, "--ignored"])
+            .args(["--exact", test])
             .env("ESKER_TEST_ROOT", folder.path())
             .stdout(Stdio::null())
             .spawn()

@@ -1,0 +1,6 @@
+//! The house keeps its walls: who may use what, and the habits of its files.
+
+mod files;
+mod habits;
+mod names;
+mod walls;

@@ -1,0 +1,5 @@
+//! Integration tests: the program and the house, from the outside.
+
+mod first_use;
+mod house;
+mod support;
