@@ -1,10 +1,8 @@
-"""What the tests share: the tiny repository, copies of it to break, and entries made here."""
+"""What the tests share: the golden repository, copies of it to break, and entries made here."""
 
-import atexit
 import io
 import os
 import shutil
-import subprocess
 import tempfile
 from contextlib import redirect_stderr
 
@@ -16,53 +14,44 @@ import history
 from objects import ENTRY, D, H, OwnerKeys, Store, le, writer_id
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
-PASSPHRASE = "a tiny passphrase"
+PASSPHRASE = "a golden passphrase"
 SECRET = bytes([0x42]) * 32
 WORKING = D("esker 0 working signing key", SECRET)
 OWNER = D("esker 0 owner signing key", SECRET)
 HOST = bytes([7]) * 32
-# What the tiny repository has on purpose.
+# What the golden repository has on purpose.
 VOID = ["log entry 3 is void: not of a kind that this key may sign",
         "log entry 8 is void: not of a kind that its writer may append"]
 
 
-def make_tiny():
-    """The folder that format/examples/tiny_repository.rs writes."""
-    folder = tempfile.mkdtemp(prefix="esker-tiny-")
-    atexit.register(shutil.rmtree, folder)
-    command = ["cargo", "run", "-q", "-p", "esker-format", "--example", "tiny_repository", folder]
-    subprocess.run(command, cwd=ROOT, check=True)
-    return folder
-
-
-TINY = make_tiny()
+GOLDEN = os.path.join(ROOT, "tests", "golden")
 
 
 def read(name):
-    with open(os.path.join(TINY, name), "rb") as file:
+    with open(os.path.join(GOLDEN, name), "rb") as file:
         return file.read()
 
 
 def owner_keys():
-    return OwnerKeys(SECRET, b"tiny repository!")
+    return OwnerKeys(SECRET, b"golden repo no.0")
 
 
-def run(*command, repo=None, key=("--key-file", os.path.join(TINY, "owner.key"))):
+def run(*command, repo=None, key=("--key-file", os.path.join(GOLDEN, "owner.key"))):
     """Exit status, output and reports of one run."""
     out, err = io.BytesIO(), io.StringIO()
     with redirect_stderr(err):
-        repo = repo or os.path.join(TINY, "repository")
+        repo = repo or os.path.join(GOLDEN, "repository")
         status = esker_reader.main(["--repo", repo, *key, *command], out)
     return status, out.getvalue().decode(), err.getvalue().splitlines()
 
 
 class Copy:
-    """A copy of the tiny repository that a test may break."""
+    """A copy of the golden repository that a test may break."""
 
     def __enter__(self):
         self.folder = tempfile.mkdtemp(prefix="esker-copy-")
         self.repo = os.path.join(self.folder, "repository")
-        shutil.copytree(os.path.join(TINY, "repository"), self.repo)
+        shutil.copytree(os.path.join(GOLDEN, "repository"), self.repo)
         return self
 
     def __exit__(self, *_):
@@ -120,7 +109,7 @@ def entry(copy, body, signer=WORKING, session=bytes(16), **changes):
     state = copy.state()
     field = dict(n=state.entries, previous=state.previous, token=os.urandom(16), scope=0, epoch=0, version=0,
                  flags=1 if set(body) & {7, 15, 17} else 0, tlvs=b"", magic="8945534b0d0a1a0a", seal=0,
-                 repository=b"tiny repository!") | changes
+                 repository=b"golden repo no.0") | changes
     tlvs = b"\x02\x00\x20\x00" + field["previous"] + b"\x03\x00\x10\x00" + field["token"] + field["tlvs"]
     key = nacl.signing.SigningKey(signer)
     header = (bytes.fromhex(field["magic"]) + bytes([ENTRY, field["version"], 1, field["flags"]]) + le(80 + len(tlvs))

@@ -16,20 +16,20 @@ from canonical import Damaged, FormatError, Newer, NotAuthentic
 from chunks import DATA, PAGE, Chunks
 from objects import D, H, OwnerKeys, Signed, Store, decompress, keys_from_slot, le
 from snapshot import entries as entries_of, open_summary
-from support import OWNER, PASSPHRASE, TINY, VOID, Copy, cbor, entry, owner_keys, read, run
+from support import OWNER, PASSPHRASE, GOLDEN, VOID, Copy, cbor, entry, owner_keys, read, run
 
 
 class Reading(unittest.TestCase):
     def test_every_form_of_the_key_opens_the_repository(self):
         recovery = read("recovery.txt").decode()
-        forms = [("--key-file", os.path.join(TINY, "owner.key")), ("--passphrase", PASSPHRASE),
+        forms = [("--key-file", os.path.join(GOLDEN, "owner.key")), ("--passphrase", PASSPHRASE),
                  ("--recovery-key", recovery), ("--recovery-key", recovery.lower().replace("-", " ").replace("1", "l"))]
         shown = {run("snapshots", key=form)[1] for form in forms}
         self.assertEqual(len(shown), 1)
         self.assertIn("everything problems=1\n", shown.pop())
 
     def test_a_writers_key_lists_and_cannot_read(self):
-        key = ("--key-file", os.path.join(TINY, "writer.key"))
+        key = ("--key-file", os.path.join(GOLDEN, "writer.key"))
         self.assertEqual(run("snapshots", key=key)[1], run("snapshots")[1])
         status, _, reports = run("ls", "latest", key=key)
         self.assertEqual((status, "a writer's key cannot open content" in reports[-1]), (2, True))
@@ -168,7 +168,7 @@ class Damage(unittest.TestCase):
 
     def test_another_owners_key_is_refused_before_anything_is_believed(self):
         with self.assertRaises(NotAuthentic):
-            history.replay(Store(os.path.join(TINY, "repository")), OwnerKeys(bytes(32)))
+            history.replay(Store(os.path.join(GOLDEN, "repository")), OwnerKeys(bytes(32)))
 
     def test_a_slot_that_asks_for_too_much_is_refused_at_once(self):
         slot = bytearray(read("repository/keys/" + "5a" * 16))
@@ -181,7 +181,7 @@ class Damage(unittest.TestCase):
 
 class OneBadPart(unittest.TestCase):
     def chunks(self):
-        store, keys = Store(os.path.join(TINY, "repository")), owner_keys()
+        store, keys = Store(os.path.join(GOLDEN, "repository")), owner_keys()
         return Chunks(store, history.replay(store, keys), keys)
 
     def test_every_place_of_a_chunk_is_tried_and_no_wrong_one_is_taken(self):
@@ -204,7 +204,7 @@ class OneBadPart(unittest.TestCase):
 
     def test_a_summary_of_another_commit_is_refused(self):
         keys = owner_keys()
-        one, other = history.replay(Store(os.path.join(TINY, "repository")), keys).snapshots.values()
+        one, other = history.replay(Store(os.path.join(GOLDEN, "repository")), keys).snapshots.values()
         self.assertEqual(open_summary(one, keys)["label"], "everything")
         one.summary = other.summary
         with self.assertRaises(NotAuthentic):

@@ -1,8 +1,10 @@
 //! Writes a small complete repository, made by hand from fixed keys, into a folder: every kind of
-//! node, content and page, a void entry, a forgotten snapshot. Readers are tested against it.
+//! node, content and page, a map of three levels, void entries, a forgotten snapshot. Readers are
+//! tested against it.
 //!
-//! `cargo run -p esker-format --example tiny_repository OUT_DIR` writes `OUT_DIR/repository`,
-//! `owner.key`, `writer.key`, `recovery.txt` and `passphrase.txt`. The same bytes every time.
+//! `cargo run -p esker-format --example golden_repository OUT_DIR` writes `OUT_DIR/repository`,
+//! `owner.key`, `writer.key`, `recovery.txt` and `passphrase.txt`. The same bytes every time; those
+//! of tests/golden are made so.
 
 use esker_format::cbor::Extra;
 use esker_format::chunking::Profile;
@@ -15,6 +17,7 @@ use esker_format::frame::{FrameHead, FrameKey, FrameType};
 use esker_format::ids::*;
 use esker_format::key::*;
 use esker_format::key_material::{KeyMaterial, WriterMaterial, encode_file};
+use esker_format::limits::PAGE_ENTRIES_MIN;
 use esker_format::list::ListBuilder;
 use esker_format::log_entry::*;
 use esker_format::map_builder::MapBuilder;
@@ -31,15 +34,19 @@ use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+/// What each step gives.
+pub type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// Small files beside the special ones.
+const MANY: u64 = 64 * 64 + 64;
 
 fn main() -> Outcome<()> {
     let out = std::env::args_os().nth(1).ok_or("which folder?")?;
-    Tiny::new(Path::new(&out)).write()
+    Golden::new(Path::new(&out)).write()
 }
 
 /// The repository being written.
-struct Tiny {
+pub struct Golden {
     out: PathBuf,
     owner: OwnerSecret,
     repository: RepositoryId,
@@ -49,21 +56,26 @@ struct Tiny {
     seq: u64,
 }
 
-impl Tiny {
-    fn new(out: &Path) -> Self {
+impl Golden {
+    /// One that goes into a folder.
+    pub fn new(out: &Path) -> Self {
         let owner = OwnerSecret(Secret::new([0x42; 32]));
         Self {
             out: out.to_owned(),
             keys: owner.scope(0).keys(),
             owner,
-            repository: RepositoryId::new(*b"tiny repository!"),
+            repository: RepositoryId::new(*b"golden repo no.0"),
             drawn: Cell::new(0),
             previous: LogHead::START,
             seq: 0,
         }
     }
 
-    fn write(&mut self) -> Outcome<()> {
+    /// Writes it.
+    ///
+    /// # Errors
+    /// When the folder cannot be written to.
+    pub fn write(&mut self) -> Outcome<()> {
         let (owner, working) = (self.owner.owner_key(), self.owner.working_key());
         let host = SigningKey(Secret::new([7; 32]));
         self.put_keys(&host)?;
@@ -163,13 +175,13 @@ impl Tiny {
         fs::write(self.out.join("owner.key"), encode_file(&material).as_bytes())?;
         fs::write(self.out.join("writer.key"), encode_file(&writer).as_bytes())?;
         fs::write(self.out.join("recovery.txt"), recovery::encode(&self.owner).as_bytes())?;
-        fs::write(self.out.join("passphrase.txt"), "a tiny passphrase")?;
+        fs::write(self.out.join("passphrase.txt"), "a golden passphrase")?;
         let id = SessionId::new([0x5a; 16]);
         let header = self.header(Kind::Slot, &self.owner.owner_key(), id);
         // Cheap on purpose; real slots use `Cost::RECOMMENDED`.
         let cost = slot::Cost { memory_kib: 64, passes: 1, lanes: 2 };
         let entropy = &mut self.draw();
-        let object = slot::encode(header, &material, b"a tiny passphrase", cost, entropy)?;
+        let object = slot::encode(header, &material, b"a golden passphrase", cost, entropy)?;
         self.put(&names::slot(id), &object)
     }
 
@@ -247,13 +259,13 @@ impl Tiny {
         let full = root.is_some();
         let summary = Summary {
             series: SeriesId::new([0x5e; 16]),
-            host: "tiny".into(),
+            host: "golden".into(),
             label: if full { "everything" } else { "nothing" }.into(),
             tags: vec!["first".into()],
             paths: vec![b"/data".to_vec(), b"/many".to_vec()],
             start: time(1_700_000_000),
             end: time(1_700_000_010),
-            counts: Counts { files: if full { 711 } else { 0 }, ..Counts::default() },
+            counts: Counts { files: if full { 13 + MANY } else { 0 }, ..Counts::default() },
             problems: u64::from(full),
             base: None,
             position: None,
@@ -308,8 +320,8 @@ impl Tiny {
         for dir in ["/", "/data", "/many"] {
             nodes.push((dir.into(), node(NodeKind::Directory, 0o755)));
         }
-        for i in 0..700 {
-            nodes.push((format!("/many/{i:04}").into(), inline(format!("file {i}\n").as_bytes())));
+        for (number, name) in self.many(nodes.len()).into_iter().enumerate() {
+            nodes.push((name, inline(format!("file {number}\n").as_bytes())));
         }
         let mut entries: Vec<Entry> = nodes
             .into_iter()
@@ -322,6 +334,29 @@ impl Tiny {
             map.push(entry, store)?;
         }
         Ok(map.finish(store)?)
+    }
+
+    /// Names of many files behind `before` other entries, chosen so that every page ends as early
+    /// as it may: a map of three levels from as few entries as possible.
+    fn many(&self, before: usize) -> Vec<Vec<u8>> {
+        let mut names = Vec::new();
+        let (mut in_leaf, mut leaves) = (before, 0);
+        for number in 0..MANY {
+            let (ends_leaf, ends_page) =
+                (in_leaf == PAGE_ENTRIES_MIN, leaves == PAGE_ENTRIES_MIN - 1);
+            let fits = |name: &Vec<u8>| {
+                let joined = MapKey::from_path(name).unwrap_or_default().joined();
+                let cuts = |level, more| self.keys.cut_number(level, &joined) < u32::MAX / more;
+                !ends_leaf || (cuts(0, 192) && (!ends_page || cuts(1, 64)))
+            };
+            let mut tried = (0u32..).map(|salt| format!("/many/{number:04}.{salt}").into_bytes());
+            names.extend(tried.find(fits));
+            if ends_leaf {
+                (in_leaf, leaves) = (0, leaves + 1);
+            }
+            in_leaf += 1;
+        }
+        names
     }
 
     fn special(&self, data: &mut Pack, pages: &mut Pack) -> Outcome<Vec<(Vec<u8>, Node)>> {
@@ -386,6 +421,17 @@ impl Tiny {
                     size: Some(12),
                     fidelity: Some(Fidelity::Unreadable),
                     ..node(NodeKind::File, 0)
+                },
+            ),
+            (
+                b"/data/dump".into(),
+                Node { kind: NodeKind::Stream, ..inline(b"INSERT INTO t VALUES (1);\n") },
+            ),
+            (
+                b"/data/disk".into(),
+                Node {
+                    kind: NodeKind::Image,
+                    ..file(vec![b, Item::Hole(1 << 20), a, Item::Zero(4096)])
                 },
             ),
             (
