@@ -48,8 +48,8 @@ pub fn read_entry(store: &dyn Store, seq: Seq) -> Result<Option<Vec<u8>>> {
 ///
 /// Entries are put one after the other, so a later one means that this one was lost. To put another
 /// in its place would make all later ones worthless. This lists the whole log, which costs a store
-/// one request for a thousand entries; so it is done before something is appended and in a check,
-/// and not by every reader.
+/// one request for a thousand entries; so it is done before something is appended and by whoever
+/// reads the log from its start, and not every time.
 ///
 /// # Errors
 /// [`Error::Break`], or what the store says.

@@ -20,12 +20,22 @@ impl Repository {
             self.index.clear()?;
             self.state = State::new(self.access.owner_key);
         }
-        if self.state.head.is_none() {
+        let from_the_start = self.state.head.is_none();
+        if from_the_start {
             self.expect_first()?;
         }
         let known = self.state.void.len();
         let read = log::replay(&*self.store, &self.access, &mut self.state)?;
         self.remark(known)?;
+        if from_the_start {
+            // After a request for every entry one more for a thousand of them costs nothing, and
+            // without an index nothing else would say that half of the snapshots are not shown.
+            match log::expect_end(&*self.store, self.state.next()) {
+                Ok(()) => self.end_is_known = true,
+                Err(e @ Error::Break { .. }) => self.warnings.push(e),
+                Err(e) => return Err(e),
+            }
+        }
         if read > 0 { self.index_new_segments() } else { Ok(()) }
     }
 

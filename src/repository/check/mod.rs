@@ -10,9 +10,7 @@ pub use packs::Scanned;
 
 use crate::repository::Repository;
 use crate::repository::error::{Error, Result};
-use crate::repository::log;
 use esker_format::ids::SnapshotId;
-use esker_format::names;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
@@ -133,9 +131,7 @@ pub fn check(
     let newer = state.not_understood.iter();
     let newer = newer.map(|r| Finding::NotUnderstood { sequence: r.seq.0, why: r.why.clone() });
     report.findings.extend(void.chain(newer));
-    if let Err(error) = log::expect_end(repository.store(), state.next()) {
-        objects::note(&mut report, names::entry(state.next()), error)?;
-    }
+    objects::log(repository, &mut report)?;
     objects::segments(repository, &mut report)?;
     objects::slots(repository, &mut report)?;
     let mut bad = objects::packs(repository, &mut report)?;

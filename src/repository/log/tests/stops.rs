@@ -1,6 +1,7 @@
 //! Lines a, b and e: what ends the fold. And where the log ends.
 
 use super::forge::*;
+use crate::repository::check::{Finding, Progress, Request, check};
 use crate::repository::error::{Error, Result};
 use crate::repository::log::expect_end;
 use crate::repository::{Repository, Unlock};
@@ -8,6 +9,7 @@ use crate::store::{Durability, MemoryStore, Operation, RecordingStore, Store};
 use esker_format::ids::Seq;
 use esker_format::log_entry::OBJECT_MAX;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 #[test]
 fn a_damaged_entry_ends_the_log() {
@@ -115,8 +117,39 @@ fn a_repository_with_a_lost_entry_can_be_read_and_not_appended_to() {
         log.put(log.forge(&add_of(RUN, &[pack(n)])));
     }
     log.remove(3);
-    let error = open(log).unwrap().append(RUN, &mut |_| Ok(add())).unwrap_err();
+    let mut repository = open(log).unwrap();
+    assert!(matches!(repository.warnings(), [Error::Break { .. }]));
+    let error = repository.append(RUN, &mut |_| Ok(add())).unwrap_err();
     assert!(matches!(error, Error::Break { .. }), "{error}");
+}
+
+#[test]
+fn a_check_reads_the_log_from_its_start() {
+    let log = Log::new();
+    for n in 3..6 {
+        log.put(log.forge(&add_of(RUN, &[pack(n)])));
+    }
+    let (material, cache) = (log.key.material(), tempfile::tempdir().unwrap());
+    let store = Arc::new(log.store);
+    let open = || {
+        let unlock = Unlock::File(material.clone());
+        Repository::open(store.clone(), unlock, cache.path()).unwrap()
+    };
+    let log_findings = |repository: &Repository| {
+        let (request, stop) = (Request { read_data: false, threads: 1 }, AtomicBool::new(false));
+        let report = check(repository, request, &Progress::default(), &stop).unwrap();
+        let names = report.findings.into_iter().filter_map(|finding| match finding {
+            Finding::Object { name, .. } if name.starts_with("log/") => Some(name),
+            _ => None,
+        });
+        names.collect::<Vec<_>>()
+    };
+    assert!(log_findings(&open()).is_empty());
+    store.delete("log/0/4").unwrap();
+    // The index database has it still.
+    let repository = open();
+    assert!(repository.warnings().is_empty() && repository.state().packs.len() == 3);
+    assert_eq!(log_findings(&repository), ["log/0/4"]);
 }
 
 #[test]
