@@ -3,3 +3,4 @@
 mod first_use;
 mod house;
 mod support;
+mod trees;

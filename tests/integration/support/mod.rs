@@ -1,8 +1,13 @@
 //! What the tests share.
 
+mod draw;
+mod oracle;
 mod program;
 mod skipped;
+pub mod tree;
 
+pub use draw::Draw;
+pub use oracle::differences;
 pub use program::Home;
 pub use skipped::skipped;
 

@@ -27,6 +27,11 @@ impl Home {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
+    /// A home on the file system of this folder.
+    pub fn within(folder: &Path) -> std::io::Result<Self> {
+        Ok(Self { folder: tempfile::tempdir_in(folder)? })
+    }
+
     /// A place in it.
     pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.folder.path().join(name)
