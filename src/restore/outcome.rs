@@ -74,7 +74,10 @@ impl<'r> Outcome<'r> {
         if error.stops() {
             return self.fail(TreeError { path, ..error }.into());
         }
-        let mut message = format!("cannot {} it", error.operation);
+        let mut message = match error.operation.strip_prefix("make ") {
+            Some(what) => format!("cannot make the {what}"),
+            None => format!("cannot {} it", error.operation),
+        };
         let mut cause = error.source();
         while let Some(next) = cause {
             message = format!("{message}: {next}");
