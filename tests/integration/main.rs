@@ -1,5 +1,6 @@
 //! Integration tests: the program and the house, from the outside.
 
+mod bad_input;
 mod first_use;
 mod house;
 mod support;

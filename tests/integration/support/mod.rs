@@ -8,7 +8,7 @@ pub mod tree;
 
 pub use draw::Draw;
 pub use oracle::differences;
-pub use program::Home;
+pub use program::{Home, Ran};
 pub use skipped::skipped;
 
 use std::process::{Command, Stdio};

@@ -1,8 +1,9 @@
 //! The program, run in a home of its own.
 
 use std::ffi::OsStr;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// A home that nobody else uses: folders for data, configuration, caches and state, and room for
@@ -69,6 +70,41 @@ impl Home {
         command
     }
 
+    /// The program as somebody who is not root, whom everything in this home belongs to from now
+    /// on. Who is not root already stays who he is.
+    pub fn command_without_root(&self) -> Command {
+        if !rustix::process::geteuid().is_root() {
+            return self.command();
+        }
+        // Others may not get to where cargo puts it.
+        let program = self.path("esker");
+        std::fs::copy(env!("CARGO_BIN_EXE_esker"), &program).unwrap();
+        let all =
+            Command::new("chown").args(["-R", "65534:65534"]).arg(self.folder.path()).status();
+        assert!(all.unwrap().success());
+        let mut command = Command::new(program);
+        for (name, value) in self.command().get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.uid(65_534).gid(65_534).stdin(Stdio::null());
+        command
+    }
+
+    /// Saves `path`.
+    #[track_caller]
+    pub fn snapshot(&self, path: impl AsRef<Path>) -> Ran {
+        self.run(["snapshot".as_ref(), path.as_ref().as_os_str()])
+    }
+
+    /// Restores what `snapshot` names into `target`.
+    #[track_caller]
+    pub fn restore(&self, snapshot: &str, target: impl AsRef<Path>) -> Ran {
+        self.run(["restore".as_ref(), snapshot.as_ref(), target.as_ref().as_os_str()])
+    }
+
     /// Runs the program to its end.
     pub fn run<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Ran {
         Ran::of(self.command().args(arguments))
@@ -78,8 +114,12 @@ impl Home {
 impl Ran {
     /// Runs a command to its end.
     pub fn of(command: &mut Command) -> Self {
+        Self::from_output(command.output().unwrap())
+    }
+
+    /// What is known of a run that has ended.
+    pub fn from_output(output: Output) -> Self {
         use std::os::unix::process::ExitStatusExt;
-        let output = command.output().unwrap();
         let code = output.status.code();
         let code = code.unwrap_or_else(|| 128 + output.status.signal().unwrap());
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -96,6 +136,15 @@ impl Ran {
     #[track_caller]
     pub fn exit(self, code: i32) -> Self {
         assert_eq!(self.code, code, "out: {}\nerr: {}", self.out, self.err);
+        self
+    }
+
+    /// The same run, which must have said each of these on standard error.
+    #[track_caller]
+    pub fn says(self, words: &[&str]) -> Self {
+        for word in words {
+            assert!(self.err.contains(word), "{word:?} is not in: {}", self.err);
+        }
         self
     }
 
