@@ -32,6 +32,22 @@ pub fn encode(
     object
 }
 
+/// The header of an object whose checksum is right, and the length of the header. What is said to
+/// be newer, or of another repository, was put like this and is not rot.
+///
+/// # Errors
+/// [`FormatError::Checksum`] when the object is damaged; then its header says nothing.
+pub fn read_header(object: &[u8], limit: usize) -> Result<(Header, usize)> {
+    let what = "signed object";
+    crate::error::within(what, object.len(), limit)?;
+    // What is too short for a checksum has none that is right: damage like any other.
+    let end = object.len().checked_sub(CHECKSUM).ok_or(FormatError::Checksum { what })?;
+    if blake3::hash(&object[..end]).as_bytes()[..] != object[end..] {
+        return Err(FormatError::Checksum { what });
+    }
+    Header::decode(object)
+}
+
 /// A signed object whose checksum is right and whose place is known; not yet verified or opened.
 #[derive(Debug, Clone)]
 pub struct Signed {
@@ -54,13 +70,7 @@ impl Signed {
         limit: usize,
     ) -> Result<Self> {
         let what = "signed object";
-        crate::error::within(what, object.len(), limit)?;
-        // What is too short for a checksum has none that is right: damage like any other.
-        let end = object.len().checked_sub(CHECKSUM).ok_or(FormatError::Checksum { what })?;
-        if blake3::hash(&object[..end]).as_bytes()[..] != object[end..] {
-            return Err(FormatError::Checksum { what });
-        }
-        let (header, header_len) = Header::decode(&object)?;
+        let (header, header_len) = read_header(&object, limit)?;
         header.expect(kind, repository)?;
         if object.len() < header_len + SIGNATURE + CHECKSUM {
             return Err(FormatError::Length { what });

@@ -41,7 +41,7 @@ use esker_format::envelope::{Header, Kind};
 use esker_format::ids::Named;
 use esker_format::secret::Entropy;
 use esker_format::segment::{self, SegmentPack};
-use esker_format::{FormatError, names, pack};
+use esker_format::{FormatError, names, pack, signed};
 use index::Index;
 use state::State;
 use std::path::Path;
@@ -67,7 +67,9 @@ impl Repository {
     /// [`Error::NoRepository`], [`Error::WrongKey`], [`Error::Newer`], or damage to config or log.
     pub fn open(store: Arc<dyn Store>, unlock: Unlock, cache: &Path) -> Result<Self> {
         let object = read_config(&*store)?;
-        let header = Header::decode(&object).map_err(|e| Error::damaged(names::CONFIG, e))?.0;
+        // The checksum comes first: a flipped bit is neither another repository nor a newer one.
+        let (header, _) = signed::read_header(&object, config::OBJECT_MAX)
+            .map_err(|e| Error::damaged(names::CONFIG, e))?;
         let access = unlock.access(&*store, header.repository)?;
         header
             .expect(Kind::Config, access.repository)
