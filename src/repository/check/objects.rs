@@ -5,7 +5,7 @@ use crate::repository::error::{Error, Result};
 use crate::repository::state::State;
 use crate::repository::{Repository, log, read_directory, read_segment};
 use esker_format::envelope::{Header, Kind};
-use esker_format::{names, slot};
+use esker_format::{FormatError, names, slot};
 use std::collections::HashMap;
 
 /// Reads the log from its start: what the index database knows of it is not asked of the store
@@ -69,6 +69,9 @@ pub fn slots(repository: &Repository, report: &mut Report) -> Result<()> {
         }
         let parsed = Header::decode(&object).and_then(|(header, _)| {
             header.expect(Kind::Slot, repository.access().repository)?;
+            if names::slot(header.session) != name {
+                return Err(FormatError::Misplaced { what: "key slot" });
+            }
             slot::parameters(&header)
         });
         if let Err(error) = parsed {
