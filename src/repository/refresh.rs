@@ -16,7 +16,12 @@ impl Repository {
     /// When the log is damaged or the store fails.
     pub fn refresh(&mut self) -> Result<()> {
         if !self.head_is_ours()? {
-            // Another history than the one that was indexed: the cache begins again.
+            // Another history than the one that was indexed: the cache begins again. Nobody but
+            // whoever read the log before can notice that its end was taken away.
+            if let Some(head) = self.state.head {
+                let why = "it is not there any more as it was read before";
+                self.warnings.push(Error::Break { object: names::entry(head.seq), why });
+            }
             self.index.clear()?;
             self.state = State::new(self.access.owner_key);
         }
