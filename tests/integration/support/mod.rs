@@ -3,7 +3,7 @@
 mod program;
 mod skipped;
 
-pub use program::Home;
+pub use program::{Home, Ran};
 pub use skipped::skipped;
 
 use std::process::{Command, Stdio};
