@@ -100,7 +100,7 @@ fn a_restored_tree_shows_no_difference_to_rsync() {
         return;
     }
     if Command::new("rsync").arg("--version").output().is_err() {
-        return crate::skipped::skipped("needs the program rsync");
+        return skipped("needs the program rsync");
     }
     let place = tempfile::tempdir().unwrap();
     let (from, to) = (place.path().join("from"), place.path().join("to"));
