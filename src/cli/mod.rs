@@ -45,6 +45,7 @@ struct Cli {
 
 /// Options of every command.
 #[derive(clap::Args)]
+#[command(next_help_heading = "Options of every command")]
 struct Global {
     /// Where the repository is: a folder
     #[arg(long, short = 'r', global = true, env = "ESKER_REPOSITORY", value_name = "FOLDER")]

@@ -3,6 +3,7 @@
 mod bad_input;
 mod damage;
 mod first_use;
+mod golden;
 mod house;
 mod support;
 mod trees;

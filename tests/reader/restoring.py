@@ -57,11 +57,16 @@ class Restore:
         parent, name = key
         if node["kind"] == "directory":
             self.directories.append((key, node))
+            if node["fidelity"]:
+                self.report(key, f"stored as {node['fidelity']}")
             if name:
                 try:
                     os.mkdir(name, 0o700, dir_fd=self.enter(parent))
                 except FileExistsError:
                     os.close(os.open(name, FOLDER, dir_fd=self.enter(parent)))
+            return
+        if node["fidelity"] == "unreadable":
+            self.report(key, "not restored: stored as unreadable")
             return
         group = node["links"]
         if group in self.links and group is not None:

@@ -9,6 +9,7 @@ mod twin;
 
 use super::{Kind, Options, Tree, TreeError};
 use crate::restore::metadata::Notes;
+use crate::skipped::skipped;
 use esker_format::cbor::Extra;
 use esker_format::content::{Content, Item};
 use esker_format::node::{Node, NodeKind, Time, Xattr, Xattrs};
@@ -26,6 +27,7 @@ impl Fixture {
         Self::with(Options::default())
     }
     fn with(options: Options) -> Self {
+        raise_file_limit();
         let place = tempfile::tempdir().unwrap();
         let tree = Tree::create(&place.path().join("target"), options).unwrap();
         Self { place, tree }
@@ -95,11 +97,17 @@ fn owned(mut node: Node, uid: u32, gid: u32) -> Node {
 fn is_root() -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
-        use std::io::Write;
-        let name = std::thread::current().name().unwrap_or("a test").to_owned();
-        writeln!(std::io::stderr(), "SKIPPED, needs root: {name}").unwrap();
+        skipped("needs root");
     }
     root
+}
+
+/// Tests of one process share its descriptors, and each tree keeps many directories open.
+fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).unwrap();
 }
 
 /// Runs `work` in a thread that has lost root; the credentials of a thread are its own.

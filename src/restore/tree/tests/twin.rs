@@ -96,8 +96,11 @@ touch -d '1999-09-09' shared a .; true
 
 #[test]
 fn a_restored_tree_shows_no_difference_to_rsync() {
-    if !is_root() || Command::new("rsync").arg("--version").output().is_err() {
+    if !is_root() {
         return;
+    }
+    if Command::new("rsync").arg("--version").output().is_err() {
+        return skipped("needs the program rsync");
     }
     let place = tempfile::tempdir().unwrap();
     let (from, to) = (place.path().join("from"), place.path().join("to"));
