@@ -152,6 +152,9 @@ impl Failure {
                 "somebody rolled the log back, forked it or changed it: let nothing write there, \
                  and compare it with another copy of the repository"
             }
+            Error::Database { .. } => {
+                "it is a cache: delete it, and the next run makes it again from the repository"
+            }
             Error::Store(e) => match e.kind {
                 StoreErrorKind::NoSpace => {
                     "make room and run it again: what was uploaded whole is not lost"
