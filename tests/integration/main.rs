@@ -5,5 +5,6 @@ mod damage;
 mod first_use;
 mod golden;
 mod house;
+mod reader;
 mod support;
 mod trees;

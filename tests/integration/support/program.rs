@@ -139,6 +139,13 @@ impl Ran {
         self
     }
 
+    /// The same run, which must have had nothing to say on standard error.
+    #[track_caller]
+    pub fn says_nothing(self) -> Self {
+        assert_eq!(self.err, "");
+        self
+    }
+
     /// The same run, which must have said each of these on standard error.
     #[track_caller]
     pub fn says(self, words: &[&str]) -> Self {
