@@ -3,7 +3,8 @@
 //! The order matters. The owner comes first, because a change of owner clears set-id bits and
 //! capabilities. Extended attributes come before the mode: an ACL sets the permission bits in the
 //! same step, so that the group is never shown more than the ACL grants, and a file that its
-//! owner may not write still takes attributes while it is 0600. The time is last.
+//! owner may not write still takes attributes while it is 0600. For that the ACL is the last of
+//! them. The time is last of all.
 
 mod place;
 
@@ -131,7 +132,10 @@ impl Rules {
         let owner = self.give_owner(place, wanted, born, report);
         let mut bits = wanted.mode;
         let mut chmod = wanted.kind != NodeKind::Symlink;
-        for (name, value) in xattrs {
+        // The ACL comes after the others: it may take from the owner what setting them needs.
+        let (acls, others): (Vec<_>, Vec<_>) =
+            xattrs.iter().partition(|(name, _)| name == ACL_ACCESS);
+        for (name, value) in others.into_iter().chain(acls) {
             let Err(error) = place.set_xattr(name, value) else { continue };
             if name == ACL_ACCESS {
                 // The group bits of a mode with an ACL are the widest of its grants. Without the
