@@ -6,6 +6,7 @@ import stat
 from canonical import FormatError
 from snapshot import DEVICE_KINDS, entries, path_of, pieces, xattrs_of
 
+ACL = b"system.posix_acl_access"
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
@@ -123,7 +124,8 @@ class Restore:
             os.chown(name or b".", node["uid"], node["gid"], dir_fd=folder, follow_symlinks=False)
         path = b"/proc/self/fd/%d/%s" % (folder, name or b".")
         try:
-            for attribute, value in xattrs_of(self.chunks, node):
+            # An ACL may take from the owner what setting the others needs.
+            for attribute, value in sorted(xattrs_of(self.chunks, node), key=lambda pair: pair[0] == ACL):
                 os.setxattr(path, attribute, value, follow_symlinks=False)
         except (OSError, FormatError) as error:
             self.report(key, f"extended attributes: {error}")

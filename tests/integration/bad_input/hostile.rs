@@ -120,7 +120,7 @@ fn key(parent: &[u8], name: &[u8]) -> MapKey {
 fn node(kind: NodeKind) -> Node {
     Node {
         kind,
-        mode: 0o644,
+        mode: if kind == NodeKind::Directory { 0o755 } else { 0o644 },
         uid: rustix::process::geteuid().as_raw(),
         gid: rustix::process::getegid().as_raw(),
         user: None,

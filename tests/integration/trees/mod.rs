@@ -2,6 +2,7 @@
 
 mod oracle;
 mod sparse;
+mod without_root;
 
 use crate::support::tree::{Refused, Tree};
 use crate::support::{Home, differences, needs, skipped};

@@ -127,7 +127,9 @@ fn acl(draw: &mut Draw) -> Vec<u8> {
     let mut out = 2u32.to_le_bytes().to_vec();
     let mut add = |tag: u16, draw: &mut Draw, id: u32| {
         out.extend(tag.to_le_bytes());
-        out.extend((draw.below(8) as u16).to_le_bytes());
+        // As with modes: its owner must be able to save it.
+        let own = if tag == 1 && !geteuid().is_root() { 7 } else { 0 };
+        out.extend((draw.below(8) as u16 | own).to_le_bytes());
         out.extend(id.to_le_bytes());
     };
     add(1, draw, NOBODY);
