@@ -1,5 +1,8 @@
 //! Packs of one session: sealed frames go in, finished packs go to the store.
 
+#[cfg(test)]
+mod tests;
+
 use crate::repository::access::Access;
 use crate::repository::entropy;
 use crate::repository::error::{Error, Result};
