@@ -145,6 +145,7 @@ impl Failure {
             Error::AmbiguousSnapshot { .. } => "give more digits of the id",
             Error::NoPath { .. } => "`esker ls SNAPSHOT` lists the paths; they are absolute",
             Error::Newer { .. } => "use the version of esker that wrote it, or a later one",
+            Error::NoSnapshotLeft { .. } => "`esker check` says what is damaged",
             Error::Missing { .. } | Error::Damaged { .. } | Error::NoChunk { .. } => {
                 "`esker check --read-data` names everything that is damaged, and what it belongs to"
             }

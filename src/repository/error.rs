@@ -84,6 +84,12 @@ pub enum Error {
         /// What was asked for.
         selector: String,
     },
+    /// No snapshot goes by this name in what could be read of a damaged log.
+    #[error("no snapshot {selector}, as far as the log could be read: it is damaged")]
+    NoSnapshotLeft {
+        /// What was asked for.
+        selector: String,
+    },
     /// Several snapshots go by this name.
     #[error("{selector} names several snapshots: {}", list(candidates))]
     AmbiguousSnapshot {
@@ -176,7 +182,11 @@ impl Error {
     pub const fn is_damage(&self) -> bool {
         matches!(
             self,
-            Self::Damaged { .. } | Self::Missing { .. } | Self::Break { .. } | Self::NoChunk { .. }
+            Self::Damaged { .. }
+                | Self::Missing { .. }
+                | Self::NoSnapshotLeft { .. }
+                | Self::Break { .. }
+                | Self::NoChunk { .. }
         )
     }
 }

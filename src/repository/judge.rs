@@ -68,7 +68,9 @@ pub fn judge(state: &State, object: Vec<u8>, access: &Access) -> Result<Judged, 
     let fate = match SealedEntry::parse(object, access.repository, state.next()) {
         Ok(entry) => weigh(state, &entry, access)?,
         // a, b, c
-        Err(e @ FormatError::Checksum { .. }) => return Err(Stop::Damaged(e)),
+        Err(e @ (FormatError::Checksum { .. } | FormatError::Misplaced { .. })) => {
+            return Err(Stop::Damaged(e));
+        }
         Err(e @ FormatError::Unsupported { .. }) => return Err(Stop::Newer(e)),
         Err(e) => Fate::Void(e.to_string()),
     };

@@ -46,10 +46,16 @@ impl Repository {
     /// for the Nth before it.
     ///
     /// # Errors
-    /// [`Error::NoSnapshot`] or [`Error::AmbiguousSnapshot`].
+    /// [`Error::NoSnapshot`], [`Error::NoSnapshotLeft`] or [`Error::AmbiguousSnapshot`].
     pub fn snapshot(&self, selector: &str) -> Result<Snapshot> {
         let mut all = self.snapshots()?;
-        let missing = || Error::NoSnapshot { selector: selector.to_owned() };
+        let missing = || {
+            let selector = selector.to_owned();
+            if self.warnings.iter().any(Error::is_damage) {
+                return Error::NoSnapshotLeft { selector };
+            }
+            Error::NoSnapshot { selector }
+        };
         if let Some(rest) = selector.strip_prefix("latest") {
             let back: usize = match rest.strip_prefix('~') {
                 Some(n) => n.parse().map_err(|_| missing())?,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from canonical import (Damaged, Field, FormatError, Newer, NotAuthentic, decode, exactly, listed,
+from canonical import (Damaged, Field, FormatError, Misplaced, Newer, NotAuthentic, decode, exactly, listed,
                        members, need, ordinals, raw, record, text, time, u32, u64)
 from objects import CONFIG, ENTRY, D, H, Signed, expect, writer_id
 
@@ -170,9 +170,9 @@ def apply(data, n, state, keys):
     try:
         header = signed.parse()
         expect(header, ENTRY, keys.repository)
-        need(header.seq == n, "another number")
+        need(header.seq == n, "object with another number", Misplaced)
         before, token = header.tlv(2, 32), header.tlv(3, 16)
-    except Newer as error:
+    except (Newer, Misplaced) as error:
         raise Stop(error) from None
     except FormatError as error:
         raise Void(error) from None

@@ -55,13 +55,13 @@ class Log(unittest.TestCase):
         entry(self.copy, self.forget, flags=16, tlvs=b"\x00\x80\x01\x00x")
         self.assertTrue(self.copy.state().snapshots[self.first()].forgotten)
 
-    def test_an_entry_of_another_place_is_void(self):
-        entry(self.copy, self.forget, n=11)
-        self.assert_void("another number")
-
-    def test_an_entry_of_another_repository_is_void(self):
-        entry(self.copy, self.forget, repository=bytes(16))
-        self.assert_void("object of another repository")
+    def test_an_entry_of_another_place_ends_the_log(self):
+        for changes in [{"n": 11}, {"repository": bytes(16)}]:
+            entry(self.copy, self.forget, **changes)
+            state = self.copy.state()
+            self.assertEqual((state.stopped, state.entries), (True, 10))
+            self.assertIn("object ", state.reports[-1])
+            os.remove(self.copy.path("log/0/10"))
 
     def test_bytes_with_a_right_checksum_that_are_no_entry_are_void(self):
         entry(self.copy, self.forget, magic="00" * 8)

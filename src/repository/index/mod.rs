@@ -18,13 +18,14 @@ use esker_format::key::VerificationKey;
 use esker_format::segment::{Prefix, SegmentPack};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::path::{Path, PathBuf};
+use tempfile::TempDir;
 
 /// An open index database.
 pub struct Index {
     connection: Connection,
     path: PathBuf,
-    /// Set where the cache folder cannot be written: the file goes with the run.
-    temporary: bool,
+    /// Set where the cache folder cannot be written: its folder, which goes with the run.
+    _temporary: Option<TempDir>,
     /// What the database holds of the state, so that only what is new is written.
     saved: Saved,
 }
@@ -43,13 +44,17 @@ impl Index {
     pub fn open(path: &Path) -> Result<Self> {
         let saved = Saved::default();
         if let Some(connection) = schema::open_file(path) {
-            return Ok(Self { connection, path: path.to_owned(), temporary: false, saved });
+            return Ok(Self { connection, path: path.to_owned(), _temporary: None, saved });
         }
-        let name = format!("esker-index-{}.sqlite", std::process::id());
+        // A folder that nobody else can enter or foresee, as many share the one that it is in.
         for folder in [std::env::temp_dir(), PathBuf::from("/dev/shm")] {
-            let path = folder.join(&name);
+            let Ok(folder) = tempfile::Builder::new().prefix("esker-index-").tempdir_in(folder)
+            else {
+                continue;
+            };
+            let path = folder.path().join("index.sqlite");
             if let Some(connection) = schema::open_file(&path) {
-                return Ok(Self { connection, path, temporary: true, saved });
+                return Ok(Self { connection, path, _temporary: Some(folder), saved });
             }
         }
         Err(Error::Io {
@@ -269,12 +274,4 @@ fn split(prefix: &Prefix) -> (i64, u32) {
 
 fn database(path: &Path, error: rusqlite::Error) -> Error {
     Error::Database { path: path.display().to_string(), source: Box::new(error) }
-}
-
-impl Drop for Index {
-    fn drop(&mut self) {
-        if self.temporary {
-            schema::remove(&self.path);
-        }
-    }
 }

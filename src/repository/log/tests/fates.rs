@@ -5,8 +5,8 @@ use crate::repository::error::Error;
 use crate::repository::judge::{Fate, judge};
 use crate::repository::{Repository, Unlock};
 use esker_format::cbor::{self, Extra};
-use esker_format::envelope::{FLAG_DELETES, Kind};
-use esker_format::ids::{RepositoryId, Seq};
+use esker_format::envelope::FLAG_DELETES;
+use esker_format::ids::Seq;
 use esker_format::log_entry::{Body, ROLE_FORGET, Rekey, Setting};
 use std::sync::Arc;
 
@@ -44,20 +44,6 @@ fn an_entry_without_predecessor_or_token_is_void() {
     let mut forged = log.forge(&add());
     forged.header.tlvs[1].1.pop();
     log.is_void(forged, "header fields: wrong length");
-}
-
-#[test]
-fn an_entry_of_another_place_is_void() {
-    let log = Log::new();
-    let mut forged = log.forge(&add());
-    forged.header.seq = 4;
-    log.is_void(forged, "misplaced object: sequence number differs");
-    let mut forged = log.forge(&add());
-    forged.header.repository = RepositoryId::new([1; 16]);
-    log.is_void(forged, "misplaced object: repository differs");
-    let mut forged = log.forge(&add());
-    (forged.header.kind, forged.header.tlvs) = (Kind::Checkpoint, vec![]);
-    log.is_void(forged, "misplaced object: kind differs");
 }
 
 #[test]

@@ -6,7 +6,8 @@ use crate::repository::error::{Error, Result};
 use crate::repository::log::expect_end;
 use crate::repository::{Repository, Unlock};
 use crate::store::{Durability, MemoryStore, Operation, RecordingStore, Store};
-use esker_format::ids::Seq;
+use esker_format::envelope::Kind;
+use esker_format::ids::{RepositoryId, Seq};
 use esker_format::log_entry::OBJECT_MAX;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -26,6 +27,20 @@ fn a_damaged_entry_ends_the_log() {
         assert!(matches!(error, Error::Damaged { .. }), "{error}");
     }
     assert!(log.append(RUN, &add()).is_err());
+}
+
+/// Else an enrolment exchanged for another object would make all that its writer signed void.
+#[test]
+fn an_object_that_lies_in_the_place_of_an_entry_ends_the_log() {
+    let log = Log::new();
+    let mut elsewhere: [_; 3] = std::array::from_fn(|_| log.forge(&add()));
+    elsewhere[0].header.seq = 4;
+    elsewhere[1].header.repository = RepositoryId::new([1; 16]);
+    (elsewhere[2].header.kind, elsewhere[2].header.tlvs) = (Kind::Checkpoint, vec![]);
+    for forged in elsewhere {
+        let error = log.stop(&forged.bytes());
+        assert!(matches!(error, Error::Damaged { .. }), "{error}");
+    }
 }
 
 #[test]
