@@ -160,6 +160,9 @@ impl Failure {
                 StoreErrorKind::NoSpace => {
                     "make room and run it again: what was uploaded whole is not lost"
                 }
+                StoreErrorKind::Permission if e.operation == "read" => {
+                    "this user may not read there: look at owner and mode of the repository"
+                }
                 StoreErrorKind::ReadOnly | StoreErrorKind::Permission => {
                     "this needs write access to the repository; reading commands do not"
                 }

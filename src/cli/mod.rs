@@ -88,7 +88,6 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Error } else { Exit::Ok }.into();
         }
     };
-    signals::watch();
     raise_file_limit();
     let global = &cli.global;
     let result = match cli.command {

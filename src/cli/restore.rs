@@ -56,6 +56,7 @@ struct ShownNotes {
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
     let repository = place::open(global)?;
+    signals::watch();
     let selected = select(&repository, &args.what)?;
     let request = Request {
         selected: &selected,

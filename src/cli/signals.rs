@@ -11,7 +11,8 @@ struct Watch {
 
 static WATCH: OnceLock<Watch> = OnceLock::new();
 
-/// Begins to watch.
+/// Begins to watch: to be called by commands that look at [`stop`], once they ask for nothing more.
+/// Until then, and in all others, a signal ends the program at once.
 pub fn watch() {
     let watch = WATCH.get_or_init(|| Watch { stop: Arc::default(), number: Arc::default() });
     for signal in [SIGINT, SIGTERM, SIGHUP] {

@@ -71,6 +71,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         init::make_default(global, &places)?;
     }
     let mut repository = place::open_at(global, &places)?;
+    signals::watch();
     let mut tags = args.tags.clone();
     tags.sort();
     tags.dedup();

@@ -43,6 +43,14 @@ pub enum Error {
         /// The rule.
         why: String,
     },
+    /// An object is there and cannot be read, while the store as a whole answers.
+    #[error("{object} cannot be read")]
+    Unreadable {
+        /// Name of the object.
+        object: String,
+        /// Why.
+        source: StoreError,
+    },
     /// A newer version of esker made this.
     #[error("{object} was written by a newer esker")]
     Newer {
@@ -178,17 +186,37 @@ impl Error {
         }
     }
 
+    /// The same for an object of which there are many: that one of them cannot be read says
+    /// nothing about the others.
+    pub fn from_part(error: StoreError) -> Self {
+        match error.kind() {
+            StoreErrorKind::Permission | StoreErrorKind::Other if !is_shortage(&error) => {
+                Self::Unreadable { object: error.name.clone(), source: error }
+            }
+            _ => Self::from_read(error),
+        }
+    }
+
     /// Whether something in the repository is lost or changed, as opposed to out of reach.
     pub const fn is_damage(&self) -> bool {
         matches!(
             self,
             Self::Damaged { .. }
+                | Self::Unreadable { .. }
                 | Self::Missing { .. }
                 | Self::NoSnapshotLeft { .. }
                 | Self::Break { .. }
                 | Self::NoChunk { .. }
         )
     }
+}
+
+/// Whether it is this process that lacks something, and not the object.
+fn is_shortage(error: &StoreError) -> bool {
+    use rustix::io::Errno;
+    let source = error.source.as_ref().and_then(|source| source.downcast_ref::<std::io::Error>());
+    let errno = source.and_then(Errno::from_io_error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS))
 }
 
 fn list(ids: &[SnapshotId]) -> String {

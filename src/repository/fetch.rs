@@ -49,7 +49,7 @@ impl Frames {
             .frame(frame)
             .ok_or_else(|| Error::damaged(name.as_str(), FormatError::Length { what: "frames" }))?;
         let len = head.sealed_len as usize;
-        self.store.get_range(&name, offset, len, &mut self.sealed).map_err(Error::from_read)?;
+        self.store.get_range(&name, offset, len, &mut self.sealed).map_err(Error::from_part)?;
         let key = self.key(known)?;
         key.open(frame, &head, &mut self.sealed, &mut self.zstd, plain)
             .map_err(|e| Error::damaged(name, e))

@@ -87,7 +87,7 @@ impl Repository {
         let name = names::manifest(id);
         let mut object = Vec::new();
         let limit = (esker_format::limits::MANIFEST_MAX + (1 << 20)) as u64;
-        self.store.get(&name, limit, &mut object).map_err(Error::from_read)?;
+        self.store.get(&name, limit, &mut object).map_err(Error::from_part)?;
         let damaged = |e| Error::damaged(name.as_str(), e);
         id.check("manifest", &object).map_err(damaged)?;
         let manifest = Manifest::decode(&object, self.access.reading()?, &self.access.epoch_secret);

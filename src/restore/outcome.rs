@@ -117,6 +117,12 @@ impl<'r> Outcome<'r> {
         if !self.is_over() {
             self.tree.finish_directories(|error| self.problem(error));
         }
+        if !self.is_over()
+            && let Err(error) = self.tree.sync()
+        {
+            let path = self.target.as_os_str().as_bytes().to_vec();
+            self.fail(TreeError { path, ..error }.into());
+        }
         let stopped = self.stop.load(Relaxed);
         let found = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some(error) = found.fatal {

@@ -36,11 +36,6 @@ impl Pending {
         Arc::new(Self { key, node, xattrs, file, lost })
     }
 
-    /// Its length in bytes.
-    pub fn size(&self) -> u64 {
-        self.node.len()
-    }
-
     /// The file; none when it could not be made, which was reported then.
     pub fn file(&self, outcome: &Outcome) -> Option<&NewFile> {
         let make = || match outcome.tree.create_file(&self.key, &self.node) {

@@ -141,6 +141,14 @@ impl<'r> Plan<'r> {
                 other.unwrap_or(Content::Items(Vec::new()))
             }
         };
+        let several = match &content {
+            Content::Inline(_) => false,
+            Content::Items(items) => items.len() > 1,
+            Content::List(_) => true,
+        };
+        if several && self.window.open() {
+            self.flush(jobs)?;
+        }
         let file = Pending::new(key, node, xattrs);
         let mut items = Items::new(&content);
         let mut at = 0;

@@ -210,6 +210,18 @@ impl Tree {
         }
     }
 
+    /// Waits until everything is on disk, because only then the system has told all that went
+    /// wrong: of bytes that are written back later, nobody else would hear.
+    ///
+    /// # Errors
+    /// When some of it could not be written, which files is not known.
+    pub fn sync(&self) -> Result<()> {
+        match rustix::fs::syncfs(&**self.directories.target()) {
+            Ok(()) | Err(Errno::NOSYS | Errno::OPNOTSUPP) => Ok(()),
+            Err(errno) => Err(TreeError::new(&MapKey::root(), "write all to disk in", errno)),
+        }
+    }
+
     /// What was left out for want of privilege until now.
     pub fn notes(&self) -> Notes {
         self.rules.notes()

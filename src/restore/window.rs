@@ -42,11 +42,17 @@ impl Window {
         Self { parts: Vec::new(), shared: 0, shared_max }
     }
 
+    /// Counts a file of several pieces, which stays open until the last of them is written; true
+    /// when no more can be open and the window has to be taken first.
+    pub const fn open(&mut self) -> bool {
+        self.shared += 1;
+        self.shared > self.shared_max
+    }
+
     /// Adds a chunk; true when the window is full.
     pub fn add(&mut self, part: Part) -> bool {
-        self.shared += usize::from(part.at == 0 && part.len != part.file.size());
         self.parts.push(part);
-        self.parts.len() >= CHUNKS_MAX || self.shared >= self.shared_max
+        self.parts.len() >= CHUNKS_MAX
     }
 
     /// Takes everything out, frame by frame, in the order in which they are needed first: so files

@@ -64,7 +64,7 @@ pub fn slots(repository: &Repository, report: &mut Report) -> Result<()> {
     for name in found {
         let read = repository.store().get(&name, slot::OBJECT_MAX as u64, &mut object);
         if let Err(error) = read {
-            note(report, name, Error::from_read(error))?;
+            note(report, name, Error::from_part(error))?;
             continue;
         }
         let parsed = Header::decode(&object).and_then(|(header, _)| {
@@ -119,6 +119,7 @@ pub fn message(error: &Error) -> String {
         Error::Newer { source, .. } => format!("was written by a newer esker: {source}"),
         Error::Break { why, .. } => format!("breaks the log: {why}"),
         Error::Missing { .. } => "is missing from the store".to_owned(),
+        Error::Unreadable { source, .. } => format!("cannot be read: {source}"),
         other => other.to_string(),
     }
 }

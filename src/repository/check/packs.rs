@@ -117,7 +117,7 @@ impl Scanner {
         match self.store.get(&names::pack(id), PACK_MAX as u64, &mut self.object) {
             Ok(()) => {}
             Err(error) => {
-                let error = Error::from_read(error);
+                let error = Error::from_part(error);
                 if !error.is_damage() {
                     return Err(error);
                 }

@@ -12,3 +12,4 @@ mod selectors;
 mod signals;
 mod sources;
 mod targets;
+mod unreadable;

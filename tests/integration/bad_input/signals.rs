@@ -95,3 +95,19 @@ fn an_interrupted_restore_or_check_says_so_by_its_exit_code() {
         assert!(matches!(ran.code, 130 | 0), "{ran:?}");
     }
 }
+
+#[test]
+fn a_command_that_only_prints_ends_at_once() {
+    let home = Home::new();
+    let file = home.write("work/file", Draw::new(1).noise(8 << 20));
+    home.snapshot(&file).ok();
+    let mut command = home.command();
+    command.args(["cat", &format!("latest:{}", file.display())]);
+    // Nobody reads, so that it waits with a full pipe.
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    let id = Pid::from_raw(child.id() as i32).unwrap();
+    kill_process(id, Signal::INT).unwrap();
+    use std::os::unix::process::ExitStatusExt;
+    assert_eq!(child.wait().unwrap().signal(), Some(2));
+}
