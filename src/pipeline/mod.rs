@@ -14,6 +14,7 @@ mod collect;
 mod error;
 mod sequence;
 mod task;
+mod verdict;
 mod worker;
 
 pub use error::{Error, Result};
