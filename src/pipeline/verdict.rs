@@ -19,7 +19,7 @@ pub fn is_large(stat: &Stat) -> bool {
 
 /// Whether a worker that has read a file so many times reads it again.
 pub fn is_read_again(before: &Stat, after: &Stat, times: u32) -> bool {
-    after != before && after.size < LARGE && times < READ_AGAIN
+    !after.is_same_state(before) && after.size < LARGE && times < READ_AGAIN
 }
 
 /// What is wrong with the first `len` bytes of a file that was `before` and is `after` now.
@@ -34,7 +34,7 @@ pub fn flaw(
     }
     let (fidelity, problem) = match after {
         // Equal before and after: what was read is one state of the file.
-        Some(after) if after == before => return None,
+        Some(after) if after.is_same_state(before) => return None,
         Some(after) if grew(before, after) && len == before.size => {
             (Fidelity::Grew, "grew while it was read; saved to its first length")
         }
@@ -81,5 +81,19 @@ mod tests {
         assert_eq!(fidelity, Fidelity::Grew);
         let (fidelity, _) = flaw(&before, Some(&after), 9, None).unwrap();
         assert_eq!(fidelity, Fidelity::Changed);
+    }
+
+    #[test]
+    fn a_file_whose_blocks_reach_the_disk_has_not_changed() {
+        let before = stat(10_000);
+        let written = Stat { blocks: before.blocks + 16, ..before };
+        assert!(!is_read_again(&before, &written, 1));
+        assert_eq!(flaw(&before, Some(&written), 10_000, None), None);
+        let mtime = Time { seconds: 1, nanos: 2 };
+        for changed in [Stat { mtime, ..before }, Stat { ctime: mtime, ..before }, stat(9_999)] {
+            assert!(is_read_again(&before, &changed, 1));
+            let (fidelity, _) = flaw(&before, Some(&changed), 10_000, None).unwrap();
+            assert_eq!(fidelity, Fidelity::Changed);
+        }
     }
 }

@@ -163,7 +163,7 @@ impl Worker<'_> {
                 after => break (read, after.ok()),
             }
         };
-        if before != stat {
+        if !before.is_same_state(&stat) {
             node = node_of(self.session, &mut self.owners, &before, NodeKind::File);
         }
         node.size = Some(read.len);
