@@ -34,13 +34,25 @@ pub fn flaw(
     }
     let (fidelity, problem) = match after {
         // Equal before and after: what was read is one state of the file.
-        Some(after) if after.is_same_state(before) => return None,
+        Some(after) if after.is_same_state(before) => {
+            if len >= before.size || is_made_up(before) {
+                return None;
+            }
+            let problem = format!("could be read only in part: {len} of {} bytes", before.size);
+            return Some((Fidelity::Damaged, problem));
+        }
         Some(after) if grew(before, after) && len == before.size => {
             (Fidelity::Grew, "grew while it was read; saved to its first length")
         }
         _ => (Fidelity::Changed, "changed while it was read"),
     };
     Some((fidelity, problem.to_owned()))
+}
+
+/// Whether the kernel makes the file up as it is read, and its size with it: files of sysfs say
+/// 4096 bytes, take no room, and are whole with what they give.
+const fn is_made_up(stat: &Stat) -> bool {
+    stat.blocks == 0
 }
 
 /// Whether nothing but growth happened, as far as times and sizes tell.
@@ -95,5 +107,15 @@ mod tests {
             let (fidelity, _) = flaw(&before, Some(&changed), 10_000, None).unwrap();
             assert_eq!(fidelity, Fidelity::Changed);
         }
+    }
+
+    #[test]
+    fn fewer_bytes_than_there_are_is_damage_but_for_files_that_take_no_room() {
+        let whole = stat(10_000);
+        let (fidelity, problem) = flaw(&whole, Some(&whole), 4096, None).unwrap();
+        assert_eq!(fidelity, Fidelity::Damaged);
+        assert_eq!(problem, "could be read only in part: 4096 of 10000 bytes");
+        let made_up = Stat { blocks: 0, ..stat(4096) };
+        assert_eq!(flaw(&made_up, Some(&made_up), 7, None), None);
     }
 }

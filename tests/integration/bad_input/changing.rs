@@ -1,7 +1,8 @@
-//! Files that change while they are saved.
+//! Files that change while they are saved, or are not what the file system says.
 
-use crate::support::{Draw, Home, Ran};
+use crate::support::{Draw, Home, Ran, skipped};
 use std::fs::OpenOptions;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -26,4 +27,16 @@ fn a_small_file_that_becomes_enormous_before_it_is_read_is_saved_to_its_first_le
     let ran = Ran::from_output(child.wait_with_output().unwrap()).exit(3);
     ran.says(&[grows.to_str().unwrap(), "grew while it was read"]);
     assert_eq!(home.run(["cat", &format!("latest:{}", grows.display())]).out, "first");
+}
+
+#[test]
+fn a_file_of_the_kernel_that_says_a_page_and_gives_a_line_is_whole() {
+    let home = Home::new();
+    let line = Path::new("/sys/kernel/mm/transparent_hugepage/enabled");
+    let Ok(text) = std::fs::read_to_string(line) else {
+        return skipped("needs sysfs with transparent huge pages");
+    };
+    assert!((text.len() as u64) < line.metadata().unwrap().len());
+    home.snapshot(line).ok();
+    assert_eq!(home.run(["cat", &format!("latest:{}", line.display())]).ok().out, text);
 }
