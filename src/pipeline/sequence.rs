@@ -152,6 +152,10 @@ impl Sequence<'_> {
         progress: &Progress,
     ) -> std::result::Result<(), Over> {
         let key = MapKey { parent: parent.to_vec(), name: entry.name.as_bytes().to_vec() };
+        if key.check().is_err() {
+            // No map can have it: a worker says so.
+            return self.batch(parent, directory, &mut vec![entry]);
+        }
         let file = open(directory.as_fd(), &entry.name).and_then(|f| Ok((f.stat()?, f)));
         let (stat, file) = match file {
             // Gone, forbidden or replaced: a worker says so in the same words as for small ones.

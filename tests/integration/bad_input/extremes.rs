@@ -50,6 +50,25 @@ fn a_tree_deeper_than_any_path_is_saved_and_restored() {
 }
 
 #[test]
+fn what_lies_deeper_than_a_map_can_say_is_named_and_the_rest_is_saved() {
+    let home = Home::new();
+    let good = home.write("work/a/good", "saved");
+    let name = "x".repeat(255);
+    let mut at = open(&home.path("work"));
+    for _ in 0..258 {
+        mkdirat(&at, &name, Mode::RWXU).unwrap();
+        at = enter(&at, &name);
+    }
+    let create = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
+    let sparse = openat(&at, "sparse", create, Mode::RUSR).unwrap();
+    std::fs::File::from(sparse).set_len(1 << 20).unwrap();
+    let ran = home.snapshot(home.path("work")).exit(3);
+    ran.says(&[&format!("/{name}/sparse cannot be stored: path: ")]);
+    assert_eq!(home.run(["cat", &format!("latest:{}", good.display())]).ok().out, "saved");
+    home.run(["check", "--read-data"]).ok();
+}
+
+#[test]
 fn a_directory_of_200_000_files_is_saved_and_restored() {
     const FILES: u64 = 200_000;
     let memory = Home::within(Path::new("/dev/shm"));
