@@ -19,6 +19,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Problems that a manifest lists; all are counted.
 const PROBLEMS_LISTED: usize = 1000;
+/// Bytes of their paths and messages: a path can be so long that a thousand would fit no manifest.
+const PROBLEMS_BYTES: usize = 1 << 20;
 /// Frames of the base that are kept while it is compared.
 const BASE_BUDGET: usize = 4 << 20;
 
@@ -47,6 +49,7 @@ pub struct Collector<'s> {
     base: BaseEntries,
     base_chunks: Chunks,
     links: HashSet<LinkGroup>,
+    problems_bytes: usize,
     out: Collected,
 }
 
@@ -78,6 +81,7 @@ impl<'s> Collector<'s> {
             base: base.entries(),
             base_chunks: Chunks::new(repository, BASE_BUDGET)?,
             links: HashSet::new(),
+            problems_bytes: 0,
             out: Collected::default(),
         })
     }
@@ -212,7 +216,9 @@ impl<'s> Collector<'s> {
 
     fn problem(&mut self, path: Vec<u8>, message: String) {
         self.out.problems_total += 1;
-        if self.out.problems.len() < PROBLEMS_LISTED {
+        let bytes = self.problems_bytes + path.len() + message.len();
+        if self.out.problems.len() < PROBLEMS_LISTED && bytes <= PROBLEMS_BYTES {
+            self.problems_bytes = bytes;
             self.out.problems.push(Problem { path, message, extra: Extra::default() });
         }
     }
