@@ -50,6 +50,8 @@ pub struct Collector<'s> {
     base_chunks: Chunks,
     links: HashSet<LinkGroup>,
     problems_bytes: usize,
+    /// Bytes of all entries as pages count them: hard links each time.
+    bytes: u64,
     out: Collected,
 }
 
@@ -82,6 +84,7 @@ impl<'s> Collector<'s> {
             base_chunks: Chunks::new(repository, BASE_BUDGET)?,
             links: HashSet::new(),
             problems_bytes: 0,
+            bytes: 0,
             out: Collected::default(),
         })
     }
@@ -184,6 +187,13 @@ impl<'s> Collector<'s> {
             self.problem(key.path(), message);
         }
         let Some(node) = node else { return Ok(()) };
+        let Some(bytes) = self.bytes.checked_add(node.len()) else {
+            // Holes cost nothing, so that a few files can say more than there are numbers.
+            let message = "cannot be stored: the snapshot would have more than 2^64 bytes";
+            self.problem(key.path(), message.to_owned());
+            return Ok(());
+        };
+        self.bytes = bytes;
         let entry = Entry { key, node };
         self.count(&entry)?;
         let pages = &mut self.pages;
