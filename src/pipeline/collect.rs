@@ -2,6 +2,7 @@
 
 use crate::pipeline::base::{Base, BaseEntries, Compared, is_root};
 use crate::pipeline::error::Result;
+use crate::pipeline::series::bytes;
 use crate::pipeline::task::{CollectorEnds, Output, Saved};
 use crate::repository::{Chunks, Error, FrameWriter, Lookup, Repository, Session};
 use crate::source::Roots;
@@ -101,8 +102,7 @@ impl<'s> Collector<'s> {
         stop: &AtomicBool,
     ) -> Result<Collected> {
         for (path, error) in &roots.missing {
-            let path = std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()).to_vec();
-            self.problem(path, format!("cannot be saved: {error}"));
+            self.problem(bytes(path).to_vec(), format!("cannot be saved: {error}"));
         }
         let mut early = HashMap::new();
         let mut next = 0;
