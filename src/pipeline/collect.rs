@@ -121,7 +121,7 @@ impl<'s> Collector<'s> {
         if stop.load(Ordering::Relaxed) {
             return Err(Error::Interrupted.into());
         }
-        let gone = self.base.rest(&mut self.base_chunks)?;
+        let gone = self.base.rest(&mut self.base_chunks);
         self.out.counts.removed += gone;
         let Self { mut pages, map, mut out, .. } = self;
         out.root = map.finish(&mut |bytes| pages.store(bytes))?;
@@ -195,17 +195,17 @@ impl<'s> Collector<'s> {
         };
         self.bytes = bytes;
         let entry = Entry { key, node };
-        self.count(&entry)?;
+        self.count(&entry);
         let pages = &mut self.pages;
         self.map.push(entry, &mut |bytes| pages.store(bytes))
     }
 
-    fn count(&mut self, entry: &Entry) -> Result<()> {
-        let (compared, gone) = self.base.compare(entry, &mut self.base_chunks)?;
+    fn count(&mut self, entry: &Entry) {
+        let (compared, gone) = self.base.compare(entry, &mut self.base_chunks);
         let counts = &mut self.out.counts;
         counts.removed += gone;
         if is_root(&entry.key) {
-            return Ok(());
+            return;
         }
         match compared {
             Compared::New => counts.new += 1,
@@ -221,7 +221,6 @@ impl<'s> Collector<'s> {
         if links.is_none_or(|group| self.links.insert(group)) {
             counts.bytes += entry.node.len();
         }
-        Ok(())
     }
 
     fn problem(&mut self, path: Vec<u8>, message: String) {
