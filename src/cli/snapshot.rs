@@ -22,7 +22,7 @@ pub struct Args {
     /// Files and directories
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Name of the series; the paths when not given
+    /// Name of the series; made of the paths when not given
     #[arg(long, value_name = "TEXT")]
     label: Option<String>,
     /// Name of this host

@@ -1,12 +1,13 @@
 //! The snapshot that a run is compared with, and the series that it continues.
 
 use crate::pipeline::{BaseMap, new_series};
-use crate::repository::{Bounds, Error, Found, Repository, Result};
+use crate::repository::{Bounds, Chunks, Error, Found, Repository, Result};
 use esker_format::FormatError;
 use esker_format::chunking::{Cutter, PROFILE_FILES};
 use esker_format::ids::{SeriesId, SnapshotId};
 use esker_format::page::{Entry, PageRef};
 use esker_format::path::MapKey;
+use std::cmp::Ordering;
 
 /// The last snapshot of a series.
 pub struct Base {
@@ -53,7 +54,8 @@ pub enum Compared {
     Same,
 }
 
-/// The entries of the base, in step with the new ones.
+/// The entries of the base, in step with the new ones. What cannot be read of it is a worse
+/// comparison, and never an error.
 pub struct BaseEntries {
     map: BaseMap,
     next: Option<Entry>,
@@ -62,57 +64,48 @@ pub struct BaseEntries {
 
 impl BaseEntries {
     /// Compares an entry; also returns how many of the base were passed because they are gone.
-    ///
-    /// # Errors
-    /// When store or index fail; damage of the base is only a worse comparison.
-    pub fn compare(
-        &mut self,
-        entry: &Entry,
-        chunks: &mut crate::repository::Chunks,
-    ) -> Result<(Compared, u64)> {
+    pub fn compare(&mut self, entry: &Entry, chunks: &mut Chunks) -> (Compared, u64) {
         let mut gone = 0;
         loop {
-            self.fill(chunks)?;
-            let Some(old) = &self.next else { return Ok((Compared::New, gone)) };
+            self.fill(chunks);
+            let Some(old) = &self.next else { return (Compared::New, gone) };
             match old.key.cmp(&entry.key) {
-                std::cmp::Ordering::Less => {
+                Ordering::Less => {
                     gone += 1;
                     self.next = None;
                 }
-                std::cmp::Ordering::Greater => return Ok((Compared::New, gone)),
-                std::cmp::Ordering::Equal => {
+                Ordering::Greater => return (Compared::New, gone),
+                Ordering::Equal => {
                     let same = old.node == entry.node;
                     self.next = None;
-                    return Ok((if same { Compared::Same } else { Compared::Changed }, gone));
+                    return (if same { Compared::Same } else { Compared::Changed }, gone);
                 }
             }
         }
     }
 
     /// Entries of the base behind the last new one.
-    ///
-    /// # Errors
-    /// As [`BaseEntries::compare`].
-    pub fn rest(&mut self, chunks: &mut crate::repository::Chunks) -> Result<u64> {
+    pub fn rest(&mut self, chunks: &mut Chunks) -> u64 {
         let mut gone = 0;
         loop {
-            self.fill(chunks)?;
+            self.fill(chunks);
             if self.next.take().is_none() {
-                return Ok(gone);
+                return gone;
             }
             gone += 1;
         }
     }
 
-    fn fill(&mut self, chunks: &mut crate::repository::Chunks) -> Result<()> {
+    fn fill(&mut self, chunks: &mut Chunks) {
         while self.next.is_none() && !self.over {
-            match self.map.next(chunks)? {
-                Some(Found::Entry(entry)) => self.next = Some(*entry),
-                Some(Found::Lost { .. }) => {}
-                None => self.over = true,
+            match self.map.next(chunks) {
+                Ok(Some(Found::Entry(entry))) => self.next = Some(*entry),
+                Ok(Some(Found::Lost { .. })) => {}
+                // The base is only counted with: a store that does not give its pages is no reason
+                // to save nothing.
+                Ok(None) | Err(_) => self.over = true,
             }
         }
-        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::pipeline::base::{Base, BaseEntries, Compared, is_root};
 use crate::pipeline::error::Result;
+use crate::pipeline::series::bytes;
 use crate::pipeline::task::{CollectorEnds, Output, Saved};
 use crate::repository::{Chunks, Error, FrameWriter, Lookup, Repository, Session};
 use crate::source::Roots;
@@ -19,6 +20,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Problems that a manifest lists; all are counted.
 const PROBLEMS_LISTED: usize = 1000;
+/// Bytes of their paths and messages: a path can be so long that a thousand would fit no manifest.
+const PROBLEMS_BYTES: usize = 1 << 20;
 /// Frames of the base that are kept while it is compared.
 const BASE_BUDGET: usize = 4 << 20;
 
@@ -47,6 +50,9 @@ pub struct Collector<'s> {
     base: BaseEntries,
     base_chunks: Chunks,
     links: HashSet<LinkGroup>,
+    problems_bytes: usize,
+    /// Bytes of all entries as pages count them: hard links each time.
+    bytes: u64,
     out: Collected,
 }
 
@@ -78,6 +84,8 @@ impl<'s> Collector<'s> {
             base: base.entries(),
             base_chunks: Chunks::new(repository, BASE_BUDGET)?,
             links: HashSet::new(),
+            problems_bytes: 0,
+            bytes: 0,
             out: Collected::default(),
         })
     }
@@ -94,8 +102,7 @@ impl<'s> Collector<'s> {
         stop: &AtomicBool,
     ) -> Result<Collected> {
         for (path, error) in &roots.missing {
-            let path = std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()).to_vec();
-            self.problem(path, format!("cannot be saved: {error}"));
+            self.problem(bytes(path).to_vec(), format!("cannot be saved: {error}"));
         }
         let mut early = HashMap::new();
         let mut next = 0;
@@ -114,7 +121,7 @@ impl<'s> Collector<'s> {
         if stop.load(Ordering::Relaxed) {
             return Err(Error::Interrupted.into());
         }
-        let gone = self.base.rest(&mut self.base_chunks)?;
+        let gone = self.base.rest(&mut self.base_chunks);
         self.out.counts.removed += gone;
         let Self { mut pages, map, mut out, .. } = self;
         out.root = map.finish(&mut |bytes| pages.store(bytes))?;
@@ -180,18 +187,25 @@ impl<'s> Collector<'s> {
             self.problem(key.path(), message);
         }
         let Some(node) = node else { return Ok(()) };
+        let Some(bytes) = self.bytes.checked_add(node.len()) else {
+            // Holes cost nothing, so that a few files can say more than there are numbers.
+            let message = "cannot be stored: the snapshot would have more than 2^64 bytes";
+            self.problem(key.path(), message.to_owned());
+            return Ok(());
+        };
+        self.bytes = bytes;
         let entry = Entry { key, node };
-        self.count(&entry)?;
+        self.count(&entry);
         let pages = &mut self.pages;
         self.map.push(entry, &mut |bytes| pages.store(bytes))
     }
 
-    fn count(&mut self, entry: &Entry) -> Result<()> {
-        let (compared, gone) = self.base.compare(entry, &mut self.base_chunks)?;
+    fn count(&mut self, entry: &Entry) {
+        let (compared, gone) = self.base.compare(entry, &mut self.base_chunks);
         let counts = &mut self.out.counts;
         counts.removed += gone;
         if is_root(&entry.key) {
-            return Ok(());
+            return;
         }
         match compared {
             Compared::New => counts.new += 1,
@@ -207,12 +221,13 @@ impl<'s> Collector<'s> {
         if links.is_none_or(|group| self.links.insert(group)) {
             counts.bytes += entry.node.len();
         }
-        Ok(())
     }
 
     fn problem(&mut self, path: Vec<u8>, message: String) {
         self.out.problems_total += 1;
-        if self.out.problems.len() < PROBLEMS_LISTED {
+        let bytes = self.problems_bytes + path.len() + message.len();
+        if self.out.problems.len() < PROBLEMS_LISTED && bytes <= PROBLEMS_BYTES {
+            self.problems_bytes = bytes;
             self.out.problems.push(Problem { path, message, extra: Extra::default() });
         }
     }

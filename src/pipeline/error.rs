@@ -15,6 +15,18 @@ pub enum Error {
     /// None of the paths is there.
     #[error("nothing to save: {}", list(.0))]
     NothingToSave(Vec<(PathBuf, std::io::Error)>),
+    /// A snapshot cannot have so much of this.
+    #[error("{what} has {size} {unit}; a snapshot can have {limit}")]
+    TooMuch {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much there is.
+        size: usize,
+        /// How much there can be.
+        limit: usize,
+        /// Of what.
+        unit: &'static str,
+    },
     /// Store, log or index failed.
     #[error(transparent)]
     Repository(#[from] crate::repository::Error),

@@ -13,7 +13,9 @@ mod base;
 mod collect;
 mod error;
 mod sequence;
+mod series;
 mod task;
+mod verdict;
 mod worker;
 
 pub use error::{Error, Result};
@@ -28,6 +30,7 @@ use esker_format::chunking::PROFILE_FILES;
 use esker_format::ids::{SeriesId, SnapshotId};
 use esker_format::node::Time;
 use esker_format::snapshot::{Counts, Manifest, Problem, Summary};
+use series::{check_names, default_label};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use task::queues;
@@ -38,7 +41,7 @@ pub struct Request {
     pub paths: Vec<PathBuf>,
     /// Name of the host.
     pub host: String,
-    /// Label of the series; the paths when there is none.
+    /// Label of the series; made of the paths when there is none.
     pub label: Option<String>,
     /// Tags.
     pub tags: Vec<String>,
@@ -83,7 +86,8 @@ pub fn snapshot(
     if roots.paths.is_empty() {
         return Err(Error::NothingToSave(roots.missing));
     }
-    let label = request.label.clone().unwrap_or_else(|| default_label(&roots));
+    let label = request.label.clone().unwrap_or_else(|| default_label(&roots.paths));
+    check_names(&request.host, &label, &request.tags, &roots.paths)?;
     let base = Base::find(repository, &request.host, &label)?;
     let cutter = base::cutter(repository)?;
     let session = Session::begin(repository, request.threads)?;
@@ -115,7 +119,7 @@ pub fn snapshot(
         host: request.host.clone(),
         label,
         tags: request.tags.clone(),
-        paths: roots.paths.iter().map(|p| path_bytes(p)).collect(),
+        paths: roots.paths.iter().map(|p| series::bytes(p).to_vec()).collect(),
         start: request.start,
         end: (request.clock)(),
         counts,
@@ -148,16 +152,6 @@ pub fn snapshot(
     let summary = made.ok_or(crate::repository::Error::Thread)?;
     let (snapshot, indexed) = (finished.snapshot, finished.indexed);
     Ok(Report { snapshot, summary, problems, left_out, indexed })
-}
-
-/// The series of a run without a label: what it saves.
-fn default_label(roots: &Roots) -> String {
-    let paths: Vec<String> = roots.paths.iter().map(|p| p.to_string_lossy().into_owned()).collect();
-    paths.join(" ")
-}
-
-fn path_bytes(path: &std::path::Path) -> Vec<u8> {
-    std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()).to_vec()
 }
 
 /// A series that was never seen before.

@@ -2,6 +2,7 @@
 //! read and cut here; their chunks are work for all threads.
 
 use crate::pipeline::task::{Done, Output, PIECE, Progress, Saved, SequenceEnds, Task, Work};
+use crate::pipeline::verdict::{flaw, is_large};
 use crate::pipeline::worker::node_of;
 use crate::repository::{Error, Result, Session};
 use crate::source::{
@@ -11,14 +12,12 @@ use crate::source::{
 use esker_format::chunking::Cutter;
 use esker_format::content::Item;
 use esker_format::limits::XATTRS_INLINE_MAX;
-use esker_format::node::{Fidelity, NodeKind, Xattrs, xattrs_size};
+use esker_format::node::{NodeKind, Xattrs, xattrs_size};
 use esker_format::path::MapKey;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Files from this size on are cut here and worked on by all threads.
-const LARGE: u64 = 2 << 20;
 /// Entries of one task at most.
 const BATCH_ENTRIES: usize = 256;
 /// Bytes of the files of one task, roughly: half a frame.
@@ -153,6 +152,10 @@ impl Sequence<'_> {
         progress: &Progress,
     ) -> std::result::Result<(), Over> {
         let key = MapKey { parent: parent.to_vec(), name: entry.name.as_bytes().to_vec() };
+        if key.check().is_err() {
+            // No map can have it: a worker says so.
+            return self.batch(parent, directory, &mut vec![entry]);
+        }
         let file = open(directory.as_fd(), &entry.name).and_then(|f| Ok((f.stat()?, f)));
         let (stat, file) = match file {
             // Gone, forbidden or replaced: a worker says so in the same words as for small ones.
@@ -169,22 +172,9 @@ impl Sequence<'_> {
         let (len, error) = self.content(&file, &stat)?;
         let mut node = node_of(self.session, &mut self.owners, &stat, NodeKind::File);
         node.size = Some(len);
-        let mut problem = None;
-        match file.stat() {
-            Ok(after) if after == stat => {}
-            Ok(after) if grew(&stat, &after) && len == stat.size => {
-                node.fidelity = Some(Fidelity::Grew);
-                problem = Some("grew while it was read; saved to its first length".to_owned());
-            }
-            _ => {
-                node.fidelity = Some(Fidelity::Changed);
-                problem = Some("changed while it was read".to_owned());
-            }
-        }
-        if let Some(error) = error {
-            node.fidelity = Some(Fidelity::Damaged);
-            problem = Some(format!("could be read only in part: {error}"));
-        }
+        let after = file.stat().ok();
+        let (fidelity, mut problem) = flaw(&stat, after.as_ref(), len, error.as_ref()).unzip();
+        node.fidelity = fidelity;
         match xattrs_of(&Subject::Open(file.fd())) {
             Ok(list) if list.is_empty() => {}
             Ok(list) if xattrs_size(&list) <= XATTRS_INLINE_MAX => {
@@ -279,17 +269,8 @@ impl Sequence<'_> {
     }
 }
 
-fn is_large(stat: &Stat) -> bool {
-    stat.kind() == Some(NodeKind::File) && (stat.size >= LARGE || stat.may_have_holes())
-}
-
 fn file_size(stat: &Stat) -> u64 {
     if stat.kind() == Some(NodeKind::File) { stat.size } else { 0 }
-}
-
-/// Whether nothing but growth happened, as far as times and sizes tell.
-fn grew(before: &Stat, after: &Stat) -> bool {
-    before.identity == after.identity && after.size > before.size
 }
 
 /// The absolute path that a parent stands for.

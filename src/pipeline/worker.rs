@@ -1,6 +1,7 @@
 //! A worker: reads small files in place, names their chunks, and gathers what is new.
 
 use crate::pipeline::task::{Done, Output, Progress, Saved, Task, Work, WorkerEnds};
+use crate::pipeline::verdict::{LARGE, flaw, is_read_again};
 use crate::repository::{FrameWriter, Kept, Lookup, Result, Session};
 use crate::source::{
     Listed, MetadataError, Opened, Owners, Reading, Stat, Subject, node, open, read_link, xattrs_of,
@@ -14,9 +15,6 @@ use esker_format::path::MapKey;
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-
-/// How often a file that changes while it is read is read again.
-const READ_AGAIN: u32 = 3;
 
 /// Does tasks until there are none, then closes the last frame.
 ///
@@ -136,7 +134,6 @@ impl Worker<'_> {
         name: &CStr,
         stat: Stat,
     ) -> Result<Saved> {
-        let mut problem = None;
         let file = match open(directory, name) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -149,39 +146,36 @@ impl Worker<'_> {
                 return Ok(Saved { key, node: Some(node), problem });
             }
         };
+        if stat.size >= LARGE {
+            // The sequence could not open it, or it was another file then.
+            node.size = Some(stat.size);
+            node.fidelity = Some(Fidelity::Unreadable);
+            let problem = Some("could not be opened when it was to be read".to_owned());
+            return Ok(Saved { key, node: Some(node), problem });
+        }
         let mut before = stat;
-        let mut tries = 0;
+        let mut times = 0;
         let (read, after) = loop {
-            tries += 1;
+            times += 1;
             let read = self.read(&file, before.size)?;
             match file.stat() {
-                // Equal before and after: what was read is one state of the file.
-                Ok(after) if after == before => break (read, before),
-                Ok(after) if tries < READ_AGAIN => before = after,
-                Ok(after) => {
-                    problem = Some("changed while it was read".to_owned());
-                    node.fidelity = Some(Fidelity::Changed);
-                    break (read, after);
-                }
-                Err(_) => break (read, before),
+                Ok(after) if is_read_again(&before, &after, times) => before = after,
+                after => break (read, after.ok()),
             }
         };
-        if after != stat {
-            let fidelity = node.fidelity;
-            node = node_of(self.session, &mut self.owners, &after, NodeKind::File);
-            node.fidelity = fidelity;
+        if !before.is_same_state(&stat) {
+            node = node_of(self.session, &mut self.owners, &before, NodeKind::File);
         }
         node.size = Some(read.len);
         node.content = read.content;
-        if let Some(error) = read.error {
-            node.fidelity = Some(Fidelity::Damaged);
-            problem = Some(format!("could be read only in part: {error}"));
-        }
+        let (fidelity, mut problem) =
+            flaw(&before, after.as_ref(), read.len, read.error.as_ref()).unzip();
+        node.fidelity = fidelity;
         attach(self, &mut node, xattrs_of(&Subject::Open(file.fd())), &mut problem)?;
         Ok(Saved { key, node: Some(node), problem })
     }
 
-    /// Reads up to `size` bytes and stores what is new of them.
+    /// Reads up to `size` bytes, fewer than [`LARGE`], and stores what is new of them.
     fn read(&mut self, file: &Opened, size: u64) -> Result<Read> {
         let mut reading = Reading::default();
         let size = size as usize;

@@ -82,7 +82,10 @@ impl Opened {
             match rustix::io::preadv2(&self.fd, &mut slices, offset, ReadWriteFlags::NOWAIT) {
                 Err(Errno::AGAIN) => reading.cold_from = Some(offset),
                 Err(Errno::OPNOTSUPP | Errno::INVAL | Errno::NOSYS) => reading.unknown = true,
-                other => return other,
+                Ok(n) if n > 0 => return Ok(n),
+                // Nothing is not the end: Linux 5.9 and 5.10 say so in the middle of a file, too.
+                // That, and any error, is for the call below to tell.
+                _ => {}
             }
         }
         rustix::io::pread(&self.fd, out, offset)

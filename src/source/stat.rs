@@ -15,7 +15,7 @@ pub struct Identity {
 }
 
 /// Metadata of one file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Stat {
     /// Device and inode.
     pub identity: Identity,
@@ -73,6 +73,16 @@ impl Stat {
             FileType::CharacterDevice => Some(NodeKind::CharDevice),
             FileType::Unknown => None,
         }
+    }
+
+    /// Whether this and `other` say the same state of a file. The blocks are not part of it: they
+    /// change without anybody's doing when what was written shortly before reaches the disk.
+    pub fn is_same_state(&self, other: &Self) -> bool {
+        let state = |s: &Self| {
+            let what = (s.identity, s.mount, s.mode, s.names, s.device_number);
+            (what, s.uid, s.gid, s.size, s.mtime, s.ctime)
+        };
+        state(self) == state(other)
     }
 
     /// Whether the file takes so much less than its length that it must have holes. Compressing

@@ -49,6 +49,45 @@ fn a_tree_deeper_than_any_path_is_saved_and_restored() {
     assert_eq!(listed, 200);
 }
 
+/// Opens a directory at `work` whose path is longer than the parent of any entry can be.
+fn too_deep(home: &Home) -> OwnedFd {
+    std::fs::create_dir_all(home.path("work")).unwrap();
+    let (mut at, name) = (open(&home.path("work")), "x".repeat(255));
+    for _ in 0..258 {
+        mkdirat(&at, &name, Mode::RWXU).unwrap();
+        at = enter(&at, &name);
+    }
+    at
+}
+
+#[test]
+fn a_sparse_file_deeper_than_a_map_can_say_is_named_and_the_rest_is_saved() {
+    let home = Home::new();
+    let good = home.write("work/a/good", "saved");
+    let create = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
+    let sparse = openat(too_deep(&home), "sparse", create, Mode::RUSR).unwrap();
+    std::fs::File::from(sparse).set_len(1 << 20).unwrap();
+    let ran = home.snapshot(home.path("work")).exit(3);
+    ran.says(&["xxx/sparse cannot be stored: path: "]);
+    assert_eq!(home.run(["cat", &format!("latest:{}", good.display())]).ok().out, "saved");
+    home.run(["check", "--read-data"]).ok();
+}
+
+#[test]
+fn problems_with_long_paths_are_all_counted_and_listed_as_far_as_there_is_room() {
+    let home = Home::new();
+    let at = too_deep(&home);
+    let create = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
+    for number in 0..1000 {
+        openat(&at, format!("{number}"), create, Mode::RUSR).unwrap();
+    }
+    let ran = home.run(["snapshot".as_ref(), "--json".as_ref(), home.path("work").as_os_str()]);
+    let made = ran.exit(3).json().remove(0);
+    let listed = made["problems"].as_array().unwrap();
+    assert!(made["problems_total"].as_u64().unwrap() >= 1000, "{}", made["problems_total"]);
+    assert!(listed.len() >= 10 && made["problems"].to_string().len() < 2 << 20);
+}
+
 #[test]
 fn a_directory_of_200_000_files_is_saved_and_restored() {
     const FILES: u64 = 200_000;

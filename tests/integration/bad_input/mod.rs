@@ -1,5 +1,6 @@
 //! Bad input gets a clear error that names the thing and says what to do, and loses nothing.
 
+mod changing;
 mod disks;
 mod extremes;
 mod hostile;

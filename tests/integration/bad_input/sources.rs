@@ -2,7 +2,7 @@
 
 use crate::support::{Home, Ran};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 fn forbid(path: &Path) {
     std::fs::set_permissions(path, PermissionsExt::from_mode(0o000)).unwrap();
@@ -83,4 +83,35 @@ fn the_repository_the_cache_and_the_key_are_left_out_and_named() {
         missing.says(&["is not in snapshot"]);
     }
     home.run(["cat", &format!("latest:{}", home.path("data/file").display())]).ok();
+}
+
+#[test]
+fn two_thousand_paths_are_one_series_whatever_order_they_come_in() {
+    let home = Home::new();
+    let name = |number: u32| format!("work/a folder with a long name/{number:05}");
+    let mut paths: Vec<_> = (0..2000).map(|n| home.write(&name(n), n.to_string())).collect();
+    let run = |paths: &[PathBuf]| {
+        let mut command = home.command();
+        Ran::of(command.args(["snapshot", "--json"]).args(paths)).ok().json().remove(0)
+    };
+    let first = run(&paths);
+    let label = first["label"].as_str().unwrap();
+    let begin = format!("{} and 1999 more (", paths[0].display());
+    assert!(label.starts_with(&begin), "{label}");
+    paths.reverse();
+    let second = run(&paths);
+    assert_eq!((&second["label"], &second["base"]), (&first["label"], &first["snapshot"]));
+    assert_eq!(second["counts"]["new"], 0);
+    assert_ne!(run(&paths[1..])["label"], first["label"]);
+}
+
+#[test]
+fn a_label_that_no_snapshot_can_have_is_refused_before_anything_is_saved() {
+    let home = Home::new();
+    let file = home.write("work/file", "saved");
+    let label = "x".repeat(65_537);
+    let run = |label: &str| home.run(["snapshot", "--label", label, file.to_str().unwrap()]);
+    run(&label).exit(1).says(&["error: the label has 65537 bytes", "65536"]);
+    assert!(!home.repository().join("pack").exists());
+    run(&label[1..]).ok();
 }

@@ -106,3 +106,23 @@ fn whoever_read_a_log_before_notices_that_its_end_was_taken_away() {
     home.snapshot(&file).ok();
     home.run(["check", "--read-data"]).ok();
 }
+
+#[test]
+fn a_base_that_cannot_be_read_is_no_reason_to_save_nothing() {
+    let home = Home::new();
+    for number in 0..300 {
+        home.write(&format!("work/{number}"), number.to_string());
+    }
+    let work = home.path("work");
+    home.snapshot(&work).ok();
+    for name in load(&home.repository()).keys().filter(|name| kind(name) == "pack") {
+        // It is there, it is not damaged, and no byte of it can be read.
+        let path = home.repository().join(name);
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(path).unwrap();
+    }
+    let ran = home.run(["snapshot".as_ref(), "--json".as_ref(), work.as_os_str()]).ok();
+    let counts = &ran.json()[0]["counts"];
+    assert_eq!((&counts["files"], &counts["unchanged"]), (&300.into(), &0.into()));
+    assert!(counts["new"].as_u64().unwrap() >= 300, "{counts}");
+}

@@ -1,7 +1,7 @@
 //! Files with more holes than any disk could hold.
 
 use super::below;
-use crate::support::Home;
+use crate::support::{Home, skipped};
 use rustix::fs::{SeekFrom, seek};
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -53,4 +53,24 @@ fn a_hole_of_a_terabyte_is_saved_and_restored_at_once_and_stays_a_hole() {
         assert_eq!((is.len(), is.blocks()), (was.len(), was.blocks()), "{name}");
         assert!(data(&saved) == data(&restored), "{name}");
     }
+}
+
+#[test]
+fn a_file_with_which_a_snapshot_had_more_than_64_bits_of_bytes_is_named_and_left_out() {
+    let reason = "needs a file system in memory at /dev/shm";
+    let Ok(home) = Home::within(Path::new("/dev/shm")) else { return skipped(reason) };
+    for name in ["1", "2", "3"] {
+        let file = File::create(home.write(&format!("work/{name}"), "")).unwrap();
+        if file.set_len(i64::MAX as u64).is_err() {
+            return skipped(reason);
+        }
+    }
+    let work = home.path("work");
+    let ran = home.run(["snapshot".as_ref(), "--json".as_ref(), work.as_os_str()]).exit(3);
+    let third = work.join("3");
+    let ran = ran.says(&[&format!("{} cannot be stored", third.display())]);
+    let counts = &ran.json()[0]["counts"];
+    assert_eq!(counts["bytes"].as_u64(), Some(u64::MAX - 1));
+    assert_eq!(counts["files"], 2);
+    home.run(["check", "--read-data"]).ok();
 }
