@@ -217,15 +217,15 @@ impl Session {
     }
 
     fn put_segments(&self, packs: &[SegmentPack]) -> Result<Vec<SegmentId>> {
-        if packs.is_empty() {
-            return Ok(Vec::new());
-        }
         let key = &self.access.scope_keys.segment;
         let header = self.header(Kind::Segment);
-        let object = segment::encode_object(&header, packs, key, &mut entropy());
-        let id = SegmentId::of(&object);
-        let _ = self.store.put_new(&names::segment(id), &[&object], Durability::AtBarrier)?;
-        Ok(vec![id])
+        let put = |packs: &[SegmentPack]| {
+            let object = segment::encode_object(&header, packs, key, &mut entropy())?;
+            let id = SegmentId::of(&object);
+            let _ = self.store.put_new(&names::segment(id), &[&object], Durability::AtBarrier)?;
+            Ok(id)
+        };
+        segment::split(packs).into_iter().map(put).collect()
     }
 
     fn header(&self, kind: Kind) -> Header {

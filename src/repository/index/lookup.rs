@@ -10,8 +10,10 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Decoded packs kept at most; each is a few hundred KiB.
+/// Decoded packs kept at most; each is a few hundred KiB, unless its chunks are tiny.
 const KEPT: usize = 24;
+/// Chunks of the packs kept, some 20 MiB; the pack used last stays whatever it has.
+const CHUNKS_KEPT: usize = 256 << 10;
 
 /// Where a chunk is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -130,8 +132,19 @@ impl Lookup {
             .ok_or_else(|| Error::Missing { object: format!("pack {ordinal} of the index") })?;
         let pack = Arc::new(KnownPack::new(ordinal, pack));
         self.packs.insert(0, Arc::clone(&pack));
-        self.packs.truncate(KEPT);
+        self.forget_old();
         Ok(pack)
+    }
+
+    /// Makes room for the pack used last.
+    fn forget_old(&mut self) {
+        let mut chunks = 0;
+        let fits = |pack: &&Arc<KnownPack>| {
+            chunks += pack.pack.chunks.len();
+            chunks <= CHUNKS_KEPT
+        };
+        let kept = self.packs.iter().take(KEPT).take_while(fits).count().max(1);
+        self.packs.truncate(kept);
     }
 
     /// Packs that may hold a chunk.
