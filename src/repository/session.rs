@@ -1,5 +1,8 @@
 //! One run that writes: claims chunks, publishes packs, commits a snapshot.
 
+#[cfg(test)]
+mod tests;
+
 use crate::repository::access::Access;
 use crate::repository::error::Result;
 use crate::repository::frame_writer::{FrameWriter, Kept};
@@ -163,7 +166,7 @@ impl Session {
         })?;
         let ordinals = packs.iter().filter_map(|p| repository.state().ordinal(p.id));
         lock(&self.used).extend(ordinals);
-        repository.learn(&packs, &segments)?;
+        repository.index_segments(&packs, &segments)?;
         // Only now, when the index answers for them, may the claims go.
         for (prefix, _) in packs.iter().flat_map(|p| &p.chunks) {
             lock(&self.claims[usize::from(prefix[15]) % SHARDS]).remove(prefix);
@@ -212,7 +215,7 @@ impl Session {
             }))
         })?;
         // The snapshot exists. A cache that cannot be written is no reason to say otherwise.
-        let indexed = repository.learn(&packs, &segments).is_ok();
+        let indexed = repository.index_segments(&packs, &segments).is_ok();
         Ok(Finished { snapshot, indexed })
     }
 
@@ -240,20 +243,6 @@ impl Session {
             seq: 0,
             tlvs: Vec::new(),
         }
-    }
-}
-
-impl Repository {
-    /// Brings packs that the log has just taken into the index database.
-    fn learn(&mut self, packs: &[SegmentPack], segments: &[SegmentId]) -> Result<()> {
-        let rows: Vec<(u32, &SegmentPack)> =
-            packs.iter().filter_map(|p| Some((self.state.ordinal(p.id)?, p))).collect();
-        let mut update = self.index.update()?;
-        update.add_packs(&rows)?;
-        for id in segments {
-            update.add_segment(id.as_bytes())?;
-        }
-        update.save(&self.state)
     }
 }
 

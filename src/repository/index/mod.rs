@@ -14,9 +14,11 @@ use crate::repository::error::{Error, Result};
 use crate::repository::state::State;
 use esker_format::cbor;
 use esker_format::checkpoint::{PackRow, SnapshotRow};
+use esker_format::ids::SegmentId;
 use esker_format::key::VerificationKey;
 use esker_format::segment::{Prefix, SegmentPack};
 use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -104,11 +106,10 @@ impl Index {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn has_segment(&self, id: &[u8; 32]) -> Result<bool> {
+    pub fn segments(&self) -> Result<HashSet<SegmentId>> {
         self.connection
-            .prepare_cached("SELECT 1 FROM segment WHERE id = ?1")
-            .and_then(|mut s| s.query_row([id], |_| Ok(())).optional())
-            .map(|found| found.is_some())
+            .prepare_cached("SELECT id FROM segment")
+            .and_then(|mut s| s.query_map([], |row| row.get(0).map(SegmentId::new))?.collect())
             .map_err(|e| self.failed(e))
     }
 
