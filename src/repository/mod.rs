@@ -14,6 +14,7 @@ mod log;
 mod map;
 mod packer;
 mod pieces;
+mod presence;
 mod refresh;
 mod rules;
 mod selection;
@@ -43,6 +44,7 @@ use esker_format::secret::Entropy;
 use esker_format::segment::{self, SegmentPack};
 use esker_format::{FormatError, names, pack, signed};
 use index::Index;
+use presence::Presence;
 use state::State;
 use std::collections::HashSet;
 use std::path::Path;
@@ -55,6 +57,8 @@ pub struct Repository {
     config: Config,
     state: State,
     index: Index,
+    /// Which packs the store was seen to have.
+    presence: Arc<Presence>,
     /// What was wrong with log and index objects and could be got round.
     warnings: Vec<Error>,
     /// Whether was looked for entries behind the end of the log.
@@ -87,7 +91,9 @@ impl Repository {
         let state = State::new(access.owner_key);
         let access = Arc::new(access);
         let (warnings, end_is_known) = (Vec::new(), false);
-        let mut opened = Self { store, access, config, state, index, warnings, end_is_known };
+        let presence = Arc::new(Presence::new(Arc::clone(&store)));
+        let mut opened =
+            Self { store, access, config, state, index, presence, warnings, end_is_known };
         opened.state = opened.index.load(opened.access.owner_key)?;
         opened.refresh()?;
         Ok(opened)
@@ -182,7 +188,7 @@ impl Repository {
     /// # Errors
     /// When the index database fails.
     pub fn lookup(&self) -> Result<Lookup> {
-        self.index.lookup()
+        self.index.lookup(Arc::clone(&self.presence))
     }
     /// Whether no chunk is known yet.
     ///

@@ -74,6 +74,8 @@ impl Session {
     pub fn begin(repository: &Repository, threads: usize) -> Result<Self> {
         let id = SessionId::new(entropy().take());
         let (store, access) = (repository.shared_store(), Arc::clone(&repository.access));
+        // A pack that was there may be gone by now.
+        repository.presence.forget();
         Ok(Self {
             id,
             packer: Packer::new(Arc::clone(&store), Arc::clone(&access), id, threads),
@@ -101,10 +103,11 @@ impl Session {
         self.added.load(Ordering::Relaxed)
     }
 
-    /// Whether the caller must store this chunk: it is in no pack and no other thread has it.
+    /// Whether the caller must store this chunk: it is in no pack of the store and no other thread
+    /// has it. A pack that is gone heals by what is stored again.
     ///
     /// # Errors
-    /// When the index database fails.
+    /// When the index database or the store fails.
     pub fn claim(&self, id: &ChunkId, len: usize, lookup: &mut Lookup) -> Result<Kept> {
         let prefix = prefix(id);
         let shard = &self.claims[usize::from(prefix[15]) % SHARDS];
@@ -112,7 +115,7 @@ impl Session {
             return Ok(Kept::Known);
         }
         if !self.index_is_empty
-            && let Some(location) = lookup.find(id)?
+            && let Some(location) = lookup.find_present(id)?
         {
             lock(&self.used).insert(location.pack);
             return Ok(Kept::Known);

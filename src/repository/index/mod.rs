@@ -11,6 +11,7 @@ mod schema;
 pub use lookup::{KnownPack, Location, Lookup};
 
 use crate::repository::error::{Error, Result};
+use crate::repository::presence::Presence;
 use crate::repository::state::State;
 use esker_format::cbor;
 use esker_format::checkpoint::{PackRow, SnapshotRow};
@@ -20,6 +21,7 @@ use esker_format::segment::{Prefix, SegmentPack};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tempfile::TempDir;
 
 /// An open index database.
@@ -129,8 +131,8 @@ impl Index {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn lookup(&self) -> Result<Lookup> {
-        Lookup::open(&self.path)
+    pub fn lookup(&self, presence: Arc<Presence>) -> Result<Lookup> {
+        Lookup::open(&self.path, presence)
     }
 
     /// Whether no chunk is known.

@@ -131,3 +131,58 @@ fn a_segment_that_could_not_be_read_is_tried_again_at_the_next_open() {
     assert!(b.warnings().is_empty(), "{:?}", b.warnings());
     read(&b, b"of a").unwrap();
 }
+
+#[test]
+fn what_a_pack_held_that_is_gone_is_stored_again_and_found_by_all() {
+    let place = Place::new();
+    let caches: [TempDir; 2] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let mut writer = place.open(caches[0].path());
+    let save = |repository: &mut Repository, chunks: [&[u8]; 2]| {
+        let session = Session::begin(repository, 1).unwrap();
+        let kept = chunks.map(|chunk| keep(&session, repository, chunk));
+        commit(session, repository);
+        kept
+    };
+    assert_eq!(save(&mut writer, [b"one", b"two"]), [Kept::New, Kept::New]);
+    assert_eq!(save(&mut writer, [b"one", b"two"]), [Kept::Known, Kept::Known]);
+    let first = place.names(names::PACKS).remove(0);
+    place.store.delete(&first).unwrap();
+    assert_eq!(save(&mut writer, [b"one", b"two"]), [Kept::New, Kept::New]);
+    assert_eq!(save(&mut writer, [b"two", b"one"]), [Kept::Known, Kept::Known]);
+    for repository in [&writer, &place.open(caches[1].path())] {
+        read(repository, b"one").unwrap();
+        read(repository, b"two").unwrap();
+    }
+}
+
+#[test]
+fn a_pack_that_lost_its_end_holds_nothing() {
+    let place = Place::new();
+    let cache = tempfile::tempdir().unwrap();
+    let mut repository = place.open(cache.path());
+    let session = Session::begin(&repository, 1).unwrap();
+    keep(&session, &repository, b"one");
+    commit(session, &mut repository);
+    place.store.truncate(&place.names(names::PACKS)[0], 100);
+    let session = Session::begin(&repository, 1).unwrap();
+    assert_eq!(keep(&session, &repository, b"one"), Kept::New);
+}
+
+#[test]
+fn of_two_copies_the_one_that_is_left_is_found() {
+    for gone in 0..2 {
+        let place = Place::new();
+        let caches: [TempDir; 2] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let mut hosts = [0, 1].map(|n: usize| place.open(caches[n].path()));
+        let sessions = [0, 1].map(|n: usize| Session::begin(&hosts[n], 1).unwrap());
+        for (session, host) in sessions.into_iter().zip(&mut hosts) {
+            keep(&session, host, b"both");
+            commit(session, host);
+        }
+        let pack = hosts[1].state().packs[gone].id;
+        place.store.delete(&names::pack(pack)).unwrap();
+        read(&hosts[1], b"both").unwrap();
+        let session = Session::begin(&hosts[1], 1).unwrap();
+        assert_eq!(keep(&session, &hosts[1], b"both"), Kept::Known);
+    }
+}
