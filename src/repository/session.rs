@@ -21,7 +21,7 @@ use esker_format::segment::{self, Prefix, SegmentPack, prefix};
 use esker_format::snapshot::{Manifest, SummaryOf, seal_summary};
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Packs after which what was stored so far is published: 1 GiB.
@@ -42,7 +42,7 @@ pub struct Session {
     /// Ordinals of the packs that hold what the snapshot refers to.
     used: Mutex<HashSet<u32>>,
     /// When set, no look-up can find anything.
-    index_is_empty: bool,
+    index_is_empty: AtomicBool,
     added: AtomicU64,
 }
 
@@ -83,7 +83,7 @@ impl Session {
             access,
             claims: (0..SHARDS).map(|_| Mutex::default()).collect(),
             used: Mutex::default(),
-            index_is_empty: repository.is_empty()?,
+            index_is_empty: AtomicBool::new(repository.is_empty()?),
             added: AtomicU64::new(0),
         })
     }
@@ -114,7 +114,7 @@ impl Session {
         if lock(shard).contains(&prefix) {
             return Ok(Kept::Known);
         }
-        if !self.index_is_empty
+        if !self.index_is_empty.load(Ordering::Acquire)
             && let Some(location) = lookup.find_present(id)?
         {
             lock(&self.used).insert(location.pack);
@@ -155,6 +155,12 @@ impl Session {
         if packs < PUBLISH_PACKS && chunks < PUBLISH_CHUNKS {
             return Ok(Published::Nothing);
         }
+        self.publish_done(repository)?;
+        Ok(Published::Packs)
+    }
+
+    /// Publishes the packs that were put.
+    fn publish_done(&self, repository: &mut Repository) -> Result<()> {
         let packs = self.packer.take_done();
         let segments = self.put_segments(&packs)?;
         self.store.barrier()?;
@@ -170,11 +176,12 @@ impl Session {
         let ordinals = packs.iter().filter_map(|p| repository.state().ordinal(p.id));
         lock(&self.used).extend(ordinals);
         repository.index_segments(&packs, &segments)?;
-        // Only now, when the index answers for them, may the claims go.
+        // Only now, when the index answers for them and is asked, may the claims go.
+        self.index_is_empty.store(false, Ordering::Release);
         for (prefix, _) in packs.iter().flat_map(|p| &p.chunks) {
             lock(&self.claims[usize::from(prefix[15]) % SHARDS]).remove(prefix);
         }
-        Ok(Published::Packs)
+        Ok(())
     }
 
     /// Makes everything durable and then the snapshot exist. `finish` gets the bytes added

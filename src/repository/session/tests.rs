@@ -186,3 +186,17 @@ fn of_two_copies_the_one_that_is_left_is_found() {
         assert_eq!(keep(&session, &hosts[1], b"both"), Kept::Known);
     }
 }
+
+#[test]
+fn what_the_first_snapshot_has_published_is_not_stored_twice() {
+    let place = Place::new();
+    let cache = tempfile::tempdir().unwrap();
+    let mut repository = place.open(cache.path());
+    let session = Session::begin(&repository, 1).unwrap();
+    assert_eq!(keep(&session, &repository, b"one"), Kept::New);
+    session.packer().finish().unwrap();
+    session.publish_done(&mut repository).unwrap();
+    assert_eq!(keep(&session, &repository, b"one"), Kept::Known);
+    commit(session, &mut repository);
+    assert_eq!(place.names(names::PACKS).len(), 1);
+}
