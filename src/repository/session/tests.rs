@@ -200,3 +200,29 @@ fn what_the_first_snapshot_has_published_is_not_stored_twice() {
     commit(session, &mut repository);
     assert_eq!(place.names(names::PACKS).len(), 1);
 }
+
+#[test]
+fn a_run_that_read_less_does_not_wind_the_index_back() {
+    let place = Place::new();
+    let cache = tempfile::tempdir().unwrap();
+    let [mut slow, mut quick] = [(); 2].map(|()| place.open(cache.path()));
+    let session = Session::begin(&quick, 1).unwrap();
+    keep(&session, &quick, b"quick");
+    commit(session, &mut quick);
+    assert!(slow.state().next() < quick.state().next());
+    slow.index_segments(&[], &[]).unwrap();
+    let owner = slow.access().owner_key;
+    let saved = quick.index.load(owner).unwrap();
+    assert_eq!((saved.head, saved.packs.len()), (quick.state().head, 1));
+
+    // What it appends later is saved with all that is before it.
+    let session = Session::begin(&slow, 1).unwrap();
+    keep(&session, &slow, b"slow");
+    commit(session, &mut slow);
+    let saved = quick.index.load(owner).unwrap();
+    assert_eq!((saved.head, saved.packs.len()), (slow.state().head, 2));
+    assert_eq!(saved.snapshots.len(), 2);
+    let repository = place.open(cache.path());
+    read(&repository, b"quick").unwrap();
+    read(&repository, b"slow").unwrap();
+}
