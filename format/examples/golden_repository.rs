@@ -229,7 +229,9 @@ impl Golden {
         let key = encapsulate(&mut header, &to, &mut self.draw())?;
         let header = header.encode();
         let (mut object, directory) = pack.seal(&FrameKey::new(key, &header), &header);
-        object.extend(encode_tail(&header, &directory, &self.keys.segment, &mut self.draw()));
+        object.extend(
+            encode_tail(&header, &directory, &self.keys.segment, &mut self.draw()).unwrap(),
+        );
         let id = PackId::of(&object);
         self.put(&names::pack(id), &object)?;
         let row = SegmentPack {
@@ -242,7 +244,7 @@ impl Golden {
         let add = PackAdd { id, len: row.len, session: None, extra: Extra::default() };
         let header = self.header(Kind::Segment, &working, session);
         let entropy = &mut self.draw();
-        let object = segment::encode_object(&header, &[row], &self.keys.segment, entropy);
+        let object = segment::encode_object(&header, &[row], &self.keys.segment, entropy).unwrap();
         let id = SegmentId::of(&object);
         self.put(&names::segment(id), &object)?;
         Ok((id, add))

@@ -143,7 +143,7 @@ fn pack(mut header: Header, page: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     FrameKey::new(key.clone(), &header).seal(0, &mut head, &mut body);
     let id = keys.page_id(page);
     let directory = Directory { frames: vec![head], chunks: vec![(id, plain_len)] };
-    let tail = encode_tail(&header, &directory, &keys.segment, &mut Entropy::new([2; 32]));
+    let tail = encode_tail(&header, &directory, &keys.segment, &mut Entropy::new([2; 32])).unwrap();
     let pack = [&header[..], &body, &tail].concat();
     vec![
         ("page id", id.as_bytes().to_vec()),

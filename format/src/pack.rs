@@ -58,8 +58,7 @@ impl Directory {
         let head = bytes.get(..8).ok_or(FormatError::Length { what })?;
         let frames = u32::from_le_bytes(array(head)) as usize;
         let chunks = u32::from_le_bytes(array(&head[4..])) as usize;
-        within("frames of a pack", frames, PACK_FRAMES_MAX)?;
-        within("chunks of a pack", chunks, PACK_CHUNKS_MAX)?;
+        check_counts(frames, chunks)?;
         let rows = frames * FRAME_ROW;
         if bytes.len() != 8 + rows + chunks * CHUNK_ROW {
             return Err(FormatError::Length { what });
@@ -113,6 +112,12 @@ pub(crate) fn get_frames(bytes: &[u8]) -> Result<Vec<FrameHead>> {
 /// Length of a row of a frame.
 pub(crate) const FRAME_ROW_LEN: usize = FRAME_ROW;
 
+/// Fails when a pack has too many frames or chunks.
+pub(crate) fn check_counts(frames: usize, chunks: usize) -> Result<()> {
+    within("frames of a pack", frames, PACK_FRAMES_MAX)?;
+    within("chunks of a pack", chunks, PACK_CHUNKS_MAX)
+}
+
 /// Fails unless the chunks fill the frames exactly and all sizes are within limits.
 pub(crate) fn check_frames(
     frames: &[FrameHead],
@@ -152,12 +157,17 @@ pub(crate) fn check_frames(
 }
 
 /// What follows the frames: sealed directory and trailer. `header` is the pack's encoded header.
+///
+/// # Errors
+/// When [`Directory::decode`] would refuse the directory.
 pub fn encode_tail(
     header: &[u8],
     directory: &Directory,
     segment_key: &Secret,
     entropy: &mut Entropy,
-) -> Vec<u8> {
+) -> Result<Vec<u8>> {
+    check_counts(directory.frames.len(), directory.chunks.len())?;
+    check_frames(&directory.frames, directory.chunks.iter().map(|(_, len)| *len))?;
     let mut out = header.to_vec();
     seal_body(&mut out, segment_key, &directory.encode(), entropy);
     let mut tail = out.split_off(header.len());
@@ -165,7 +175,7 @@ pub fn encode_tail(
     tail.extend_from_slice(&len.to_le_bytes());
     tail.extend_from_slice(&[0; 4]);
     tail.extend_from_slice(&TRAILER_MAGIC);
-    tail
+    Ok(tail)
 }
 
 /// Sealed length of the directory, from the trailer (the last 16 bytes of the pack).

@@ -11,8 +11,8 @@ use crate::envelope::{Header, Kind, SEAL_OVERHEAD, array, open_body, seal_body};
 use crate::error::{FormatError, Result, within};
 use crate::frame::FrameHead;
 use crate::ids::{ChunkId, PackId};
-use crate::limits::{HEADER_MAX, PACK_CHUNKS_MAX, PACK_FRAMES_MAX, PACK_MAX, SEGMENT_MAX};
-use crate::pack::{FRAME_ROW_LEN, TRAILER_LEN, check_frames, get_frames, put_frames};
+use crate::limits::{HEADER_MAX, PACK_MAX, SEGMENT_MAX};
+use crate::pack::{FRAME_ROW_LEN, TRAILER_LEN, check_counts, check_frames, get_frames, put_frames};
 use crate::secret::{Entropy, Secret};
 
 /// The first half of a chunk id: enough to find it, never enough to trust it.
@@ -38,14 +38,37 @@ pub struct SegmentPack {
     pub chunks: Vec<(Prefix, u32)>,
 }
 
+/// Bytes before the first pack of a list.
+const LIST_HEAD: usize = 4;
+
 /// Bytes that a pack takes in a segment.
 pub fn encoded_len(pack: &SegmentPack) -> usize {
     52 + pack.header.len() + pack.frames.len() * FRAME_ROW_LEN + pack.chunks.len() * 20
 }
 
+/// The packs in as few lists as may be, each short enough for one segment.
+pub fn split(packs: &[SegmentPack]) -> Vec<&[SegmentPack]> {
+    split_at(packs, SEGMENT_MAX)
+}
+
+fn split_at(mut packs: &[SegmentPack], limit: usize) -> Vec<&[SegmentPack]> {
+    let mut out = Vec::new();
+    while !packs.is_empty() {
+        let mut len = LIST_HEAD;
+        let fits = |pack: &&SegmentPack| {
+            len += encoded_len(pack);
+            len <= limit
+        };
+        let (list, rest) = packs.split_at(packs.iter().take_while(fits).count().max(1));
+        out.push(list);
+        packs = rest;
+    }
+    out
+}
+
 /// The encoded list, before sealing.
 pub fn encode(packs: &[SegmentPack]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(4 + packs.iter().map(encoded_len).sum::<usize>());
+    let mut out = Vec::with_capacity(LIST_HEAD + packs.iter().map(encoded_len).sum::<usize>());
     out.extend_from_slice(&(packs.len() as u32).to_le_bytes());
     for pack in packs {
         out.extend_from_slice(pack.id.as_bytes());
@@ -82,8 +105,7 @@ pub fn decode(mut bytes: &[u8]) -> Result<Vec<SegmentPack>> {
         within("pack", usize::try_from(len).unwrap_or(usize::MAX), PACK_MAX)?;
         let (header, frames, chunks) = (u32_of(take(4)?), u32_of(take(4)?), u32_of(take(4)?));
         within("header", header, HEADER_MAX)?;
-        within("frames of a pack", frames, PACK_FRAMES_MAX)?;
-        within("chunks of a pack", chunks, PACK_CHUNKS_MAX)?;
+        check_counts(frames, chunks)?;
         let header = take(header)?.to_vec();
         let (parsed, parsed_len) = Header::decode(&header)?;
         if parsed.kind != Kind::Pack || parsed_len != header.len() {
@@ -108,15 +130,22 @@ pub fn decode(mut bytes: &[u8]) -> Result<Vec<SegmentPack>> {
 }
 
 /// The segment object.
+///
+/// # Errors
+/// When it has more than [`decode`] takes.
 pub fn encode_object(
     header: &Header,
     packs: &[SegmentPack],
     key: &Secret,
     entropy: &mut Entropy,
-) -> Vec<u8> {
+) -> Result<Vec<u8>> {
+    within("segment", LIST_HEAD + packs.iter().map(encoded_len).sum::<usize>(), SEGMENT_MAX)?;
+    for pack in packs {
+        check_counts(pack.frames.len(), pack.chunks.len())?;
+    }
     let mut object = header.encode();
     seal_body(&mut object, key, &encode(packs), entropy);
-    object
+    Ok(object)
 }
 
 /// Reads a segment object.
@@ -138,4 +167,28 @@ pub fn decode_object(object: &[u8], key: &Secret) -> Result<(Header, Vec<Segment
         }
     }
     Ok((header, packs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_is_too_long_becomes_several_segments() {
+        let pack = |n: u8| SegmentPack {
+            id: PackId::new([n; 32]),
+            len: 0,
+            header: Vec::new(),
+            frames: Vec::new(),
+            chunks: vec![([n; 16], 1); 10],
+        };
+        let packs: Vec<_> = (0..5).map(pack).collect();
+        let two = encode(&packs[..2]).len();
+        let lens = |limit| split_at(&packs, limit).iter().map(|l| l.len()).collect::<Vec<_>>();
+        assert_eq!(lens(two), [2, 2, 1]);
+        assert_eq!(lens(two - 1), [1; 5]);
+        assert_eq!(lens(SEGMENT_MAX), [5]);
+        assert_eq!(split_at(&packs, two).concat(), packs);
+        assert!(split(&[]).is_empty());
+    }
 }

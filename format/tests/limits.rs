@@ -13,9 +13,10 @@ use esker_format::limits::*;
 use esker_format::list::ListPage;
 use esker_format::log_entry::{Body, Note, OBJECT_MAX, SealedEntry};
 use esker_format::node::{self, Node, NodeKind, Time, Xattr, Xattrs, decode_node};
-use esker_format::pack::Directory;
+use esker_format::pack::{self, Directory};
 use esker_format::page::{Entry, Page};
 use esker_format::path::{MapKey, check_name, check_parent};
+use esker_format::segment;
 use esker_format::slot::{self, Cost};
 use esker_format::snapshot::Problem;
 
@@ -297,6 +298,26 @@ fn packs_have_16384_frames_of_1_byte_to_16_mib() {
     let mut counts = [0; 8];
     counts[4..].copy_from_slice(&(PACK_CHUNKS_MAX as u32 + 1).to_le_bytes());
     assert!(matches!(Directory::decode(&counts), Err(FormatError::TooLarge { .. })));
+}
+
+#[test]
+fn a_pack_that_could_not_be_read_is_not_made() {
+    let made = |frames: usize, chunks: usize| {
+        let frames = vec![raw_frame(chunks as u32, chunks as u32); frames];
+        let chunks = vec![(chunk(1), 1); chunks * frames.len()];
+        let bare = chunks.iter().map(|(id, len)| (segment::prefix(id), *len)).collect();
+        let directory = Directory { frames: frames.clone(), chunks };
+        let (key, head) = (&scope().segment, header(Kind::Pack).encode());
+        let tail = pack::encode_tail(&head, &directory, key, &mut entropy(1)).map(drop);
+        let id = esker_format::ids::PackId::of(b"");
+        let row = segment::SegmentPack { id, len: 1 << 20, header: head, frames, chunks: bare };
+        let head = header(Kind::Segment);
+        let listed = segment::encode_object(&head, &[row], key, &mut entropy(1)).map(drop);
+        assert_eq!(tail.is_ok(), listed.is_ok());
+        tail
+    };
+    up_to(PACK_FRAMES_MAX, |n| made(n, 1));
+    up_to(PACK_CHUNKS_MAX, |n| made(1, n));
 }
 
 #[test]

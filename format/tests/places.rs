@@ -164,7 +164,7 @@ fn a_pack_and_its_directory_belong_together() {
     assert_eq!(read.encode(), header);
     // A segment is no pack, even where a directory is behind it.
     let wrong = Header { kind: Kind::Segment, ..crate::support::header(Kind::Pack) }.encode();
-    let tail = pack::encode_tail(&wrong, &directory, &key, &mut entropy(1));
+    let tail = pack::encode_tail(&wrong, &directory, &key, &mut entropy(1)).unwrap();
     let frames = &pack[header_len..header_len + directory.frames_len() as usize];
     misplaced(pack::decode_pack(&[&wrong, frames, &tail].concat(), &key), "kind");
     // The directory of a pack with another header.
@@ -183,7 +183,7 @@ fn a_segment_lists_packs_of_its_own_repository_and_scope() {
         change(&mut of_pack);
         let pack = SegmentPack { header: of_pack.encode(), ..segment_pack() };
         let header = header(Kind::Segment);
-        let object = segment::encode_object(&header, &[pack], &key, &mut entropy(1));
+        let object = segment::encode_object(&header, &[pack], &key, &mut entropy(1)).unwrap();
         segment::decode_object(&object, &key)
     };
     assert!(read(&|_| ()).is_ok());

@@ -258,7 +258,7 @@ pub fn pack_parts() -> (Vec<u8>, Vec<u8>, Directory) {
             directory.chunks.push((id, part.len() as u32));
         }
     }
-    object.extend(pack::encode_tail(&header, &directory, &scope().segment, &mut entropy));
+    object.extend(pack::encode_tail(&header, &directory, &scope().segment, &mut entropy).unwrap());
     (header, object, directory)
 }
 
@@ -308,7 +308,8 @@ pub fn segment_pack() -> SegmentPack {
 fn segment_sample() -> Sample {
     let packs = [segment_pack()];
     let object =
-        segment::encode_object(&header(Kind::Segment), &packs, &scope().segment, &mut entropy(11));
+        segment::encode_object(&header(Kind::Segment), &packs, &scope().segment, &mut entropy(11))
+            .unwrap();
     Sample {
         name: "segment",
         payload: segment::encode(&packs),

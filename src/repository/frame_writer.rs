@@ -10,6 +10,9 @@ use esker_format::ids::ChunkId;
 const DATA_TARGET: usize = 2 << 20;
 /// Plaintext of a frame of pages: small, because a look-up opens one frame for each level.
 const PAGE_TARGET: usize = 256 << 10;
+/// Chunks of a frame, so that the last frame of a pack adds few to the chunks that it may have.
+/// Files that are not kept in their nodes fill a frame before.
+const CHUNKS_TARGET: usize = 8 << 10;
 /// Every so many frames the levels are compared again.
 const PROBE_EVERY: u32 = 8;
 /// Bytes of a frame that the comparison looks at.
@@ -75,7 +78,8 @@ impl FrameWriter {
             FrameType::Data => DATA_TARGET,
             FrameType::Page => PAGE_TARGET,
         };
-        if self.used > 0 && self.used + len > target {
+        let is_full = self.used + len > target || self.chunks.len() >= CHUNKS_TARGET;
+        if self.used > 0 && is_full {
             self.flush(packer)?;
         }
         let end = self.used + len;

@@ -134,7 +134,7 @@ pub fn append(
 }
 
 /// Puts an entry; false when another has its number. A failed put may have taken effect, so it is
-/// read back before it counts as failed.
+/// read back before it counts as failed, and made durable before it counts as good.
 fn put(store: &dyn Store, name: &str, object: &[u8]) -> Result<bool> {
     let failure = match store.put_new(name, &[object], Durability::Now) {
         Ok(Put::Stored) => return Ok(true),
@@ -143,7 +143,15 @@ fn put(store: &dyn Store, name: &str, object: &[u8]) -> Result<bool> {
     };
     let mut found = Vec::new();
     match store.get(name, log_entry::OBJECT_MAX as u64, &mut found) {
-        Ok(()) => Ok(found == object),
+        Ok(()) if found != object => Ok(false),
+        Ok(()) => {
+            // Visible is not durable. The put may have failed behind the name, and only a good
+            // one says that a power cut will not take the entry.
+            if failure.is_some() {
+                let _ = store.put_new(name, &[object], Durability::Now)?;
+            }
+            Ok(true)
+        }
         Err(read) => Err(failure.unwrap_or(read).into()),
     }
 }

@@ -14,6 +14,7 @@ mod log;
 mod map;
 mod packer;
 mod pieces;
+mod presence;
 mod refresh;
 mod rules;
 mod selection;
@@ -38,12 +39,14 @@ pub use unlock::Unlock;
 use crate::store::{Store, StoreErrorKind};
 use esker_format::config::{self, Config};
 use esker_format::envelope::{Header, Kind};
-use esker_format::ids::Named;
+use esker_format::ids::{Named, PackId, SegmentId};
 use esker_format::secret::Entropy;
 use esker_format::segment::{self, SegmentPack};
 use esker_format::{FormatError, names, pack, signed};
 use index::Index;
+use presence::Presence;
 use state::State;
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -54,6 +57,8 @@ pub struct Repository {
     config: Config,
     state: State,
     index: Index,
+    /// Which packs the store was seen to have.
+    presence: Arc<Presence>,
     /// What was wrong with log and index objects and could be got round.
     warnings: Vec<Error>,
     /// Whether was looked for entries behind the end of the log.
@@ -86,24 +91,40 @@ impl Repository {
         let state = State::new(access.owner_key);
         let access = Arc::new(access);
         let (warnings, end_is_known) = (Vec::new(), false);
-        let mut opened = Self { store, access, config, state, index, warnings, end_is_known };
+        let presence = Arc::new(Presence::new(Arc::clone(&store)));
+        let mut opened =
+            Self { store, access, config, state, index, presence, warnings, end_is_known };
         opened.state = opened.index.load(opened.access.owner_key)?;
         opened.refresh()?;
         Ok(opened)
     }
 
-    fn index_new_segments(&mut self) -> Result<()> {
-        let mut packs = Vec::new();
-        let mut segments = Vec::new();
+    /// Whether the index lacks a segment of the log: a new one, or one that could not be read.
+    fn lacks_segments(&self) -> Result<bool> {
+        let known = self.index.segments()?;
+        Ok(self.segments().any(|id| !known.contains(&id)))
+    }
+
+    /// The segments that this key reads.
+    fn segments(&self) -> impl Iterator<Item = SegmentId> {
+        let mine = self.state.segments.iter().filter(|s| s.scope == self.access.scope);
+        mine.map(|s| s.id)
+    }
+
+    /// Brings what the log says into the index database: packs of `own`, which the segments `of`
+    /// this run describe, and all others that it lacks. A segment that cannot be read is tried
+    /// again whenever the repository is opened.
+    fn index_segments(&mut self, own: &[SegmentPack], of: &[SegmentId]) -> Result<()> {
+        let known = self.index.segments()?;
+        let new = |id: &SegmentId| !known.contains(id) && !of.contains(id);
+        let new: Vec<SegmentId> = self.segments().filter(new).collect();
+        let (mut packs, mut read) = (Vec::new(), of.to_vec());
         let mut failed = false;
-        for segment in self.state.segments.iter().filter(|s| s.scope == self.access.scope) {
-            if self.index.has_segment(segment.id.as_bytes())? {
-                continue;
-            }
-            match read_segment(&*self.store, &self.access, segment.id) {
+        for id in new {
+            match read_segment(&*self.store, &self.access, id) {
                 Ok(found) => {
                     packs.extend(found);
-                    segments.push(segment.id);
+                    read.push(id);
                 }
                 Err(e) => {
                     failed = true;
@@ -112,21 +133,22 @@ impl Repository {
             }
         }
         if failed {
-            packs.extend(self.packs_without_segment(&packs));
+            let known = own.iter().chain(&packs).map(|p| p.id).collect();
+            packs.extend(self.packs_without_segment(&known));
         }
+        let all = own.iter().chain(&packs);
         let rows: Vec<(u32, &SegmentPack)> =
-            packs.iter().filter_map(|p| Some((self.state.ordinal(p.id)?, p))).collect();
+            all.filter_map(|p| Some((self.state.ordinal(p.id)?, p))).collect();
         let mut update = self.index.update()?;
         update.add_packs(&rows)?;
-        for id in segments {
+        for id in read {
             update.add_segment(id.as_bytes())?;
         }
         update.save(&self.state)
     }
 
     /// Directories of packs that no readable segment describes, from the packs themselves.
-    fn packs_without_segment(&mut self, known: &[SegmentPack]) -> Vec<SegmentPack> {
-        let known: std::collections::HashSet<_> = known.iter().map(|p| p.id).collect();
+    fn packs_without_segment(&mut self, known: &HashSet<PackId>) -> Vec<SegmentPack> {
         let mut found = Vec::new();
         for (ordinal, pack) in self.state.packs.iter().enumerate() {
             let in_index = self.index.has_pack(ordinal as u32).unwrap_or(false);
@@ -166,7 +188,7 @@ impl Repository {
     /// # Errors
     /// When the index database fails.
     pub fn lookup(&self) -> Result<Lookup> {
-        self.index.lookup()
+        self.index.lookup(Arc::clone(&self.presence))
     }
     /// Whether no chunk is known yet.
     ///
@@ -212,7 +234,7 @@ fn read_config(store: &dyn Store) -> Result<Vec<u8>> {
 pub(crate) fn read_segment(
     store: &dyn Store,
     access: &Access,
-    id: esker_format::ids::SegmentId,
+    id: SegmentId,
 ) -> Result<Vec<SegmentPack>> {
     let name = names::segment(id);
     let mut object = Vec::new();
@@ -230,7 +252,7 @@ pub(crate) fn read_segment(
 pub(crate) fn read_directory(
     store: &dyn Store,
     access: &Access,
-    id: esker_format::ids::PackId,
+    id: PackId,
     len: u64,
 ) -> Result<SegmentPack> {
     let name = names::pack(id);

@@ -13,6 +13,7 @@ use esker_format::data_key::encapsulate;
 use esker_format::envelope::{Header, Kind, TAG};
 use esker_format::frame::{FrameHead, FrameKey, FrameType};
 use esker_format::ids::{ChunkId, Named, PackId, SessionId};
+use esker_format::limits::PACK_FRAMES_MAX;
 use esker_format::names;
 use esker_format::pack::{Directory, encode_tail};
 use esker_format::segment::{SegmentPack, prefix};
@@ -21,6 +22,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// A pack is closed when it has this many bytes.
 const PACK_TARGET: usize = 16 << 20;
+/// A pack is closed when it has this many chunks. Who looks for one of them has all in memory: some
+/// 80 bytes for each, 5 MiB in all.
+const PACK_CHUNKS: usize = 64 << 10;
+/// A pack is closed when it has this many frames, half of what a reader takes.
+const PACK_FRAMES: usize = PACK_FRAMES_MAX / 2;
 /// Room behind that for the last frame.
 const FRAME_ROOM: usize = 3 << 20;
 /// Pages wait until they are this many bytes, so that a small run needs one pack for everything.
@@ -139,10 +145,11 @@ impl Packer {
         pages.waiting_len = 0;
         let small = lock(&self.done).is_empty() && pages.open.is_none();
         for mut frame in waiting {
-            if small {
-                self.add_to(&mut lock(&self.lanes[0]), &mut frame, &mut scratch)?;
-            } else {
-                self.add_to(&mut pages.open, &mut frame, &mut scratch)?;
+            let mut lane = lock(&self.lanes[0]);
+            let open = if small { &mut *lane } else { &mut pages.open };
+            self.add_to(open, &mut frame, &mut scratch)?;
+            if let Some(full) = take_if_full(open) {
+                self.put(full)?;
             }
         }
         for lane in &self.lanes {
@@ -227,7 +234,7 @@ impl Packer {
     fn put(&self, pack: OpenPack) -> Result<()> {
         let OpenPack { header, key: _, mut bytes, directory } = pack;
         let segment_key = &self.access.scope_keys.segment;
-        let tail = encode_tail(&header, &directory, segment_key, &mut entropy());
+        let tail = encode_tail(&header, &directory, segment_key, &mut entropy())?;
         let len = (bytes.len() + tail.len()) as u64;
         let mut parts = bytes.being_written();
         parts.push(&tail);
@@ -248,7 +255,11 @@ impl Packer {
 }
 
 fn take_if_full(open: &mut Option<OpenPack>) -> Option<OpenPack> {
-    open.take_if(|pack| pack.bytes.len() >= PACK_TARGET)
+    open.take_if(|pack| {
+        pack.bytes.len() >= PACK_TARGET
+            || pack.directory.chunks.len() >= PACK_CHUNKS
+            || pack.directory.frames.len() >= PACK_FRAMES
+    })
 }
 
 /// A lock that a panicking thread held is still a lock: the run fails anyway.

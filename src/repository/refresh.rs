@@ -41,7 +41,9 @@ impl Repository {
                 Err(e) => return Err(e),
             }
         }
-        if read > 0 { self.index_new_segments() } else { Ok(()) }
+        // The index may lack segments that the log had before: those that could not be read, or that
+        // an earlier version passed over.
+        if read > 0 || self.lacks_segments()? { self.index_segments(&[], &[]) } else { Ok(()) }
     }
 
     /// Whether the log still has the entry that the index stands for.

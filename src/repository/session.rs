@@ -1,5 +1,8 @@
 //! One run that writes: claims chunks, publishes packs, commits a snapshot.
 
+#[cfg(test)]
+mod tests;
+
 use crate::repository::access::Access;
 use crate::repository::error::Result;
 use crate::repository::frame_writer::{FrameWriter, Kept};
@@ -18,7 +21,7 @@ use esker_format::segment::{self, Prefix, SegmentPack, prefix};
 use esker_format::snapshot::{Manifest, SummaryOf, seal_summary};
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Packs after which what was stored so far is published: 1 GiB.
@@ -39,7 +42,7 @@ pub struct Session {
     /// Ordinals of the packs that hold what the snapshot refers to.
     used: Mutex<HashSet<u32>>,
     /// When set, no look-up can find anything.
-    index_is_empty: bool,
+    index_is_empty: AtomicBool,
     added: AtomicU64,
 }
 
@@ -71,6 +74,8 @@ impl Session {
     pub fn begin(repository: &Repository, threads: usize) -> Result<Self> {
         let id = SessionId::new(entropy().take());
         let (store, access) = (repository.shared_store(), Arc::clone(&repository.access));
+        // A pack that was there may be gone by now.
+        repository.presence.forget();
         Ok(Self {
             id,
             packer: Packer::new(Arc::clone(&store), Arc::clone(&access), id, threads),
@@ -78,7 +83,7 @@ impl Session {
             access,
             claims: (0..SHARDS).map(|_| Mutex::default()).collect(),
             used: Mutex::default(),
-            index_is_empty: repository.is_empty()?,
+            index_is_empty: AtomicBool::new(repository.is_empty()?),
             added: AtomicU64::new(0),
         })
     }
@@ -98,18 +103,19 @@ impl Session {
         self.added.load(Ordering::Relaxed)
     }
 
-    /// Whether the caller must store this chunk: it is in no pack and no other thread has it.
+    /// Whether the caller must store this chunk: it is in no pack of the store and no other thread
+    /// has it. A pack that is gone heals by what is stored again.
     ///
     /// # Errors
-    /// When the index database fails.
+    /// When the index database or the store fails.
     pub fn claim(&self, id: &ChunkId, len: usize, lookup: &mut Lookup) -> Result<Kept> {
         let prefix = prefix(id);
         let shard = &self.claims[usize::from(prefix[15]) % SHARDS];
         if lock(shard).contains(&prefix) {
             return Ok(Kept::Known);
         }
-        if !self.index_is_empty
-            && let Some(location) = lookup.find(id)?
+        if !self.index_is_empty.load(Ordering::Acquire)
+            && let Some(location) = lookup.find_present(id)?
         {
             lock(&self.used).insert(location.pack);
             return Ok(Kept::Known);
@@ -149,6 +155,12 @@ impl Session {
         if packs < PUBLISH_PACKS && chunks < PUBLISH_CHUNKS {
             return Ok(Published::Nothing);
         }
+        self.publish_done(repository)?;
+        Ok(Published::Packs)
+    }
+
+    /// Publishes the packs that were put.
+    fn publish_done(&self, repository: &mut Repository) -> Result<()> {
         let packs = self.packer.take_done();
         let segments = self.put_segments(&packs)?;
         self.store.barrier()?;
@@ -163,12 +175,13 @@ impl Session {
         })?;
         let ordinals = packs.iter().filter_map(|p| repository.state().ordinal(p.id));
         lock(&self.used).extend(ordinals);
-        repository.learn(&packs, &segments)?;
-        // Only now, when the index answers for them, may the claims go.
+        repository.index_segments(&packs, &segments)?;
+        // Only now, when the index answers for them and is asked, may the claims go.
+        self.index_is_empty.store(false, Ordering::Release);
         for (prefix, _) in packs.iter().flat_map(|p| &p.chunks) {
             lock(&self.claims[usize::from(prefix[15]) % SHARDS]).remove(prefix);
         }
-        Ok(Published::Packs)
+        Ok(())
     }
 
     /// Makes everything durable and then the snapshot exist. `finish` gets the bytes added
@@ -212,20 +225,20 @@ impl Session {
             }))
         })?;
         // The snapshot exists. A cache that cannot be written is no reason to say otherwise.
-        let indexed = repository.learn(&packs, &segments).is_ok();
+        let indexed = repository.index_segments(&packs, &segments).is_ok();
         Ok(Finished { snapshot, indexed })
     }
 
     fn put_segments(&self, packs: &[SegmentPack]) -> Result<Vec<SegmentId>> {
-        if packs.is_empty() {
-            return Ok(Vec::new());
-        }
         let key = &self.access.scope_keys.segment;
         let header = self.header(Kind::Segment);
-        let object = segment::encode_object(&header, packs, key, &mut entropy());
-        let id = SegmentId::of(&object);
-        let _ = self.store.put_new(&names::segment(id), &[&object], Durability::AtBarrier)?;
-        Ok(vec![id])
+        let put = |packs: &[SegmentPack]| {
+            let object = segment::encode_object(&header, packs, key, &mut entropy())?;
+            let id = SegmentId::of(&object);
+            let _ = self.store.put_new(&names::segment(id), &[&object], Durability::AtBarrier)?;
+            Ok(id)
+        };
+        segment::split(packs).into_iter().map(put).collect()
     }
 
     fn header(&self, kind: Kind) -> Header {
@@ -240,20 +253,6 @@ impl Session {
             seq: 0,
             tlvs: Vec::new(),
         }
-    }
-}
-
-impl Repository {
-    /// Brings packs that the log has just taken into the index database.
-    fn learn(&mut self, packs: &[SegmentPack], segments: &[SegmentId]) -> Result<()> {
-        let rows: Vec<(u32, &SegmentPack)> =
-            packs.iter().filter_map(|p| Some((self.state.ordinal(p.id)?, p))).collect();
-        let mut update = self.index.update()?;
-        update.add_packs(&rows)?;
-        for id in segments {
-            update.add_segment(id.as_bytes())?;
-        }
-        update.save(&self.state)
     }
 }
 

@@ -4,6 +4,7 @@ mod bad_input;
 mod damage;
 mod first_use;
 mod golden;
+mod heal;
 mod house;
 mod reader;
 mod support;

@@ -50,6 +50,14 @@ pub fn state(connection: &Connection) -> rusqlite::Result<Option<State>> {
     Ok(Some(state))
 }
 
+/// The entry that the rows stand for now; none when none was saved or it cannot be read.
+pub fn position(connection: &Connection) -> rusqlite::Result<Option<Seq>> {
+    let row: Option<Vec<u8>> = connection
+        .query_row("SELECT row FROM head WHERE only = 1", [], |row| row.get(0))
+        .optional()?;
+    Ok(row.and_then(|row| decode::<Checkpoint>(&row).ok()).map(|head| head.seq))
+}
+
 /// Saves all of the state but packs and snapshots, which have rows of their own.
 pub fn save_head(connection: &Connection, state: &State) -> rusqlite::Result<()> {
     let extra = Extra::default;

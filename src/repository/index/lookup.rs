@@ -2,16 +2,23 @@
 
 use crate::repository::error::{Error, Result};
 use crate::repository::index::{database, split};
+use crate::repository::presence::Presence;
 use esker_format::frame::FrameHead;
 use esker_format::ids::ChunkId;
 use esker_format::segment::{Prefix, SegmentPack, prefix};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Decoded packs kept at most; each is a few hundred KiB.
+/// Decoded packs kept at most; each is a few hundred KiB, unless its chunks are tiny.
 const KEPT: usize = 24;
+/// Chunks of the packs kept, some 20 MiB; the pack used last stays whatever it has.
+const CHUNKS_KEPT: usize = 256 << 10;
+
+/// Ordinals of the packs with chunks that other packs have too.
+const SHARED: &str = "SELECT v & 4294967295 FROM further UNION
+     SELECT chunk.v & 4294967295 FROM further CROSS JOIN chunk USING(k)";
 
 /// Where a chunk is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,43 +75,91 @@ pub struct Lookup {
     path: PathBuf,
     /// Most recently used first.
     packs: Vec<Arc<KnownPack>>,
+    /// Packs with chunks that other packs have too.
+    shared: HashSet<u32>,
+    presence: Arc<Presence>,
 }
 
 impl Lookup {
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    pub(super) fn open(path: &Path, presence: Arc<Presence>) -> Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let run = || {
+        let run = || -> rusqlite::Result<(Connection, HashSet<u32>)> {
             let connection = Connection::open_with_flags(path, flags)?;
             connection.execute_batch("PRAGMA cache_size = -4096")?;
-            Ok(connection)
+            let shared = ordinals(&connection, SHARED)?;
+            Ok((connection, shared))
         };
-        let connection = run().map_err(|e| database(path, e))?;
-        Ok(Self { connection, path: path.to_owned(), packs: Vec::new() })
+        let (connection, shared) = run().map_err(|e| database(path, e))?;
+        Ok(Self { connection, path: path.to_owned(), packs: Vec::new(), shared, presence })
     }
 
-    /// Where a chunk is, if it is known. The id is confirmed as far as the index goes (95 bits and
-    /// then the 128 of the segment); whoever reads the chunk checks all of it.
+    /// Where a chunk is, if it is known: of several copies the newest that is there. A single one
+    /// is not asked for, as whoever reads it will see. The id is confirmed as far as the index
+    /// goes (95 bits and then the 128 of the segment); whoever reads the chunk checks all of it.
     ///
     /// # Errors
-    /// When the database fails.
+    /// When the database fails, or the store for a chunk with several copies.
     pub fn find(&mut self, id: &ChunkId) -> Result<Option<Location>> {
         let prefix = prefix(id);
-        for (at, pack) in self.packs.iter().enumerate() {
-            if let Some(location) = pack.chunks.get(&prefix).copied() {
-                if at > 0 {
-                    let pack = self.packs.remove(at);
-                    self.packs.insert(0, pack);
+        if let Some(place) = self.find_kept(&prefix)
+            && !self.shared.contains(&place.pack)
+        {
+            return Ok(Some(place));
+        }
+        let places = self.places(&prefix)?;
+        if places.len() > 1 {
+            for place in &places {
+                if self.is_present(place.pack)? {
+                    return Ok(Some(*place));
                 }
-                return Ok(Some(location));
             }
         }
-        for ordinal in self.candidates(&prefix)? {
-            let pack = self.pack(ordinal)?;
-            if let Some(location) = pack.chunks.get(&prefix) {
-                return Ok(Some(*location));
+        Ok(places.first().copied())
+    }
+
+    /// Where a chunk is, in a pack that the store has: what need not be stored again.
+    ///
+    /// # Errors
+    /// When the database or the store fails.
+    pub fn find_present(&mut self, id: &ChunkId) -> Result<Option<Location>> {
+        let prefix = prefix(id);
+        if let Some(place) = self.find_kept(&prefix)
+            && self.is_present(place.pack)?
+        {
+            return Ok(Some(place));
+        }
+        for place in self.places(&prefix)? {
+            if self.is_present(place.pack)? {
+                return Ok(Some(place));
             }
         }
         Ok(None)
+    }
+
+    /// Where a chunk is in the packs that are kept.
+    fn find_kept(&mut self, prefix: &Prefix) -> Option<Location> {
+        let found = |pack: &Arc<KnownPack>| pack.chunks.get(prefix).copied();
+        let (at, place) =
+            self.packs.iter().enumerate().find_map(|(at, pack)| Some((at, found(pack)?)))?;
+        self.packs[..=at].rotate_right(1);
+        Some(place)
+    }
+
+    /// All places of a chunk, newest first.
+    fn places(&mut self, prefix: &Prefix) -> Result<Vec<Location>> {
+        let mut ordinals = self.candidates(prefix)?;
+        ordinals.sort_unstable_by(|a, b| b.cmp(a));
+        let mut places = Vec::new();
+        for ordinal in ordinals {
+            places.extend(self.pack(ordinal)?.chunks.get(prefix).copied());
+        }
+        Ok(places)
+    }
+
+    /// Whether the store has a pack.
+    fn is_present(&mut self, ordinal: u32) -> Result<bool> {
+        let known = self.pack(ordinal)?;
+        self.presence.has(known.pack.id, known.pack.len)
     }
 
     /// The pack with an ordinal.
@@ -130,8 +185,19 @@ impl Lookup {
             .ok_or_else(|| Error::Missing { object: format!("pack {ordinal} of the index") })?;
         let pack = Arc::new(KnownPack::new(ordinal, pack));
         self.packs.insert(0, Arc::clone(&pack));
-        self.packs.truncate(KEPT);
+        self.forget_old();
         Ok(pack)
+    }
+
+    /// Makes room for the pack used last.
+    fn forget_old(&mut self) {
+        let mut chunks = 0;
+        let fits = |pack: &&Arc<KnownPack>| {
+            chunks += pack.pack.chunks.len();
+            chunks <= CHUNKS_KEPT
+        };
+        let kept = self.packs.iter().take(KEPT).take_while(fits).count().max(1);
+        self.packs.truncate(kept);
     }
 
     /// Packs that may hold a chunk.
@@ -155,4 +221,8 @@ impl Lookup {
         };
         run().map_err(|e| database(&self.path, e))
     }
+}
+
+fn ordinals(connection: &Connection, query: &str) -> rusqlite::Result<HashSet<u32>> {
+    connection.prepare(query)?.query_map([], |row| row.get(0))?.collect()
 }

@@ -11,13 +11,17 @@ mod schema;
 pub use lookup::{KnownPack, Location, Lookup};
 
 use crate::repository::error::{Error, Result};
+use crate::repository::presence::Presence;
 use crate::repository::state::State;
 use esker_format::cbor;
 use esker_format::checkpoint::{PackRow, SnapshotRow};
+use esker_format::ids::SegmentId;
 use esker_format::key::VerificationKey;
 use esker_format::segment::{Prefix, SegmentPack};
 use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tempfile::TempDir;
 
 /// An open index database.
@@ -100,15 +104,14 @@ impl Index {
         Ok(Update { index: self, done: false })
     }
 
-    /// Segments whose packs are in the rows.
+    /// The segments whose packs are in the rows.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn has_segment(&self, id: &[u8; 32]) -> Result<bool> {
+    pub fn segments(&self) -> Result<HashSet<SegmentId>> {
         self.connection
-            .prepare_cached("SELECT 1 FROM segment WHERE id = ?1")
-            .and_then(|mut s| s.query_row([id], |_| Ok(())).optional())
-            .map(|found| found.is_some())
+            .prepare_cached("SELECT id FROM segment")
+            .and_then(|mut s| s.query_map([], |row| row.get(0).map(SegmentId::new))?.collect())
             .map_err(|e| self.failed(e))
     }
 
@@ -128,8 +131,8 @@ impl Index {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn lookup(&self) -> Result<Lookup> {
-        Lookup::open(&self.path)
+    pub fn lookup(&self, presence: Arc<Presence>) -> Result<Lookup> {
+        Lookup::open(&self.path, presence)
     }
 
     /// Whether no chunk is known.
@@ -207,43 +210,22 @@ impl Update<'_> {
     /// # Errors
     /// When the database fails.
     pub fn save(mut self, state: &State) -> Result<()> {
-        let saved = self.index.saved;
-        let run = || -> rusqlite::Result<()> {
+        let run = || -> rusqlite::Result<bool> {
             let connection = &self.index.connection;
-            let mut pack =
-                connection.prepare_cached("INSERT OR REPLACE INTO pack(no, row) VALUES(?1, ?2)")?;
-            for (no, p) in state.packs.iter().enumerate().skip(saved.packs) {
-                let row = PackRow {
-                    id: p.id,
-                    len: p.len,
-                    session: p.session,
-                    state: p.state,
-                    extra: cbor::Extra::default(),
-                };
-                pack.execute(params![no as u32, cbor::encode(&row)])?;
+            // Another run with this cache may have read further, and the index is never wound
+            // back: rows of packs are as true for its state as for ours.
+            let is_newer = state.head.map(|head| head.seq) > load::position(connection)?;
+            if is_newer {
+                save_state(connection, state, self.index.saved)?;
             }
-            let mut snapshot = connection
-                .prepare_cached("INSERT OR REPLACE INTO snapshot(no, row) VALUES(?1, ?2)")?;
-            for (no, s) in state.snapshots.iter().enumerate().skip(saved.snapshots) {
-                let row = SnapshotRow {
-                    id: s.id,
-                    seq: s.seq,
-                    scope: s.scope,
-                    session: s.session,
-                    set: s.set.clone(),
-                    summary: s.summary.clone(),
-                    forgotten: false,
-                    held: false,
-                    extra: cbor::Extra::default(),
-                };
-                snapshot.execute(params![no as u32, cbor::encode(&row)])?;
-            }
-            load::save_head(connection, state)?;
-            connection.execute_batch("COMMIT")
+            connection.execute_batch("COMMIT")?;
+            Ok(is_newer)
         };
-        run().map_err(|e| database(&self.index.path, e))?;
+        let is_newer = run().map_err(|e| database(&self.index.path, e))?;
         self.done = true;
-        self.index.saved = Saved { packs: state.packs.len(), snapshots: state.snapshots.len() };
+        if is_newer {
+            self.index.saved = Saved { packs: state.packs.len(), snapshots: state.snapshots.len() };
+        }
         Ok(())
     }
 }
@@ -255,6 +237,39 @@ impl Drop for Update<'_> {
             let _ = self.index.connection.execute_batch("ROLLBACK");
         }
     }
+}
+
+/// Writes what of the state is not among the rows `saved`.
+fn save_state(connection: &Connection, state: &State, saved: Saved) -> rusqlite::Result<()> {
+    let mut pack =
+        connection.prepare_cached("INSERT OR REPLACE INTO pack(no, row) VALUES(?1, ?2)")?;
+    for (no, p) in state.packs.iter().enumerate().skip(saved.packs) {
+        let row = PackRow {
+            id: p.id,
+            len: p.len,
+            session: p.session,
+            state: p.state,
+            extra: cbor::Extra::default(),
+        };
+        pack.execute(params![no as u32, cbor::encode(&row)])?;
+    }
+    let mut snapshot =
+        connection.prepare_cached("INSERT OR REPLACE INTO snapshot(no, row) VALUES(?1, ?2)")?;
+    for (no, s) in state.snapshots.iter().enumerate().skip(saved.snapshots) {
+        let row = SnapshotRow {
+            id: s.id,
+            seq: s.seq,
+            scope: s.scope,
+            session: s.session,
+            set: s.set.clone(),
+            summary: s.summary.clone(),
+            forgotten: false,
+            held: false,
+            extra: cbor::Extra::default(),
+        };
+        snapshot.execute(params![no as u32, cbor::encode(&row)])?;
+    }
+    load::save_head(connection, state)
 }
 
 /// Key and value of a chunk's row: 63 bits of the id, then 32 more and the ordinal of the pack.

@@ -3,5 +3,6 @@
 
 mod fates;
 mod forge;
+mod puts;
 mod rules;
 mod stops;

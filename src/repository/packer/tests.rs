@@ -1,5 +1,6 @@
 //! Packs as the store gets them.
 
+use super::{PACK_CHUNKS, PACK_FRAMES};
 use crate::repository::{FrameWriter, NewKey, Repository, Session, Unlock, create};
 use crate::store::{MemoryStore, Store};
 use esker_format::data_key::decapsulate;
@@ -18,9 +19,7 @@ fn noise(number: u8, len: usize) -> Vec<u8> {
     bytes
 }
 
-/// A nonce is the number of its frame, so a number must never seal two texts under one key.
-#[test]
-fn every_frame_of_a_pack_has_a_number_of_its_own_and_every_pack_a_key_of_its_own() {
+fn new_repository() -> (Arc<MemoryStore>, Repository, tempfile::TempDir) {
     let key = NewKey::from(&mut Entropy::new([7; 32]));
     let store = Arc::new(MemoryStore::new());
     let time = Time { seconds: 0, nanos: 0 };
@@ -28,7 +27,13 @@ fn every_frame_of_a_pack_has_a_number_of_its_own_and_every_pack_a_key_of_its_own
     let cache = tempfile::tempdir().unwrap();
     let unlock = Unlock::File(key.material());
     let repository = Repository::open(store.clone(), unlock, cache.path()).unwrap();
+    (store, repository, cache)
+}
 
+/// A nonce is the number of its frame, so a number must never seal two texts under one key.
+#[test]
+fn every_frame_of_a_pack_has_a_number_of_its_own_and_every_pack_a_key_of_its_own() {
+    let (store, repository, _cache) = new_repository();
     let session = Session::begin(&repository, 2).unwrap();
     for thread in 0..2u8 {
         let mut writer = FrameWriter::data(thread.into());
@@ -66,4 +71,52 @@ fn every_frame_of_a_pack_has_a_number_of_its_own_and_every_pack_a_key_of_its_own
         }
     }
     assert_eq!(texts.iter().map(Vec::len).sum::<usize>(), 40 << 20);
+}
+
+/// What a reader of packs refuses to take must never be written.
+#[test]
+fn tiny_chunks_fill_several_packs_that_all_decode() {
+    let (store, repository, _cache) = new_repository();
+    let session = Session::begin(&repository, 1).unwrap();
+    let mut writer = FrameWriter::data(0);
+    for number in 0..150_000u32 {
+        let bytes = number.to_le_bytes();
+        let id = session.access().scope_keys.data_id(&bytes);
+        writer.space(bytes.len(), session.packer()).unwrap().copy_from_slice(&bytes);
+        writer.keep(id, bytes.len());
+    }
+    writer.flush(session.packer()).unwrap();
+    session.packer().finish().unwrap();
+
+    let mut names = Vec::new();
+    store.list("pack/", &mut |listed| names.push(listed.name)).unwrap();
+    assert_eq!(names.len(), 3);
+    let mut chunks = 0;
+    for name in names {
+        let mut object = Vec::new();
+        store.get(&name, u64::MAX, &mut object).unwrap();
+        let key = &session.access().scope_keys.segment;
+        let (_, _, directory) = decode_pack(&object, key).unwrap();
+        assert!(directory.chunks.len() < 2 * PACK_CHUNKS, "{}", directory.chunks.len());
+        chunks += directory.chunks.len();
+    }
+    assert_eq!(chunks, 150_000);
+}
+
+#[test]
+fn a_pack_is_closed_at_half_the_frames_that_a_reader_takes() {
+    let (store, repository, _cache) = new_repository();
+    let session = Session::begin(&repository, 1).unwrap();
+    let mut writer = FrameWriter::data(0);
+    for number in 0..=PACK_FRAMES as u32 {
+        let bytes = number.to_le_bytes();
+        let id = session.access().scope_keys.data_id(&bytes);
+        writer.space(bytes.len(), session.packer()).unwrap().copy_from_slice(&bytes);
+        writer.keep(id, bytes.len());
+        writer.flush(session.packer()).unwrap();
+    }
+    session.packer().finish().unwrap();
+    let mut packs = 0;
+    store.list("pack/", &mut |_| packs += 1).unwrap();
+    assert_eq!(packs, 2);
 }
