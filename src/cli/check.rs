@@ -85,11 +85,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     } else {
         print(global, &report, request.read_data)?;
     }
-    let damaged = report
-        .findings
-        .iter()
-        .any(|f| !matches!(f, Finding::Void { .. } | Finding::NotUnderstood { .. }));
-    Ok(if damaged { Exit::Damage } else { Exit::Ok })
+    Ok(if is_damaged(&report) { Exit::Damage } else { Exit::Ok })
 }
 
 fn print(global: &Global, report: &Report, read_data: bool) -> std::io::Result<()> {
@@ -163,7 +159,7 @@ fn row(finding: &Finding) -> Row {
 
 fn summary(report: &Report) -> Row {
     Row::Summary {
-        sound: report.findings.is_empty(),
+        sound: !is_damaged(report),
         findings: report.findings.len(),
         entries: report.entries,
         segments: report.segments,
@@ -172,4 +168,10 @@ fn summary(report: &Report) -> Row {
         chunks: report.chunks,
         bytes: report.bytes,
     }
+}
+
+/// Whether anything is lost. An entry of the log that is void or not understood changes nothing.
+fn is_damaged(report: &Report) -> bool {
+    let harmless = |f: &Finding| matches!(f, Finding::Void { .. } | Finding::NotUnderstood { .. });
+    !report.findings.iter().all(harmless)
 }
