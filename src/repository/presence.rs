@@ -1,6 +1,6 @@
 //! Which packs the store really has: asked once for each, and for all when there are many.
 
-use crate::repository::error::Result;
+use crate::repository::error::{Error, Result};
 use crate::repository::packer::lock;
 use crate::store::Store;
 use esker_format::ids::PackId;
@@ -52,9 +52,17 @@ impl Presence {
         let name = names::pack(id);
         let listed = seen.listed.as_ref().and_then(|all| all.get(&name).copied());
         // What is not in the listing may have been put since.
-        let found = if listed.is_some() { listed } else { self.store.size(&name)? };
+        let found = if listed.is_some() { listed } else { self.size(&name)? };
         seen.packs.insert(id, found);
         Ok(found == Some(len))
+    }
+
+    /// The length of a pack; none when it is not there, or is there and cannot be had.
+    fn size(&self, name: &str) -> Result<Option<u64>> {
+        self.store.size(name).or_else(|error| match Error::from_part(error) {
+            error if error.is_damage() => Ok(None),
+            error => Err(error),
+        })
     }
 
     /// Asks anew from here on.
