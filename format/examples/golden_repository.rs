@@ -519,23 +519,7 @@ fn time(seconds: i64) -> Time {
 }
 
 fn node(kind: NodeKind, mode: u32) -> Node {
-    Node {
-        kind,
-        mode,
-        uid: 0,
-        gid: 0,
-        user: Some(b"root".to_vec()),
-        group: None,
-        mtime: time(1_600_000_000),
-        size: None,
-        content: None,
-        target: None,
-        device: None,
-        xattrs: None,
-        links: None,
-        fidelity: None,
-        extra: Extra::default(),
-    }
+    Node { user: Some(b"root".to_vec()), ..Node::bare(kind, mode, time(1_600_000_000)) }
 }
 
 fn inline(bytes: &[u8]) -> Node {

@@ -1,6 +1,6 @@
 //! What a snapshot knows about one path.
 
-use crate::cbor::{Cbor, Reader, Writer};
+use crate::cbor::{Cbor, Extra, Reader, Writer};
 use crate::content::{Content, check_page_len};
 use crate::error::{FormatError, Result, malformed, within};
 use crate::ids::{ChunkId, LinkGroup};
@@ -226,6 +226,26 @@ cbor_map! {
 }
 
 impl Node {
+    /// A node with what every kind has, and nothing else. The owner is 0 and has no name.
+    pub fn bare(kind: NodeKind, mode: u32, mtime: Time) -> Self {
+        Self {
+            kind,
+            mode,
+            uid: 0,
+            gid: 0,
+            user: None,
+            group: None,
+            mtime,
+            size: None,
+            content: None,
+            target: None,
+            device: None,
+            xattrs: None,
+            links: None,
+            fidelity: None,
+            extra: Extra::default(),
+        }
+    }
     /// Length of the content in bytes.
     pub fn len(&self) -> u64 {
         self.size.unwrap_or(0)

@@ -125,23 +125,7 @@ pub fn list_root() -> ListRoot {
 }
 
 pub fn bare(kind: NodeKind) -> Node {
-    Node {
-        kind,
-        mode: 0o755,
-        uid: 0,
-        gid: 0,
-        user: None,
-        group: None,
-        mtime: time(1_700_000_000),
-        size: None,
-        content: None,
-        target: None,
-        device: None,
-        xattrs: None,
-        links: None,
-        fidelity: None,
-        extra: Extra::default(),
-    }
+    Node::bare(kind, 0o755, time(1_700_000_000))
 }
 
 pub fn file() -> Node {

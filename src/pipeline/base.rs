@@ -1,7 +1,7 @@
 //! The snapshot that a run is compared with, and the series that it continues.
 
-use crate::pipeline::{BaseMap, new_series};
-use crate::repository::{Bounds, Chunks, Error, Found, Repository, Result};
+use crate::pipeline::new_series;
+use crate::repository::{Bounds, Chunks, Error, Found, Map, Repository, Result};
 use esker_format::FormatError;
 use esker_format::chunking::{Cutter, PROFILE_FILES};
 use esker_format::ids::{SeriesId, SnapshotId};
@@ -39,7 +39,7 @@ impl Base {
     /// A walk through its entries, beside the new ones.
     pub fn entries(&self) -> BaseEntries {
         let root = self.root.as_ref().map(|(page, level)| (page, *level));
-        BaseEntries { map: BaseMap::new(root, Bounds::All), next: None, over: false }
+        BaseEntries { map: Map::new(root, Bounds::All), next: None, over: false }
     }
 }
 
@@ -57,7 +57,7 @@ pub enum Compared {
 /// The entries of the base, in step with the new ones. What cannot be read of it is a worse
 /// comparison, and never an error.
 pub struct BaseEntries {
-    map: BaseMap,
+    map: Map,
     next: Option<Entry>,
     over: bool,
 }

@@ -21,7 +21,7 @@ mod worker;
 pub use error::{Error, Result};
 pub use task::Progress;
 
-use crate::repository::{Map, Repository, Session};
+use crate::repository::{Repository, Session};
 use crate::source::{Roots, Skip, Walk};
 use base::Base;
 use collect::{Collected, Collector};
@@ -158,6 +158,3 @@ pub fn snapshot(
 fn new_series() -> SeriesId {
     SeriesId::new(crate::repository::entropy().take())
 }
-
-/// The walk through a base snapshot.
-type BaseMap = Map;

@@ -262,21 +262,5 @@ fn send(jobs: &Sender<Job>, job: Job) {
 /// A directory that only its owner, which is who restores, can enter.
 fn stand_in() -> Node {
     let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-    Node {
-        kind: NodeKind::Directory,
-        mode: 0o700,
-        uid,
-        gid,
-        user: None,
-        group: None,
-        mtime: Time { seconds: 0, nanos: 0 },
-        size: None,
-        content: None,
-        target: None,
-        device: None,
-        xattrs: None,
-        links: None,
-        fidelity: None,
-        extra: esker_format::cbor::Extra::default(),
-    }
+    Node { uid, gid, ..Node::bare(NodeKind::Directory, 0o700, Time { seconds: 0, nanos: 0 }) }
 }

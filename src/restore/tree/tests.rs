@@ -10,7 +10,6 @@ mod twin;
 use super::{Kind, Options, Tree, TreeError};
 use crate::restore::metadata::Notes;
 use crate::skipped::skipped;
-use esker_format::cbor::Extra;
 use esker_format::content::{Content, Item};
 use esker_format::node::{Node, NodeKind, Time, Xattr, Xattrs};
 use esker_format::path::MapKey;
@@ -70,21 +69,12 @@ fn key(path: &str) -> MapKey {
 /// A node that belongs to whoever runs the test.
 fn node(kind: NodeKind, mode: u32) -> Node {
     Node {
-        kind,
-        mode,
         uid: rustix::process::geteuid().as_raw(),
         gid: rustix::process::getegid().as_raw(),
-        user: None,
-        group: None,
-        mtime: Time { seconds: 1_000_000_000, nanos: 123_456_789 },
         size: (kind == NodeKind::File).then_some(0),
-        content: None,
         target: (kind == NodeKind::Symlink).then(|| b"where/ever".to_vec()),
         device: matches!(kind, NodeKind::BlockDevice | NodeKind::CharDevice).then_some((1, 3)),
-        xattrs: None,
-        links: None,
-        fidelity: None,
-        extra: Extra::default(),
+        ..Node::bare(kind, mode, Time { seconds: 1_000_000_000, nanos: 123_456_789 })
     }
 }
 

@@ -118,22 +118,12 @@ fn key(parent: &[u8], name: &[u8]) -> MapKey {
 }
 
 fn node(kind: NodeKind) -> Node {
+    let mode = if kind == NodeKind::Directory { 0o755 } else { 0o644 };
     Node {
-        kind,
-        mode: if kind == NodeKind::Directory { 0o755 } else { 0o644 },
         uid: rustix::process::geteuid().as_raw(),
         gid: rustix::process::getegid().as_raw(),
-        user: None,
-        group: None,
-        mtime: TIME,
         size: (kind == NodeKind::File).then_some(0),
-        content: None,
-        target: None,
-        device: None,
-        xattrs: None,
-        links: None,
-        fidelity: None,
-        extra: Extra::default(),
+        ..Node::bare(kind, mode, TIME)
     }
 }
 
