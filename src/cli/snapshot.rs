@@ -7,6 +7,7 @@ use crate::cli::{Global, Outcome, init, show, signals};
 use crate::pipeline::{self, Progress, Report, Request};
 use crate::repository::{Repository, shorten};
 use crate::source::{Identity, Skip};
+use esker_format::node::Time;
 use serde::Serialize;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,10 @@ pub struct Args {
     /// Remark to find it by; can be given several times
     #[arg(long = "tag", value_name = "TEXT")]
     tags: Vec<String>,
+    /// Time that the snapshot is given instead of now: 2026-11-21, "2026-11-21 14:30[:05]" (local
+    /// time), 2026-11-21T14:30:05Z, or @SECONDS
+    #[arg(long, value_name = "TIME", value_parser = show::parse_time)]
+    time: Option<Time>,
     /// Threads that do the work; one for each core when not given
     #[arg(long, value_name = "N")]
     threads: Option<std::num::NonZeroUsize>,
@@ -80,7 +85,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         host: args.host.clone().unwrap_or_else(host),
         label: args.label.clone(),
         tags,
-        start: show::now(),
+        start: args.time.unwrap_or_else(show::now),
         clock: show::now,
         threads: args.threads.map_or_else(super::cores, std::num::NonZero::get),
         skip: skips(global, &places, &repository),

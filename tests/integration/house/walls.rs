@@ -24,7 +24,7 @@ const OWNED: &[(&str, &str)] = &[
     ("rusqlite", "src/repository/index/"),
     ("clap", "src/cli/"),
     ("indicatif", "src/cli/progress.rs"),
-    ("jiff", "src/cli/show.rs"),
+    ("jiff", "src/cli/show"),
     ("rpassword", "src/cli/key.rs"),
     ("signal_hook", "src/cli/signals.rs"),
     ("serde_json", "src/cli/"),
