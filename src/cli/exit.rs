@@ -143,6 +143,13 @@ impl Failure {
             }
             Error::NoSnapshot { .. } => "`esker snapshots` lists what there is",
             Error::AmbiguousSnapshot { .. } => "give more digits of the id",
+            Error::Filtered { .. } => {
+                "--label, --host, --tag and --at leave it out: `esker snapshots` with the same \
+                 options lists what they leave"
+            }
+            Error::AmbiguousLabel { .. } => {
+                "name the label with --label, and the snapshot `latest`"
+            }
             Error::NoPath { .. } => "`esker ls SNAPSHOT` lists the paths; they are absolute",
             Error::Newer { .. } => "use the version of esker that wrote it, or a later one",
             Error::NoSnapshotLeft { .. } => "`esker check` says what is damaged",

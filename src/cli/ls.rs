@@ -1,8 +1,9 @@
 //! `esker ls`: list what is in a snapshot.
 
+use crate::cli::choose::Choose;
 use crate::cli::exit::Exit;
 use crate::cli::{Global, Outcome, place, show};
-use crate::repository::{Bounds, Chunks, Found, Map, Selected, select, xattrs};
+use crate::repository::{Bounds, Chunks, Found, Map, Selected, xattrs};
 use esker_format::node::{Fidelity, Node, NodeKind, Xattr};
 use esker_format::page::Entry;
 use serde::Serialize;
@@ -14,6 +15,8 @@ pub struct Args {
     /// SNAPSHOT or SNAPSHOT:PATH
     #[arg(value_name = "SNAPSHOT[:PATH]")]
     what: String,
+    #[command(flatten)]
+    choose: Choose,
 }
 
 /// Memory for frames of pages.
@@ -39,7 +42,8 @@ struct Row {
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
     let repository = place::open(global)?;
-    let Selected { manifest, key, entry, .. } = select(&repository, &args.what)?;
+    let selected = args.choose.select(global, &repository, &args.what)?;
+    let Selected { manifest, key, entry, .. } = selected;
     let mut chunks = Chunks::new(&repository, BUDGET)?;
     let bounds = match (&key, &entry) {
         (Some(key), Some(e)) if e.node.kind == NodeKind::Directory => Bounds::Below(key.clone()),

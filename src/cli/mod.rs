@@ -2,6 +2,7 @@
 
 mod cat;
 mod check;
+mod choose;
 mod exit;
 mod init;
 mod key;
@@ -26,8 +27,10 @@ Without --repo, the repository is $XDG_DATA_HOME/esker/repository (~/.local/shar
 and its key $XDG_CONFIG_HOME/esker/key (~/.config/esker/key); `snapshot` makes both when missing.
 Root without HOME uses /var/lib/esker.
 
-Snapshots are named by their id, the beginning of it, `latest`, or `latest~N` (the Nth before it).
-SNAPSHOT:PATH names a file or directory in a snapshot, by its absolute path.
+SNAPSHOT is an id, the beginning of one, `latest`, `latest~N` (the Nth before it), or LABEL:latest and
+LABEL:latest~N, as in /etc:latest. `latest` is the newest among those that --label, --host, --tag and
+--at leave. SNAPSHOT:PATH names a file or directory in it by its absolute path, as in
+latest:/etc/hosts or /etc:latest~1:/etc/hosts.
 
 Exit codes: 0 done; 1 error or usage; 3 done, but something could not be saved or restored whole;
 4 damage found; 5 store out of reach; 6 busy or lost race; 10 no repository; 12 wrong key;

@@ -3,6 +3,7 @@
 mod access;
 mod cache;
 pub mod check;
+mod choice;
 mod content;
 mod create;
 mod error;
@@ -24,6 +25,7 @@ pub mod state;
 mod unlock;
 
 pub use access::Access;
+pub use choice::{Choice, Filter};
 pub use content::{Items, xattrs};
 pub use create::{Created, NewKey, create};
 pub use error::{Error, Result};
@@ -31,7 +33,7 @@ pub use fetch::{Chunks, Frames, chunk_in};
 pub use frame_writer::{FrameWriter, Kept};
 pub use index::{KnownPack, Location, Lookup};
 pub use map::{Bounds, Found, Map, walk};
-pub use selection::{Selected, select};
+pub use selection::{Selected, map_key, select, select_among};
 pub use session::{Finished, Published, Session};
 pub use snapshots::{Snapshot, shorten};
 pub use unlock::Unlock;

@@ -1,5 +1,6 @@
 //! `SNAPSHOT[:PATH]`: finding what is meant.
 
+use crate::repository::choice::{Choice, Filter, unescape};
 use crate::repository::{Bounds, Chunks, Error, Found, Map, Repository, Result, Snapshot, shorten};
 use esker_format::page::Entry;
 use esker_format::path::MapKey;
@@ -9,6 +10,9 @@ use esker_format::snapshot::Manifest;
 pub struct Selected {
     /// The snapshot.
     pub snapshot: Snapshot,
+    /// Whether it is the latest among those of several series, so that another may be meant: what
+    /// cannot be taken back must refuse it.
+    pub of_several: bool,
     /// Its manifest.
     pub manifest: Manifest,
     /// The path, when one was given.
@@ -22,19 +26,28 @@ pub struct Selected {
 /// # Errors
 /// When there is no such snapshot or path.
 pub fn select(repository: &Repository, what: &str) -> Result<Selected> {
-    let (selector, path) = match what.split_once(':') {
-        Some((selector, path)) => (selector, Some(path)),
-        None => (what, None),
-    };
-    let snapshot = repository.snapshot(selector)?;
+    select_among(repository, what, &Filter::default())
+}
+
+/// The same, among the snapshots that a filter lets through.
+///
+/// # Errors
+/// As [`select`].
+pub fn select_among(repository: &Repository, what: &str, filter: &Filter) -> Result<Selected> {
+    let Choice { snapshot, of_several, path } = repository.choose(what, filter)?;
     let manifest = repository.manifest(snapshot.id)?;
     let Some(path) = path else {
-        return Ok(Selected { snapshot, manifest, key: None, entry: None });
+        return Ok(Selected { snapshot, of_several, manifest, key: None, entry: None });
     };
-    let missing = || Error::NoPath { path: path.to_owned(), snapshot: shorten(&snapshot.id) };
-    let key = MapKey::from_path(&unescape(path)).map_err(|_| missing())?;
+    let missing = || Error::NoPath { path: path.clone(), snapshot: shorten(&snapshot.id) };
+    let key = map_key(&path).ok_or_else(missing)?;
     let entry = find(repository, &manifest, &key)?.ok_or_else(missing)?;
-    Ok(Selected { snapshot, manifest, key: Some(key), entry: Some(entry) })
+    Ok(Selected { snapshot, of_several, manifest, key: Some(key), entry: Some(entry) })
+}
+
+/// The key of an absolute path as lists print it; none when no entry can have it.
+pub fn map_key(path: &str) -> Option<MapKey> {
+    MapKey::from_path(&unescape(path)).ok()
 }
 
 /// The entry with a key.
@@ -46,28 +59,4 @@ fn find(repository: &Repository, manifest: &Manifest, key: &MapKey) -> Result<Op
         Some(Found::Lost { error, .. }) => Err(error),
         None => Ok(None),
     }
-}
-
-/// A path as `ls` prints it, back to its bytes: `\xNN` is a byte and `\\` a backslash.
-fn unescape(path: &str) -> Vec<u8> {
-    let bytes = path.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let rest = &bytes[at..];
-        let hex = |i: usize| rest.get(i).and_then(|c| char::from(*c).to_digit(16));
-        if rest.starts_with(b"\\\\") {
-            out.push(b'\\');
-            at += 2;
-        } else if rest.starts_with(b"\\x")
-            && let (Some(high), Some(low)) = (hex(2), hex(3))
-        {
-            out.push((high << 4 | low) as u8);
-            at += 4;
-        } else {
-            out.push(bytes[at]);
-            at += 1;
-        }
-    }
-    out
 }

@@ -1,0 +1,3 @@
+//! Finding things: which snapshot, where a file is, what differs, what it costs.
+
+mod choosing;
