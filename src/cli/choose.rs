@@ -2,7 +2,7 @@
 
 use crate::cli::exit::Failure;
 use crate::cli::{Global, show};
-use crate::repository::{Filter, Repository, Selected, Snapshot, select_among, shorten};
+use crate::repository::{Choice, Filter, Repository, Selected, Snapshot, look_into, shorten};
 use esker_format::node::Time;
 
 /// Which snapshots a command looks at.
@@ -39,8 +39,28 @@ impl Choose {
         Ok(repository.snapshots_with(&self.filter())?)
     }
 
-    /// What `what` names among them. Where `latest` is that of several series, standard error says
-    /// which one was taken.
+    /// The snapshot that `what` names among them, and the path behind it. Where `latest` is that of
+    /// several series, standard error says which one was taken.
+    ///
+    /// # Errors
+    /// When there is no such snapshot, or more than one.
+    pub fn pick(
+        &self,
+        global: &Global,
+        repository: &Repository,
+        what: &str,
+    ) -> Result<Choice, Failure> {
+        let choice = repository.choose(what, &self.filter())?;
+        if choice.of_several && !global.quiet {
+            show::note(&format!(
+                "note: latest of several series, taken: {}",
+                describe(&choice.snapshot)
+            ));
+        }
+        Ok(choice)
+    }
+
+    /// The same, with the entry at the path.
     ///
     /// # Errors
     /// When there is no such snapshot or path, or more than one.
@@ -50,14 +70,8 @@ impl Choose {
         repository: &Repository,
         what: &str,
     ) -> Result<Selected, Failure> {
-        let selected = select_among(repository, what, &self.filter())?;
-        if selected.of_several && !global.quiet {
-            show::note(&format!(
-                "note: of several series, taken: {}",
-                describe(&selected.snapshot)
-            ));
-        }
-        Ok(selected)
+        let choice = self.pick(global, repository, what)?;
+        Ok(look_into(repository, choice)?)
     }
 }
 

@@ -12,9 +12,9 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Done.
     Ok,
-    /// An error, or words that make no sense.
+    /// An error, or words that make no sense; a difference, when a comparison was asked for that.
     Error,
-    /// Done, but something could not be saved or restored whole.
+    /// Done, but something could not be saved, restored or compared whole.
     Partial,
     /// Damage was found.
     Damage,

@@ -3,10 +3,13 @@
 mod cat;
 mod check;
 mod choose;
+mod diff;
 mod exit;
+mod find;
 mod init;
 mod key;
 mod ls;
+mod pattern;
 mod place;
 mod progress;
 mod restore;
@@ -32,8 +35,8 @@ LABEL:latest~N, as in /etc:latest. `latest` is the newest among those that --lab
 --at leave. SNAPSHOT:PATH names a file or directory in it by its absolute path, as in
 latest:/etc/hosts or /etc:latest~1:/etc/hosts.
 
-Exit codes: 0 done; 1 error or usage; 3 done, but something could not be saved or restored whole;
-4 damage found; 5 store out of reach; 6 busy or lost race; 10 no repository; 12 wrong key;
+Exit codes: 0 done; 1 error or usage, or with `diff --exit-code` a difference; 3 done, but something
+could not be saved, restored or compared whole; 4 damage found; 5 store out of reach; 6 busy or lost race; 10 no repository; 12 wrong key;
 128+n ended by signal n.";
 
 /// Deduplicating, encrypted backups that can be proven to restore
@@ -78,6 +81,8 @@ enum Command {
     Ls(ls::Args),
     Cat(cat::Args),
     Restore(restore::Args),
+    Find(find::Args),
+    Diff(diff::Args),
     Check(check::Args),
 }
 
@@ -100,6 +105,8 @@ pub fn main() -> ExitCode {
         Command::Ls(args) => ls::run(global, &args),
         Command::Cat(args) => cat::run(global, &args),
         Command::Restore(args) => restore::run(global, &args),
+        Command::Find(args) => find::run(global, &args),
+        Command::Diff(args) => diff::run(global, &args),
         Command::Check(args) => check::run(global, &args),
     };
     match result {

@@ -26,22 +26,22 @@ pub struct Selected {
 /// # Errors
 /// When there is no such snapshot or path.
 pub fn select(repository: &Repository, what: &str) -> Result<Selected> {
-    select_among(repository, what, &Filter::default())
+    look_into(repository, repository.choose(what, &Filter::default())?)
 }
 
-/// The same, among the snapshots that a filter lets through.
+/// Reads the manifest of a chosen snapshot, and finds the entry when a path is given.
 ///
 /// # Errors
-/// As [`select`].
-pub fn select_among(repository: &Repository, what: &str, filter: &Filter) -> Result<Selected> {
-    let Choice { snapshot, of_several, path } = repository.choose(what, filter)?;
+/// When there is no such path.
+pub fn look_into(repository: &Repository, choice: Choice) -> Result<Selected> {
+    let Choice { snapshot, of_several, path } = choice;
     let manifest = repository.manifest(snapshot.id)?;
     let Some(path) = path else {
         return Ok(Selected { snapshot, of_several, manifest, key: None, entry: None });
     };
     let missing = || Error::NoPath { path: path.clone(), snapshot: shorten(&snapshot.id) };
     let key = map_key(&path).ok_or_else(missing)?;
-    let entry = find(repository, &manifest, &key)?.ok_or_else(missing)?;
+    let entry = entry_at(repository, &manifest, &key)?.ok_or_else(missing)?;
     Ok(Selected { snapshot, of_several, manifest, key: Some(key), entry: Some(entry) })
 }
 
@@ -50,8 +50,15 @@ pub fn map_key(path: &str) -> Option<MapKey> {
     MapKey::from_path(&unescape(path)).ok()
 }
 
-/// The entry with a key.
-fn find(repository: &Repository, manifest: &Manifest, key: &MapKey) -> Result<Option<Entry>> {
+/// The entry with a key; none when the snapshot does not have it.
+///
+/// # Errors
+/// When store or index fail, or the page that it would be in is lost.
+pub fn entry_at(
+    repository: &Repository,
+    manifest: &Manifest,
+    key: &MapKey,
+) -> Result<Option<Entry>> {
     let root = manifest.root.as_ref().map(|r| (r, manifest.root_level as u8));
     let mut chunks = Chunks::new(repository, 0)?;
     match Map::new(root, Bounds::One(key.clone())).next(&mut chunks)? {

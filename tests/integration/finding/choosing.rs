@@ -30,14 +30,15 @@ fn latest_of_several_series_is_taken_and_standard_error_says_which() {
     let home = home();
     let (out, err) = number(&home, "latest", &[]);
     assert_eq!(out, "3");
-    let named = "note: of several series, taken: label db: main, host a, 2026-01-04 12:00:00, ";
+    let named =
+        "note: latest of several series, taken: label db: main, host a, 2026-01-04 12:00:00, ";
     assert!(err.starts_with(named), "{err}");
     let rows = home.run(["snapshots", "--json"]).ok().says_nothing().json();
     assert!(err.contains(&rows[3]["id"].as_str().unwrap()[..16]), "{err}");
     assert_eq!(number(&home, "latest", &["--quiet"]).1, "");
     let target = home.path("target");
     let ran = home.restore("/etc:latest", &target).ok();
-    ran.says(&["note: of several series, taken: label /etc, host a, 2026-01-03"]);
+    ran.says(&["note: latest of several series, taken: label /etc, host a, 2026-01-03"]);
 }
 
 #[test]
