@@ -17,6 +17,7 @@ mod show;
 mod signals;
 mod snapshot;
 mod snapshots;
+mod stats;
 
 pub use exit::Exit;
 
@@ -83,6 +84,7 @@ enum Command {
     Restore(restore::Args),
     Find(find::Args),
     Diff(diff::Args),
+    Stats(stats::Args),
     Check(check::Args),
 }
 
@@ -107,6 +109,7 @@ pub fn main() -> ExitCode {
         Command::Restore(args) => restore::run(global, &args),
         Command::Find(args) => find::run(global, &args),
         Command::Diff(args) => diff::run(global, &args),
+        Command::Stats(args) => stats::run(global, &args),
         Command::Check(args) => check::run(global, &args),
     };
     match result {

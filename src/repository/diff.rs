@@ -143,7 +143,7 @@ impl Diff {
 }
 
 fn merge(roots: &[Option<(PageRef, u8)>; 2], bounds: Bounds) -> Merge<'static> {
-    Merge::new(roots.clone(), bounds).skipping(|maps| maps.len() == 2)
+    Merge::new(roots.clone(), bounds).skipping(|_, maps| maps.len() == 2)
 }
 
 /// Whether two files have the same bytes, by the ids of their chunks. What fails is told with

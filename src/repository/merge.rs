@@ -45,8 +45,8 @@ pub enum Met {
 
 /// Whether an entry is wanted.
 type Wanted<'w> = dyn Fn(&Entry) -> bool + 'w;
-/// Whether pages that just these maps have are passed over.
-type Skipped<'w> = dyn Fn(&[u32]) -> bool + 'w;
+/// Whether a page that just these maps have is passed over.
+type Skipped<'w> = dyn Fn(&PageRef, &[u32]) -> bool + 'w;
 
 /// A running walk.
 pub struct Merge<'w> {
@@ -74,7 +74,7 @@ impl<'w> Merge<'w> {
         let mut merge = Self {
             bounds,
             wanted: Box::new(|_| true),
-            skipped: Box::new(|_| false),
+            skipped: Box::new(|_, _| false),
             lanes: BinaryHeap::new(),
             lost: Vec::new(),
         };
@@ -91,9 +91,10 @@ impl<'w> Merge<'w> {
         self
     }
 
-    /// Passes over pages that just the maps have for which `skipped` says so, without reading them.
+    /// Passes over pages for which `skipped` says so, without reading them. It gets each page once,
+    /// with the numbers of all maps that have it.
     #[must_use]
-    pub fn skipping(mut self, skipped: impl Fn(&[u32]) -> bool + 'w) -> Self {
+    pub fn skipping(mut self, skipped: impl Fn(&PageRef, &[u32]) -> bool + 'w) -> Self {
         self.skipped = Box::new(skipped);
         self
     }
@@ -145,7 +146,7 @@ impl<'w> Merge<'w> {
         }
         for (page, mut maps) in pages {
             maps.sort_unstable();
-            if (self.skipped)(&maps) {
+            if (self.skipped)(&page, &maps) {
                 continue;
             }
             match read_page(chunks, &page, level) {

@@ -9,6 +9,7 @@ mod create;
 mod diff;
 pub mod difference;
 mod error;
+mod exclusive;
 mod fetch;
 #[cfg(test)]
 mod fixture;
@@ -27,6 +28,7 @@ mod selection;
 mod session;
 mod snapshots;
 pub mod state;
+mod stats;
 mod unlock;
 mod versions;
 
@@ -36,6 +38,7 @@ pub use content::{Items, xattrs};
 pub use create::{Created, NewKey, create};
 pub use diff::{Diff, Step, root_of};
 pub use error::{Error, Result};
+pub use exclusive::{Exclusive, exclusive};
 pub use fetch::{Chunks, Frames, chunk_in};
 pub use frame_writer::{FrameWriter, Kept};
 pub use index::{KnownPack, Location, Lookup};
@@ -44,6 +47,7 @@ pub use merge::{Merge, Met, Variant};
 pub use selection::{Selected, entry_at, look_into, map_key, select};
 pub use session::{Finished, Published, Session};
 pub use snapshots::{Snapshot, shorten};
+pub use stats::{Totals, totals};
 pub use unlock::Unlock;
 pub use versions::{Search, Sighting, Version};
 

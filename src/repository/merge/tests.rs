@@ -108,7 +108,7 @@ fn only_what_is_wanted_is_met() {
 fn a_page_of_several_maps_is_read_once_and_one_that_is_skipped_never() {
     let (fixture, roots) = saved();
     // With no room for frames, each page that is read is a call.
-    let pages = |roots: &Roots, skipped: fn(&[u32]) -> bool| {
+    let pages = |roots: &Roots, skipped: fn(&PageRef, &[u32]) -> bool| {
         let mut chunks = Chunks::new(&fixture.repository, 0).unwrap();
         let mut merge = Merge::new(roots.clone(), Bounds::All).skipping(skipped);
         fixture.store.forget();
@@ -116,14 +116,14 @@ fn a_page_of_several_maps_is_read_once_and_one_that_is_skipped_never() {
         fixture.store.count(Operation::GetRange)
     };
     let one = vec![roots[0].clone()];
-    let first = pages(&one, |_| false);
-    let many = pages(&vec![roots[0].clone(); 50], |_| false);
+    let first = pages(&one, |_, _| false);
+    let many = pages(&vec![roots[0].clone(); 50], |_, _| false);
     assert_eq!(many, first, "fifty equal maps are one");
-    let changed = pages(&roots[..2].to_vec(), |_| false);
+    let changed = pages(&roots[..2].to_vec(), |_, _| false);
     assert!(changed > first && changed <= first + 6, "{changed} of {first}");
-    let differing = pages(&roots[..2].to_vec(), |maps| maps.len() == 2);
+    let differing = pages(&roots[..2].to_vec(), |_, maps| maps.len() == 2);
     assert!((1..=10).contains(&differing), "{differing} of {first}");
-    assert_eq!(pages(&vec![roots[0].clone(); 2], |maps| maps.len() == 2), 0);
+    assert_eq!(pages(&vec![roots[0].clone(); 2], |_, maps| maps.len() == 2), 0);
 }
 
 #[test]

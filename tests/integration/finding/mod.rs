@@ -2,6 +2,7 @@
 
 mod changes;
 mod choosing;
+mod costs;
 mod diffs;
 mod finds;
 mod listing;
