@@ -5,6 +5,7 @@ mod metadata;
 mod owners;
 mod roots;
 mod stat;
+mod volume;
 mod walk;
 
 pub use file::{Extent, Opened, Reading, data_extents, open};
@@ -12,4 +13,5 @@ pub use metadata::{MetadataError, Subject, node, read_link, xattrs_of};
 pub use owners::Owners;
 pub use roots::{RootError, Roots};
 pub use stat::{Identity, Stat};
+pub use volume::Volume;
 pub use walk::{Listed, Listing, Outcome, Skip, Walk};

@@ -6,7 +6,8 @@
 
 use crate::source::roots::{Roots, Way};
 use crate::source::stat::{Identity, Stat};
-use esker_format::node::NodeKind;
+use crate::source::volume::Volume;
+use esker_format::node::{NodeKind, Time};
 use rustix::fs::{Access, AtFlags, Mode, OFlags, RawDir, accessat};
 use rustix::process::geteuid;
 use std::ffi::{CStr, CString};
@@ -28,6 +29,8 @@ pub struct Listed {
     pub name: CString,
     /// What the file system says of it.
     pub stat: Result<Stat, io::Error>,
+    /// The volume that it is on.
+    pub volume: Volume,
     /// Whether it is a directory that this process may not list.
     pub is_closed: bool,
 }
@@ -39,6 +42,8 @@ pub struct Listing {
     pub parent: Arc<[u8]>,
     /// The directory, open.
     pub directory: Arc<OwnedFd>,
+    /// The time before the first of its entries was looked at.
+    pub time: Time,
     /// Its entries.
     pub entries: Vec<Listed>,
 }
@@ -96,6 +101,7 @@ struct Pending {
     above: Option<Arc<OwnedFd>>,
     name: CString,
     parent: Arc<[u8]>,
+    volume: Volume,
     way: Way,
     slot: Mutex<Slot>,
 }
@@ -120,6 +126,7 @@ impl Walk {
             above: None,
             name: c"/".to_owned(),
             parent: Arc::from(&b""[..]),
+            volume: Volume::root(),
             way: roots.ways(),
             slot: Mutex::new(Slot::Waiting),
         });
@@ -245,6 +252,7 @@ fn help(shared: &Shared) {
 
 fn list(pending: &Pending, shared: &Shared) -> Result<Directory, io::Error> {
     let directory = Arc::new(open_directory(pending)?);
+    let time = now();
     let whole = pending.way.below.is_empty();
     let names =
         if whole { read_names(&directory)? } else { pending.way.below.keys().cloned().collect() };
@@ -252,8 +260,9 @@ fn list(pending: &Pending, shared: &Shared) -> Result<Directory, io::Error> {
         (Vec::with_capacity(names.len()), Vec::new(), Vec::new());
     for name in names {
         let stat = Stat::of_name(directory.as_fd(), &name).map_err(io::Error::from);
-        let mut is_closed = false;
+        let (mut is_closed, mut volume) = (false, pending.volume);
         if let Ok(stat) = &stat {
+            volume = pending.volume.of(stat, &pending.parent, &name);
             if let Some(skip) = shared.skip.iter().find(|s| s.identity == stat.identity) {
                 let path = child(&pending.parent, name.to_bytes());
                 left_out.push(Outcome::LeftOut(path, skip.what));
@@ -265,15 +274,16 @@ fn list(pending: &Pending, shared: &Shared) -> Result<Directory, io::Error> {
                 below.push(Arc::new(Pending {
                     above: Some(Arc::clone(&directory)),
                     parent: Arc::from(child(&pending.parent, name.to_bytes())),
+                    volume,
                     way,
                     name: name.clone(),
                     slot: Mutex::new(Slot::Waiting),
                 }));
             }
         }
-        entries.push(Listed { name, stat, is_closed });
+        entries.push(Listed { name, stat, volume, is_closed });
     }
-    let listing = Listing { parent: Arc::clone(&pending.parent), directory, entries };
+    let listing = Listing { parent: Arc::clone(&pending.parent), directory, time, entries };
     Ok(Directory { listing, below, left_out })
 }
 
@@ -311,9 +321,17 @@ fn is_closed_to_us(directory: &OwnedFd, name: &CStr) -> bool {
 }
 
 fn root_listing(directory: OwnedFd) -> Listing {
+    let time = now();
     let stat = Stat::of_fd(directory.as_fd()).map_err(io::Error::from);
-    let entries = vec![Listed { name: CString::default(), stat, is_closed: false }];
-    Listing { parent: Arc::from(&b""[..]), directory: Arc::new(directory), entries }
+    let (name, volume) = (CString::default(), Volume::root());
+    let entries = vec![Listed { name, stat, volume, is_closed: false }];
+    Listing { parent: Arc::from(&b""[..]), directory: Arc::new(directory), time, entries }
+}
+
+/// The time as the clock of this machine has it.
+fn now() -> Time {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    Time { seconds: now.tv_sec, nanos: now.tv_nsec as u32 }
 }
 
 /// The parent that the children of `name` have.
