@@ -149,10 +149,7 @@ impl<'k, S: Pages> MapBuilder<'k, S> {
     ///
     /// # Errors
     /// When `pages` fails or there are more levels than the limit.
-    pub fn finish(
-        mut self,
-        pages: &mut S,
-    ) -> std::result::Result<Option<(PageRef, u8)>, S::Error> {
+    pub fn finish(mut self, pages: &mut S) -> std::result::Result<Option<(PageRef, u8)>, S::Error> {
         if let Some(KnownLeaf { reference, known, .. }) = self.known.take() {
             pages.keep(known);
             self.add(0, reference, pages)?;
