@@ -55,6 +55,12 @@ pub struct Args {
 }
 
 #[derive(Serialize)]
+struct Told {
+    path: String,
+    change: &'static str,
+}
+
+#[derive(Serialize)]
 struct Counts {
     files: u64,
     directories: u64,
@@ -115,8 +121,12 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     let progress = Arc::new(Progress::default());
     let report = {
         let watched = Arc::clone(&progress);
-        let _bar = Bar::follow(global, move || status(&watched));
-        let observer: pipeline::Observer<'_> = args.verbose.then_some(&tell);
+        let _bar = match args.verbose {
+            true => None,
+            false => Bar::follow(global, move || status(&watched)),
+        };
+        let tell = |path: &[u8], compared: Compared| tell(path, compared, global.json);
+        let observer: pipeline::Observer<'_> = if args.verbose { Some(&tell) } else { None };
         pipeline::snapshot(&mut repository, &request, &progress, observer, signals::stop())?
     };
     for problem in &report.problems {
@@ -185,14 +195,19 @@ fn print(report: &Report, global: &Global, is_dry: bool) -> Result<(), Failure> 
     Ok(())
 }
 
-/// A line for one entry, on standard error.
-fn tell(path: &[u8], compared: Compared) {
-    let sign = match compared {
-        Compared::New => '+',
-        Compared::Changed => 'M',
-        Compared::Same => '.',
+/// A line for one entry. Nobody who stops reading them ends a backup.
+fn tell(path: &[u8], compared: Compared, json: bool) {
+    use std::io::Write;
+    let (sign, change) = match compared {
+        Compared::New => ('+', "new"),
+        Compared::Changed => ('M', "changed"),
+        Compared::Same => ('.', "unchanged"),
     };
-    show::note(&format!("{sign} {}", show::name(path)));
+    if json {
+        let _ = show::json(&Told { path: show::json_name(path), change });
+    } else {
+        let _ = writeln!(std::io::stdout().lock(), "{sign} {}", show::name(path));
+    }
 }
 
 fn shown(report: &Report, args: &Args) -> Shown {

@@ -1,9 +1,11 @@
 //! What is asked to be saved: any number of paths, made absolute, none twice and none in another.
 
+use esker_format::node::Time;
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 /// Why the paths cannot be used.
@@ -67,9 +69,11 @@ impl Roots {
     pub(super) fn ways(&self) -> Way {
         let mut top = Way::default();
         for path in &self.paths {
+            let time = time_of(path);
             let mut at = &mut top;
             for component in path.components() {
                 if let Component::Normal(name) = component {
+                    at.time.get_or_insert(time);
                     // A path from the system has no NUL in it.
                     let name = CString::new(name.as_bytes()).unwrap_or_default();
                     at = at.below.entry(name).or_default();
@@ -84,6 +88,18 @@ impl Roots {
 #[derive(Debug, Default, Clone)]
 pub(super) struct Way {
     pub below: BTreeMap<CString, Way>,
+    /// The time that it is saved with: that of the first root below it. Its own changes with all
+    /// else that is in it, and a run that finds nothing new would find this.
+    pub time: Option<Time>,
+}
+
+/// When a root was changed last; the beginning of time when nobody can say.
+fn time_of(path: &Path) -> Time {
+    let found = path.symlink_metadata();
+    found.map_or(Time { seconds: 0, nanos: 0 }, |m| Time {
+        seconds: m.mtime(),
+        nanos: m.mtime_nsec() as u32,
+    })
 }
 
 fn absolute(path: &Path) -> io::Result<PathBuf> {

@@ -137,7 +137,7 @@ impl Walk {
             })
             .collect();
         let (root, stack) = match open_directory(&top) {
-            Ok(directory) => (Outcome::Listing(root_listing(directory)), vec![top]),
+            Ok(directory) => (Outcome::Listing(root_listing(directory, top.way.time)), vec![top]),
             Err(error) => (Outcome::Unlisted(Arc::from(&b""[..]), error), Vec::new()),
         };
         Self { shared, stack, left_out: Vec::new(), root: Some(root), helpers }
@@ -259,9 +259,9 @@ fn list(pending: &Pending, shared: &Shared) -> Result<Directory, io::Error> {
     let (mut entries, mut below, mut left_out) =
         (Vec::with_capacity(names.len()), Vec::new(), Vec::new());
     for name in names {
-        let stat = Stat::of_name(directory.as_fd(), &name).map_err(io::Error::from);
+        let mut stat = Stat::of_name(directory.as_fd(), &name).map_err(io::Error::from);
         let (mut is_closed, mut volume) = (false, pending.volume);
-        if let Ok(stat) = &stat {
+        if let Ok(stat) = &mut stat {
             volume = pending.volume.of(stat, &pending.parent, &name);
             if let Some(skip) = shared.skip.iter().find(|s| s.identity == stat.identity) {
                 let path = child(&pending.parent, name.to_bytes());
@@ -270,6 +270,7 @@ fn list(pending: &Pending, shared: &Shared) -> Result<Directory, io::Error> {
             }
             if stat.kind() == Some(NodeKind::Directory) {
                 let way = pending.way.below.get(&name).cloned().unwrap_or_default();
+                stat.mtime = way.time.unwrap_or(stat.mtime);
                 is_closed = way.below.is_empty() && is_closed_to_us(&directory, &name);
                 below.push(Arc::new(Pending {
                     above: Some(Arc::clone(&directory)),
@@ -320,9 +321,12 @@ fn is_closed_to_us(directory: &OwnedFd, name: &CStr) -> bool {
         && accessat(directory, name, Access::READ_OK | Access::EXEC_OK, AtFlags::EACCESS).is_err()
 }
 
-fn root_listing(directory: OwnedFd) -> Listing {
+fn root_listing(directory: OwnedFd, mtime: Option<Time>) -> Listing {
     let time = now();
-    let stat = Stat::of_fd(directory.as_fd()).map_err(io::Error::from);
+    let mut stat = Stat::of_fd(directory.as_fd()).map_err(io::Error::from);
+    if let (Ok(stat), Some(mtime)) = (&mut stat, mtime) {
+        stat.mtime = mtime;
+    }
     let (name, volume) = (CString::default(), Volume::root());
     let entries = vec![Listed { name, stat, volume, is_closed: false }];
     Listing { parent: Arc::from(&b""[..]), directory: Arc::new(directory), time, entries }

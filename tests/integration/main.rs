@@ -9,3 +9,4 @@ mod house;
 mod reader;
 mod support;
 mod trees;
+mod unchanged;
