@@ -27,7 +27,8 @@ fn grown() -> (Home, PathBuf) {
     home.write("work/large", draw.noise(9 << 20));
     let_the_clock_tick();
     let work = home.path("work");
-    home.snapshot(&work).ok();
+    let ran = home.snapshot(&work).ok();
+    assert!(!ran.err.contains("warning"), "{}", ran.err);
     (home, work)
 }
 
