@@ -2,7 +2,7 @@
 
 mod time;
 
-pub use time::parse_time;
+pub use time::{after, parse_time};
 
 use esker_format::node::Time;
 use std::io::{self, Write};

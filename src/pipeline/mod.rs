@@ -21,8 +21,8 @@ mod worker;
 pub use error::{Error, Result};
 pub use task::Progress;
 
-use crate::repository::{Repository, Session};
-use crate::source::{Roots, Skip, Walk};
+use crate::repository::{Compression, FrameWriter, Repository, Session};
+use crate::source::{Roots, Select, Skip, Walk};
 use base::Base;
 use collect::{Collected, Collector};
 use esker_format::cbor::Extra;
@@ -32,6 +32,7 @@ use esker_format::node::Time;
 use esker_format::snapshot::{Counts, Manifest, Problem, Summary};
 use series::{check_names, default_label};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use task::queues;
 
@@ -39,6 +40,10 @@ use task::queues;
 pub struct Request {
     /// Files and directories.
     pub paths: Vec<PathBuf>,
+    /// What of them is left out.
+    pub select: Arc<Select>,
+    /// Whether a path that is not there is no problem.
+    pub allow_missing: bool,
     /// Name of the host.
     pub host: String,
     /// Label of the series; made of the paths when there is none.
@@ -48,7 +53,9 @@ pub struct Request {
     /// When the run began.
     pub start: Time,
     /// Gives the time when the run ends.
-    pub clock: fn() -> Time,
+    pub clock: Box<dyn Fn() -> Time>,
+    /// How content is compressed.
+    pub compression: Compression,
     /// Threads that do the work.
     pub threads: usize,
     /// What must not be saved.
@@ -82,11 +89,14 @@ pub fn snapshot(
     progress: &Progress,
     stop: &AtomicBool,
 ) -> Result<Report> {
-    let roots = Roots::resolve(&request.paths)?;
-    if roots.paths.is_empty() {
-        return Err(Error::NothingToSave(roots.missing));
+    let mut roots = Roots::resolve(&request.paths, &request.select)?;
+    if request.allow_missing {
+        roots.allow_missing();
     }
-    let label = request.label.clone().unwrap_or_else(|| default_label(&roots.paths));
+    if roots.paths.is_empty() {
+        return Err(Error::nothing_to_save(&roots));
+    }
+    let label = request.label.clone().unwrap_or_else(|| default_label(&roots.asked));
     check_names(&request.host, &label, &request.tags, &roots.paths)?;
     let base = Base::find(repository, &request.host, &label)?;
     let cutter = base::cutter(repository)?;
@@ -94,14 +104,16 @@ pub fn snapshot(
     let (sequence_ends, worker_ends, collector_ends) = queues(request.threads);
 
     let collected = std::thread::scope(|scope| -> Result<Collected> {
-        let walk = Walk::new(&roots, request.skip.clone(), request.threads.min(4));
+        let (skip, select) = (request.skip.clone(), Arc::clone(&request.select));
+        let walk = Walk::new(&roots, skip, select, request.threads.min(4));
         let (session, cutter) = (&session, &cutter);
         let mut stages = vec![
             scope.spawn(|| sequence::run(walk, cutter, session, sequence_ends, progress, stop)),
         ];
         for thread in 0..request.threads {
             let (lookup, ends) = (repository.lookup()?, worker_ends.clone());
-            let run = move || worker::run(thread, session, cutter, lookup, &ends, progress);
+            let data = FrameWriter::data(thread).compressed(request.compression);
+            let run = move || worker::run(data, session, cutter, lookup, &ends, progress);
             stages.push(scope.spawn(run));
         }
         drop(worker_ends);
@@ -113,7 +125,9 @@ pub fn snapshot(
         collected
     })?;
 
-    let Collected { root, counts, problems, problems_total, left_out } = collected;
+    let Collected { root, counts, problems, problems_total, mut left_out } = collected;
+    let given = roots.left_out.iter();
+    left_out.extend(given.map(|(path, why)| (series::bytes(path).to_vec(), why.text())));
     let mut summary = Summary {
         series: base.series,
         host: request.host.clone(),

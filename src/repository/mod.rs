@@ -28,7 +28,7 @@ pub use content::{Items, xattrs};
 pub use create::{Created, NewKey, create};
 pub use error::{Error, Result};
 pub use fetch::{Chunks, Frames, chunk_in};
-pub use frame_writer::{FrameWriter, Kept};
+pub use frame_writer::{Compression, FrameWriter, Kept};
 pub use index::{KnownPack, Location, Lookup};
 pub use map::{Bounds, Found, Map, walk};
 pub use selection::{Selected, select};

@@ -4,6 +4,7 @@ mod file;
 mod metadata;
 mod owners;
 mod roots;
+mod select;
 mod stat;
 mod walk;
 
@@ -11,5 +12,6 @@ pub use file::{Extent, Opened, Reading, data_extents, open};
 pub use metadata::{MetadataError, Subject, node, read_link, xattrs_of};
 pub use owners::Owners;
 pub use roots::{RootError, Roots};
+pub use select::{Line, Marker, Pattern, PatternError, Reason, Select};
 pub use stat::{Identity, Stat};
 pub use walk::{Listed, Listing, Outcome, Skip, Walk};

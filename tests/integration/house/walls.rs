@@ -25,6 +25,7 @@ const OWNED: &[(&str, &str)] = &[
     ("clap", "src/cli/"),
     ("indicatif", "src/cli/progress.rs"),
     ("jiff", "src/cli/show"),
+    ("gix_glob", "src/source/select/pattern.rs"),
     ("rpassword", "src/cli/key.rs"),
     ("signal_hook", "src/cli/signals.rs"),
     ("serde_json", "src/cli/"),
