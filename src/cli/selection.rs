@@ -100,6 +100,9 @@ impl Selection {
         for list in &self.files_from0 {
             paths.extend(path_list::read(list, Between::Nuls)?);
         }
+        if paths.is_empty() {
+            return Err(Failure::usage("no path to save: the list is empty"));
+        }
         Ok(paths)
     }
 
