@@ -6,9 +6,11 @@ mod exit;
 mod init;
 mod key;
 mod ls;
+mod path_list;
 mod place;
 mod progress;
 mod restore;
+mod selection;
 mod show;
 mod signals;
 mod snapshot;
@@ -70,7 +72,7 @@ struct Global {
 #[derive(Subcommand)]
 enum Command {
     Init(init::Args),
-    Snapshot(snapshot::Args),
+    Snapshot(Box<snapshot::Args>),
     Snapshots(snapshots::Args),
     Ls(ls::Args),
     Cat(cat::Args),

@@ -1,5 +1,9 @@
 //! How things look: names, sizes, times, errors.
 
+mod time;
+
+pub use time::{after, parse_time};
+
 use esker_format::node::Time;
 use std::io::{self, Write};
 

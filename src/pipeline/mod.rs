@@ -31,8 +31,8 @@ pub use mark::Rules;
 pub use observe::Observer;
 pub use task::Progress;
 
-use crate::repository::{Finished, Repository, Session};
-use crate::source::{Roots, Skip, Walk};
+use crate::repository::{Compression, Finished, FrameWriter, Repository, Session};
+use crate::source::{Roots, Select, Skip, Walk};
 use base::Base;
 use collect::{Collected, Collector};
 use esker_format::cbor::Extra;
@@ -44,6 +44,7 @@ use esker_format::snapshot::{Counts, Manifest, Problem, Summary};
 use prior::{Prior, Start};
 use series::{check_names, default_label};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use task::queues;
 
@@ -51,6 +52,10 @@ use task::queues;
 pub struct Request {
     /// Files and directories.
     pub paths: Vec<PathBuf>,
+    /// What of them is left out.
+    pub select: Arc<Select>,
+    /// Whether a path that is not there is no problem.
+    pub allow_missing: bool,
     /// Name of the host.
     pub host: String,
     /// Label of the series; made of the paths when there is none.
@@ -60,7 +65,9 @@ pub struct Request {
     /// When the run began.
     pub start: Time,
     /// Gives the time when the run ends.
-    pub clock: fn() -> Time,
+    pub clock: Box<dyn Fn() -> Time>,
+    /// How content is compressed.
+    pub compression: Compression,
     /// Threads that do the work.
     pub threads: usize,
     /// What must not be saved.
@@ -105,11 +112,14 @@ pub fn snapshot(
     observer: Observer<'_>,
     stop: &AtomicBool,
 ) -> Result<Report> {
-    let roots = Roots::resolve(&request.paths)?;
-    if roots.paths.is_empty() {
-        return Err(Error::NothingToSave(roots.missing));
+    let mut roots = Roots::resolve(&request.paths, &request.select)?;
+    if request.allow_missing {
+        roots.allow_missing();
     }
-    let label = request.label.clone().unwrap_or_else(|| default_label(&roots.paths));
+    if roots.paths.is_empty() {
+        return Err(Error::nothing_to_save(&roots));
+    }
+    let label = request.label.clone().unwrap_or_else(|| default_label(&roots.asked));
     check_names(&request.host, &label, &request.tags, &roots.paths)?;
     let base = Base::find(repository, &request.host, &label)?;
     let run = Run { request, roots: &roots, label: &label, base: &base, progress, observer, stop };
@@ -141,6 +151,9 @@ impl Run<'_> {
         let (session, prior) = Prior::begin(repository, start, self.base, host, label)?;
         let (base, root, adopted) = (prior.base, prior.root.clone(), prior.adopted);
         let mut collected = self.collect(repository, &session, prior)?;
+        let given = self.roots.left_out.iter();
+        let given = given.map(|(path, why)| (series::bytes(path).to_vec(), why.text()));
+        collected.left_out.extend(given);
         let summary = self.summary(&mut collected, base);
         let end = if self.request.is_dry {
             session.end_dry()?
@@ -168,14 +181,16 @@ impl Run<'_> {
         let (sequence_ends, worker_ends, collector_ends) = queues(request.threads);
         let (counting, known, pages) = prior.into_parts(session, repository, request.rules)?;
         std::thread::scope(|scope| -> Result<Collected> {
-            let walk = Walk::new(roots, request.skip.clone(), request.threads.min(4));
+            let (skip, select) = (request.skip.clone(), Arc::clone(&request.select));
+            let walk = Walk::new(roots, skip, select, request.threads.min(4));
             let cutter = &cutter;
             let run =
                 move || sequence::run(walk, cutter, session, known, sequence_ends, progress, stop);
             let mut stages = vec![scope.spawn(run)];
             for thread in 0..request.threads {
                 let (lookup, ends) = (repository.lookup()?, worker_ends.clone());
-                let run = move || worker::run(thread, session, cutter, lookup, &ends, progress);
+                let data = FrameWriter::data(thread).compressed(request.compression);
+                let run = move || worker::run(data, session, cutter, lookup, &ends, progress);
                 stages.push(scope.spawn(run));
             }
             drop(worker_ends);

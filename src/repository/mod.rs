@@ -28,7 +28,7 @@ pub use content::{Items, xattrs};
 pub use create::{Created, NewKey, create};
 pub use error::{Error, Result};
 pub use fetch::{Chunks, Frames, chunk_in};
-pub use frame_writer::{FrameWriter, Kept};
+pub use frame_writer::{Compression, FrameWriter, Kept};
 pub use index::{
     DeadRun, Files, Journal, KnownPack, Leaf, LeafReader, Leaves, Location, Lookup, NewLeaf,
     OpenLeaf, SourceKey, Standing,
