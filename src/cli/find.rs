@@ -13,9 +13,9 @@ use std::io::Write;
 
 /// Find files in all snapshots, with their versions
 ///
-/// A PATTERN without a slash is compared with names, one with a slash with whole paths; where that
-/// does not begin with a slash, it matches at any depth. * and ? stand for any bytes but a slash, **
-/// for directories, [ab] for one of those, {a,b} for one of these.
+/// Patterns are those of `snapshot --exclude`: without a slash they are compared with names, with one
+/// with whole paths, at any depth unless they begin with a slash; with one at the end, only with
+/// directories. * and ? stand for anything but a slash, ** for directories, [ab] for one of those.
 ///
 /// Each path is shown with its versions, series by series: snapshots that follow each other and
 /// have the same file are put together.
@@ -24,7 +24,7 @@ pub struct Args {
     /// What to look for; one of them must match
     #[arg(required = true, value_name = "PATTERN")]
     patterns: Vec<String>,
-    /// Take capital and small letters of ASCII for the same
+    /// Take capital and small letters for the same
     #[arg(long, short = 'i')]
     ignore_case: bool,
     /// Only entries of this kind; given several times, of any of them
@@ -85,7 +85,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     let patterns = Patterns::new(&args.patterns, args.ignore_case)?;
     let repository = place::open(global)?;
     let snapshots = args.choose.snapshots(&repository)?;
-    let wanted = |entry: &Entry| args.lets(&entry.node) && patterns.match_key(&entry.key);
+    let wanted = |entry: &Entry| args.lets(&entry.node) && patterns.match_entry(entry);
     let mut search = Search::new(&repository, &snapshots, patterns.bounds(), wanted)?;
     let mut exit = Exit::Ok;
     for (number, error) in &search.unreadable {

@@ -9,10 +9,12 @@ mod find;
 mod init;
 mod key;
 mod ls;
+mod path_list;
 mod pattern;
 mod place;
 mod progress;
 mod restore;
+mod selection;
 mod show;
 mod signals;
 mod snapshot;
@@ -77,7 +79,7 @@ struct Global {
 #[derive(Subcommand)]
 enum Command {
     Init(init::Args),
-    Snapshot(snapshot::Args),
+    Snapshot(Box<snapshot::Args>),
     Snapshots(snapshots::Args),
     Ls(ls::Args),
     Cat(cat::Args),

@@ -6,7 +6,7 @@ mod time;
 
 pub use node::{bits, fidelity_word, hex, kind_word};
 pub use size::parse_size;
-pub use time::parse_time;
+pub use time::{after, parse_time};
 
 use esker_format::node::Time;
 use std::io::{self, Write};

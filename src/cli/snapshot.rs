@@ -3,14 +3,15 @@
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::place::{self, Places, places};
 use crate::cli::progress::{Bar, Status};
+use crate::cli::selection::{self, Excluded, Selection};
 use crate::cli::{Global, Outcome, init, show, signals};
-use crate::pipeline::{self, Progress, Report, Request};
-use crate::repository::{Repository, shorten};
+use crate::pipeline::{self, Compared, Progress, Report, Request, Rules};
+use crate::repository::{Compression, Repository, shorten};
 use crate::source::{Identity, Skip};
 use esker_format::node::Time;
 use serde::Serialize;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -18,27 +19,55 @@ use std::sync::atomic::Ordering;
 ///
 /// Paths are stored under their absolute names. What cannot be read is listed at the end, the rest
 /// is saved, and the exit code is 3. The repository itself, its caches and the key file are left out.
+/// Patterns look at each PATH itself and at what is below it, not at the directories above it.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Files and directories
-    #[arg(required = true, value_name = "PATH")]
-    paths: Vec<PathBuf>,
     /// Name of the series; made of the paths when not given
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = plain)]
     label: Option<String>,
     /// Name of this host
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = plain)]
     host: Option<String>,
     /// Remark to find it by; can be given several times
-    #[arg(long = "tag", value_name = "TEXT")]
+    #[arg(long = "tag", value_name = "TEXT", value_parser = plain)]
     tags: Vec<String>,
     /// Time that the snapshot is given instead of now: 2026-11-21, "2026-11-21 14:30[:05]" (local
     /// time), 2026-11-21T14:30:05Z, or @SECONDS
     #[arg(long, value_name = "TIME", value_parser = show::parse_time)]
     time: Option<Time>,
+    /// How to compress: `auto` takes the level that pays, `off` none, 1 to 19 that level of zstd.
+    /// What is stored already stays as it is
+    #[arg(long, value_name = "auto|off|1..19", default_value = "auto", value_parser = compression)]
+    compression: Compression,
     /// Threads that do the work; one for each core when not given
     #[arg(long, value_name = "N")]
     threads: Option<std::num::NonZeroUsize>,
+    #[command(flatten)]
+    selection: Selection,
+    /// Read every file, also those that look as they did
+    #[arg(long)]
+    force: bool,
+    /// Take files for unchanged whose inode number changed (some network file systems)
+    #[arg(long)]
+    ignore_inode: bool,
+    /// Take files for unchanged whose ctime changed: length and mtime decide
+    #[arg(long)]
+    ignore_ctime: bool,
+    /// Make no snapshot when it would be equal to the last one of its series
+    #[arg(long)]
+    skip_if_unchanged: bool,
+    /// Say what would be saved and write nothing
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+    /// Say of each entry whether it is new (+), changed (M) or unchanged (.)
+    #[arg(long, short = 'v')]
+    verbose: bool,
+}
+
+#[derive(Serialize)]
+struct Told {
+    path: String,
+    change: &'static str,
 }
 
 #[derive(Serialize)]
@@ -57,7 +86,8 @@ struct Counts {
 
 #[derive(Serialize)]
 struct Shown {
-    snapshot: String,
+    snapshot: Option<String>,
+    dry_run: bool,
     host: String,
     label: String,
     start: String,
@@ -68,9 +98,13 @@ struct Shown {
     problems_total: u64,
     problems: Vec<(String, String)>,
     left_out: Vec<(String, &'static str)>,
+    excluded: Excluded,
+    unmatched: Vec<String>,
 }
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
+    let select = Arc::new(args.selection.select()?);
+    let paths = args.selection.paths(global)?;
     let places = places(global)?;
     if places.is_default && !places.repository.join(esker_format::names::CONFIG).exists() {
         init::make_default(global, &places)?;
@@ -81,21 +115,36 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     tags.sort();
     tags.dedup();
     let request = Request {
-        paths: args.paths.clone(),
+        paths,
+        select: Arc::clone(&select),
+        allow_missing: args.selection.allows_missing(),
         host: args.host.clone().unwrap_or_else(host),
         label: args.label.clone(),
         tags,
         start: args.time.unwrap_or_else(show::now),
-        clock: show::now,
+        clock: clock(args.time),
+        compression: args.compression,
         threads: args.threads.map_or_else(super::cores, std::num::NonZero::get),
         skip: skips(global, &places, &repository),
+        rules: Rules {
+            ignore_inode: args.ignore_inode,
+            ignore_ctime: args.ignore_ctime,
+            force: args.force,
+        },
+        skip_if_unchanged: args.skip_if_unchanged,
+        is_dry: args.dry_run,
         program: concat!("esker ", env!("CARGO_PKG_VERSION")).to_owned(),
     };
     let progress = Arc::new(Progress::default());
     let report = {
         let watched = Arc::clone(&progress);
-        let _bar = Bar::follow(global, move || status(&watched));
-        pipeline::snapshot(&mut repository, &request, &progress, signals::stop())?
+        let _bar = match args.verbose {
+            true => None,
+            false => Bar::follow(global, move || status(&watched)),
+        };
+        let tell = |path: &[u8], compared: Compared| tell(path, compared, global.json);
+        let observer: pipeline::Observer<'_> = if args.verbose { Some(&tell) } else { None };
+        pipeline::snapshot(&mut repository, &request, &progress, observer, signals::stop())?
     };
     for problem in &report.problems {
         show::warning(&format!("{} {}", show::name(&problem.path), problem.message));
@@ -109,20 +158,36 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
             "the index database could not be written; the next run reads the index from the repository",
         );
     }
+    if !report.tabled {
+        show::warning("the cache folder could not be written; the next run reads every file again");
+    }
+    let unmatched = selection::unmatched(&select);
+    if !global.quiet {
+        selection::note_unmatched(&unmatched);
+    }
+    let excluded = selection::excluded(&select);
     if global.json {
-        show::json(&shown(&report))?;
+        show::json(&shown(&report, args, excluded, unmatched))?;
     } else if !global.quiet {
-        print(&report, global)?;
+        print(&report, &excluded, global, args.dry_run)?;
     }
     Ok(if report.summary.problems > 0 { Exit::Partial } else { Exit::Ok })
 }
 
-fn print(report: &Report, global: &Global) -> Result<(), Failure> {
+fn print(
+    report: &Report,
+    excluded: &Excluded,
+    global: &Global,
+    is_dry: bool,
+) -> Result<(), Failure> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     let c = &report.summary.counts;
     for (path, what) in &report.left_out {
         writeln!(out, "left out: {} ({what})", show::name(path))?;
+    }
+    if let Some(line) = excluded.line() {
+        writeln!(out, "{line}")?;
     }
     writeln!(
         out,
@@ -142,7 +207,15 @@ fn print(report: &Report, global: &Global) -> Result<(), Failure> {
         let things = show::count(report.summary.problems, "thing", "things");
         writeln!(out, "partial: {things} could not be saved whole")?;
     }
-    let id = shorten(&report.snapshot);
+    if report.adopted > 0 {
+        let packs = show::count(report.adopted as u64, "pack", "packs");
+        writeln!(out, "took over {packs} of a run that did not end")?;
+    }
+    let Some(id) = report.snapshot.as_ref().map(shorten) else {
+        let why = if is_dry { "dry run: nothing was written" } else { "unchanged: no snapshot" };
+        writeln!(out, "{why}")?;
+        return Ok(());
+    };
     writeln!(out, "snapshot {id}")?;
     let repo = match &global.repo {
         Some(path) => format!("--repo {} ", path.display()),
@@ -152,10 +225,26 @@ fn print(report: &Report, global: &Global) -> Result<(), Failure> {
     Ok(())
 }
 
-fn shown(report: &Report) -> Shown {
+/// A line for one entry. Nobody who stops reading them ends a backup.
+fn tell(path: &[u8], compared: Compared, json: bool) {
+    use std::io::Write;
+    let (sign, change) = match compared {
+        Compared::New => ('+', "new"),
+        Compared::Changed => ('M', "changed"),
+        Compared::Same => ('.', "unchanged"),
+    };
+    if json {
+        let _ = show::json(&Told { path: show::json_name(path), change });
+    } else {
+        let _ = writeln!(std::io::stdout().lock(), "{sign} {}", show::name(path));
+    }
+}
+
+fn shown(report: &Report, args: &Args, excluded: Excluded, unmatched: Vec<String>) -> Shown {
     let s = &report.summary;
     Shown {
-        snapshot: report.snapshot.to_string(),
+        snapshot: report.snapshot.map(|id| id.to_string()),
+        dry_run: args.dry_run,
         host: s.host.clone(),
         label: s.label.clone(),
         start: show::utc(s.start),
@@ -181,6 +270,8 @@ fn shown(report: &Report) -> Shown {
             .map(|p| (show::json_name(&p.path), p.message.clone()))
             .collect(),
         left_out: report.left_out.iter().map(|(p, what)| (show::json_name(p), *what)).collect(),
+        excluded,
+        unmatched,
     }
 }
 
@@ -214,4 +305,35 @@ fn status(progress: &Progress) -> Status {
 
 fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// What the clock shows when a run ends: a run that was given a time ends so much later.
+fn clock(given: Option<Time>) -> Box<dyn Fn() -> Time> {
+    let Some(time) = given else { return Box::new(show::now) };
+    let begin = std::time::Instant::now();
+    Box::new(move || show::after(time, begin.elapsed()))
+}
+
+/// A name that shows in lists: there must be something to see, and nothing that moves the cursor.
+fn plain(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("it is empty: leave the option out instead".to_owned());
+    }
+    match text.chars().find(|c| c.is_control()) {
+        Some(control) => {
+            Err(format!("it has a control character in it: {}", control.escape_debug()))
+        }
+        None => Ok(text.to_owned()),
+    }
+}
+
+fn compression(text: &str) -> Result<Compression, String> {
+    match text {
+        "auto" => Ok(Compression::Auto),
+        "off" => Ok(Compression::Off),
+        level => match level.parse() {
+            Ok(level @ 1..=19) => Ok(Compression::Level(level)),
+            _ => Err("it is auto, off, or a level from 1 to 19".to_owned()),
+        },
+    }
 }

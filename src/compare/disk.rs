@@ -53,8 +53,9 @@ impl Disk {
             }
         };
         let is_nothing = paths.is_empty();
-        let roots = Roots { paths, missing: Vec::new() };
-        let walk = (!is_nothing).then(|| Walk::new(&roots, request.skip.clone(), request.threads));
+        let (roots, select) = (Roots::as_they_are(paths), Arc::default());
+        let walk =
+            (!is_nothing).then(|| Walk::new(&roots, request.skip.clone(), select, request.threads));
         Self {
             walk,
             from,

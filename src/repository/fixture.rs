@@ -67,7 +67,7 @@ impl Fixture {
         let keys = session.access().scope_keys.clone();
         let mut lookup = self.repository.lookup().unwrap();
         let (mut data, mut pages) = (FrameWriter::data(0), FrameWriter::pages());
-        let mut map = MapBuilder::new(&keys);
+        let mut entries = Vec::new();
         for (key, thing) in tree {
             let node = match thing {
                 Thing::Directory => Node::bare(NodeKind::Directory, 0o755, TIME),
@@ -90,10 +90,12 @@ impl Fixture {
                     file(list, &mut |bytes| session.page(bytes, &mut pages, &mut lookup))
                 }
             };
-            let entry = Entry { key: key.clone(), node };
-            map.push(entry, &mut |bytes| session.page(bytes, &mut pages, &mut lookup)).unwrap();
+            entries.push(Entry { key: key.clone(), node });
         }
-        let root = map.finish(&mut |bytes| session.page(bytes, &mut pages, &mut lookup)).unwrap();
+        let mut map = MapBuilder::new(&keys);
+        let mut store = |bytes: &[u8]| session.page(bytes, &mut pages, &mut lookup);
+        entries.into_iter().for_each(|entry| map.push(entry, &mut store).unwrap());
+        let root = map.finish(&mut store).unwrap();
         data.flush(session.packer()).unwrap();
         pages.flush(session.packer()).unwrap();
         let (root, root_level) = match root {
@@ -140,7 +142,7 @@ fn chunk(number: u64) -> Vec<u8> {
 
 fn file<E: From<esker_format::FormatError> + std::fmt::Debug>(
     list: ListBuilder,
-    store: &mut esker_format::map_builder::StorePage<'_, E>,
+    store: &mut esker_format::list::StorePage<'_, E>,
 ) -> Node {
     let content = match list.short() {
         Some([]) => None,

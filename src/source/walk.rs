@@ -5,9 +5,11 @@
 //! and the memory stays bounded however large the tree is.
 
 use crate::source::roots::{Roots, Way};
+use crate::source::select::Select;
 use crate::source::stat::{Identity, Stat};
-use esker_format::node::NodeKind;
-use rustix::fs::{Access, AtFlags, Mode, OFlags, RawDir, accessat};
+use crate::source::volume::Volume;
+use esker_format::node::{NodeKind, Time};
+use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, RawDir, accessat};
 use rustix::process::geteuid;
 use std::ffi::{CStr, CString};
 use std::io;
@@ -28,6 +30,8 @@ pub struct Listed {
     pub name: CString,
     /// What the file system says of it.
     pub stat: Result<Stat, io::Error>,
+    /// The volume that it is on.
+    pub volume: Volume,
     /// Whether it is a directory that this process may not list.
     pub is_closed: bool,
 }
@@ -39,6 +43,8 @@ pub struct Listing {
     pub parent: Arc<[u8]>,
     /// The directory, open.
     pub directory: Arc<OwnedFd>,
+    /// The time before the first of its entries was looked at.
+    pub time: Time,
     /// Its entries.
     pub entries: Vec<Listed>,
 }
@@ -77,6 +83,7 @@ struct Shared {
     ahead: Mutex<Ahead>,
     changed: Condvar,
     skip: Vec<Skip>,
+    select: Arc<Select>,
 }
 
 #[derive(Default)]
@@ -96,8 +103,20 @@ struct Pending {
     above: Option<Arc<OwnedFd>>,
     name: CString,
     parent: Arc<[u8]>,
-    way: Way,
+    volume: Volume,
+    /// What was asked for by name in it.
+    way: Arc<Way>,
+    reach: Reach,
     slot: Mutex<Slot>,
+}
+
+/// How much of a directory is saved.
+#[derive(Debug, Clone, Copy)]
+enum Reach {
+    /// What was asked for by name.
+    Way,
+    /// Everything, as far as it is on this device.
+    Whole(u64),
 }
 
 enum Slot {
@@ -114,13 +133,17 @@ struct Directory {
 
 impl Walk {
     /// Begins a walk with so many helping threads.
-    pub fn new(roots: &Roots, skip: Vec<Skip>, helpers: usize) -> Self {
-        let shared = Arc::new(Shared { ahead: Mutex::default(), changed: Condvar::new(), skip });
+    pub fn new(roots: &Roots, skip: Vec<Skip>, select: Arc<Select>, helpers: usize) -> Self {
+        let (ahead, changed) = (Mutex::default(), Condvar::new());
+        let shared = Arc::new(Shared { ahead, changed, skip, select });
+        let way = roots.way();
         let top = Arc::new(Pending {
             above: None,
             name: c"/".to_owned(),
             parent: Arc::from(&b""[..]),
-            way: roots.ways(),
+            volume: Volume::root(),
+            reach: if way.is_root { Reach::Whole(root_device()) } else { Reach::Way },
+            way,
             slot: Mutex::new(Slot::Waiting),
         });
         let helpers = (0..helpers)
@@ -130,7 +153,10 @@ impl Walk {
             })
             .collect();
         let (root, stack) = match open_directory(&top) {
-            Ok(directory) => (Outcome::Listing(root_listing(directory)), vec![top]),
+            Ok(directory) => {
+                let time = top.way.time.filter(|_| !top.way.is_root);
+                (Outcome::Listing(root_listing(directory, time)), vec![top])
+            }
             Err(error) => (Outcome::Unlisted(Arc::from(&b""[..]), error), Vec::new()),
         };
         Self { shared, stack, left_out: Vec::new(), root: Some(root), helpers }
@@ -245,36 +271,88 @@ fn help(shared: &Shared) {
 
 fn list(pending: &Pending, shared: &Shared) -> Result<Directory, io::Error> {
     let directory = Arc::new(open_directory(pending)?);
-    let whole = pending.way.below.is_empty();
-    let names =
-        if whole { read_names(&directory)? } else { pending.way.below.keys().cloned().collect() };
+    let time = now();
+    let names = names(pending, &directory, &shared.select)?;
     let (mut entries, mut below, mut left_out) =
         (Vec::with_capacity(names.len()), Vec::new(), Vec::new());
+    let select = &shared.select;
+    let is_whole = matches!(pending.reach, Reach::Whole(_));
+    let mut scope = (is_whole && select.looks_at_names()).then(|| select.scope(&pending.parent));
     for name in names {
-        let stat = Stat::of_name(directory.as_fd(), &name).map_err(io::Error::from);
-        let mut is_closed = false;
-        if let Ok(stat) = &stat {
+        let mut stat = Stat::of_name(directory.as_fd(), &name).map_err(io::Error::from);
+        let (mut is_closed, mut volume) = (false, pending.volume);
+        if let Ok(stat) = &mut stat {
+            volume = pending.volume.of(stat, &pending.parent, &name);
             if let Some(skip) = shared.skip.iter().find(|s| s.identity == stat.identity) {
                 let path = child(&pending.parent, name.to_bytes());
                 left_out.push(Outcome::LeftOut(path, skip.what));
                 continue;
             }
-            if stat.kind() == Some(NodeKind::Directory) {
-                let way = pending.way.below.get(&name).cloned().unwrap_or_default();
-                is_closed = way.below.is_empty() && is_closed_to_us(&directory, &name);
+            let way = pending.way.below.get(&name);
+            let is_root = way.is_some_and(|way| way.is_root);
+            let is_excluded = !is_root
+                && scope
+                    .as_mut()
+                    .is_some_and(|s| select.leaves_out(s, name.to_bytes(), stat).is_some());
+            if is_excluded && way.is_none() {
+                continue;
+            }
+            if stat.kind() == Some(NodeKind::Directory)
+                && let Some(reach) = reach(pending, way, is_excluded, stat, select)
+            {
+                let is_whole = matches!(reach, Reach::Whole(_));
+                is_closed = is_whole && is_closed_to_us(&directory, &name);
+                if !is_whole {
+                    stat.mtime = way.and_then(|way| way.time).unwrap_or(stat.mtime);
+                }
                 below.push(Arc::new(Pending {
                     above: Some(Arc::clone(&directory)),
                     parent: Arc::from(child(&pending.parent, name.to_bytes())),
-                    way,
+                    volume,
+                    way: way.cloned().unwrap_or_default(),
+                    reach,
                     name: name.clone(),
                     slot: Mutex::new(Slot::Waiting),
                 }));
             }
         }
-        entries.push(Listed { name, stat, is_closed });
+        entries.push(Listed { name, stat, volume, is_closed });
     }
-    let listing = Listing { parent: Arc::clone(&pending.parent), directory, entries };
+    let listing = Listing { parent: Arc::clone(&pending.parent), directory, time, entries };
     Ok(Directory { listing, below, left_out })
+}
+
+/// How much of a directory in `pending` is saved; none when it is an entry and nothing more.
+fn reach(
+    pending: &Pending,
+    way: Option<&Arc<Way>>,
+    is_excluded: bool,
+    stat: &Stat,
+    select: &Select,
+) -> Option<Reach> {
+    if way.is_some_and(|way| way.is_root) {
+        return Some(Reach::Whole(stat.identity.device));
+    }
+    match pending.reach {
+        Reach::Whole(device) if !is_excluded && select.enters(device, stat) => Some(pending.reach),
+        _ => way.map(|_| Reach::Way),
+    }
+}
+
+/// The names of a directory that are looked at.
+fn names(pending: &Pending, directory: &OwnedFd, select: &Select) -> io::Result<Vec<CString>> {
+    let asked = pending.way.below.keys().cloned();
+    if matches!(pending.reach, Reach::Way) {
+        return Ok(asked.collect());
+    }
+    let mut marks = select.marks(directory.as_fd());
+    if marks.is_empty() {
+        return read_names(directory);
+    }
+    marks.extend(asked);
+    marks.sort_unstable();
+    marks.dedup();
+    Ok(marks)
 }
 
 /// All names of a directory but the dots, ascending.
@@ -310,10 +388,25 @@ fn is_closed_to_us(directory: &OwnedFd, name: &CStr) -> bool {
         && accessat(directory, name, Access::READ_OK | Access::EXEC_OK, AtFlags::EACCESS).is_err()
 }
 
-fn root_listing(directory: OwnedFd) -> Listing {
-    let stat = Stat::of_fd(directory.as_fd()).map_err(io::Error::from);
-    let entries = vec![Listed { name: CString::default(), stat, is_closed: false }];
-    Listing { parent: Arc::from(&b""[..]), directory: Arc::new(directory), entries }
+fn root_device() -> u64 {
+    Stat::of_name(CWD.as_fd(), c"/").map_or(0, |stat| stat.identity.device)
+}
+
+fn root_listing(directory: OwnedFd, mtime: Option<Time>) -> Listing {
+    let time = now();
+    let mut stat = Stat::of_fd(directory.as_fd()).map_err(io::Error::from);
+    if let (Ok(stat), Some(mtime)) = (&mut stat, mtime) {
+        stat.mtime = mtime;
+    }
+    let (name, volume) = (CString::default(), Volume::root());
+    let entries = vec![Listed { name, stat, volume, is_closed: false }];
+    Listing { parent: Arc::from(&b""[..]), directory: Arc::new(directory), time, entries }
+}
+
+/// The time as the clock of this machine has it.
+fn now() -> Time {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    Time { seconds: now.tv_sec, nanos: now.tv_nsec as u32 }
 }
 
 /// The parent that the children of `name` have.

@@ -8,5 +8,7 @@ mod golden;
 mod heal;
 mod house;
 mod reader;
+mod select;
 mod support;
 mod trees;
+mod unchanged;

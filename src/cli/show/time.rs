@@ -4,6 +4,7 @@ use esker_format::node::Time;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
+use std::time::Duration;
 
 /// What is understood, for messages.
 const FORMS: &str = "write it as 2026-11-21, \"2026-11-21 14:30\", \"2026-11-21 14:30:05\" (local \
@@ -40,6 +41,16 @@ fn wall_clock(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     }
     let time: DateTime = text.parse().ok()?;
     zone.to_zoned(time).ok().as_ref().map(Zoned::timestamp)
+}
+
+/// The time that it is so long after another.
+pub fn after(time: Time, elapsed: Duration) -> Time {
+    let nanos = u64::from(time.nanos) + u64::from(elapsed.subsec_nanos());
+    let seconds = elapsed.as_secs() + nanos / 1_000_000_000;
+    Time {
+        seconds: time.seconds.saturating_add_unsigned(seconds),
+        nanos: (nanos % 1_000_000_000) as u32,
+    }
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ fn series_packs_and_chunks_are_counted() {
     let first = save("one");
     home.write("work/more", draw.noise(100_000));
     let second = save("one");
-    let third = save("two\n");
+    let third = save("two\\");
     let rows = home.run(["stats", "--json"]).ok().says_nothing().json();
     assert_eq!(rows.len(), 3);
     let sum = |member: &str| {
@@ -26,7 +26,7 @@ fn series_packs_and_chunks_are_counted() {
     assert_eq!((&rows[0]["snapshots"], &rows[0]["newest"]), (&2.into(), &second["snapshot"]));
     assert_eq!(rows[0]["added_bytes"], sum("added_bytes"));
     assert_eq!(rows[0]["stored_bytes"], sum("stored_bytes"));
-    assert_eq!((&rows[1]["label"], &rows[1]["newest"]), (&"two\n".into(), &third["snapshot"]));
+    assert_eq!((&rows[1]["label"], &rows[1]["newest"]), (&"two\\".into(), &third["snapshot"]));
     let total = &rows[2];
     assert_eq!((&total["kind"], &total["snapshots"]), (&"summary".into(), &3.into()));
     // What the packs have on disk is what the log says.
@@ -44,7 +44,7 @@ fn series_packs_and_chunks_are_counted() {
     assert!(number("chunks") >= 5 && number("pages") >= 2);
     let text = home.run(["stats"]).ok().out;
     assert!(
-        text.contains("two\\x0a") && text.contains("3 snapshots; in the repository: "),
+        text.contains("two\\\\") && text.contains("3 snapshots; in the repository: "),
         "{text}"
     );
     assert_eq!(home.run(["stats", "--json", "--label", "one"]).ok().json().len(), 2);

@@ -24,11 +24,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const OWNED: &[(&str, &str)] = &[
     ("rusqlite", "src/repository/index/"),
     ("clap", "src/cli/"),
-    ("globset", "src/cli/pattern.rs"),
     ("clap_complete", "src/cli/completions.rs"),
     ("clap_mangen", "src/cli/man.rs"),
     ("indicatif", "src/cli/progress.rs"),
     ("jiff", "src/cli/show"),
+    ("gix_glob", "src/source/select/pattern.rs"),
     ("rpassword", "src/cli/key.rs"),
     ("signal_hook", "src/cli/signals.rs"),
     ("serde_json", "src/cli/"),

@@ -1,0 +1,210 @@
+//! What of the given paths is saved, and what is left out on purpose: patterns, marked directories,
+//! sizes, file systems. Says so of one name at a time; the walk asks.
+
+mod marker;
+mod pattern;
+
+pub use marker::Marker;
+pub use pattern::{Line, Pattern, PatternError};
+
+use crate::source::stat::Stat;
+use esker_format::node::NodeKind;
+use std::ffi::{CStr, CString};
+use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What is left out.
+#[derive(Debug, Default)]
+pub struct Select {
+    patterns: Vec<Pattern>,
+    folds: bool,
+    caches: Option<Marker>,
+    markers: Vec<Marker>,
+    larger_than: Option<u64>,
+    one_file_system: bool,
+    left_out: [AtomicU64; 6],
+}
+
+/// Why something is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// A pattern says so.
+    Pattern,
+    /// It is in a directory that is marked as a cache.
+    Cache,
+    /// It is in a directory that another file marks.
+    Marker,
+    /// It is a file that is too large.
+    Larger,
+    /// It is on another file system.
+    FileSystem,
+    /// It was asked for and is not there.
+    Missing,
+}
+
+impl Reason {
+    /// In words, for messages.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Pattern => "excluded by a pattern",
+            Self::Cache => "in a cache",
+            Self::Marker => "in a marked directory",
+            Self::Larger => "larger than what is to be saved",
+            Self::FileSystem => "on another file system",
+            Self::Missing => "not there",
+        }
+    }
+}
+
+/// A directory whose names are looked at.
+pub struct Scope {
+    path: Vec<u8>,
+    folded: Vec<u8>,
+    name_at: usize,
+    folded_at: usize,
+}
+
+impl Select {
+    /// Adds a pattern; of those that match a name, the last one counts.
+    pub fn add_pattern(&mut self, pattern: Pattern) {
+        self.folds |= pattern.folds();
+        self.patterns.push(pattern);
+    }
+
+    /// Adds the patterns of a file in gitignore syntax.
+    ///
+    /// # Errors
+    /// On the first line that means nothing.
+    pub fn add_patterns(
+        &mut self,
+        file: &std::path::Path,
+        bytes: &[u8],
+    ) -> Result<(), PatternError> {
+        for (number, line) in pattern::lines(bytes) {
+            let place = Line { file: file.to_owned(), number };
+            self.add_pattern(Pattern::new(line, false, Some(place))?);
+        }
+        Ok(())
+    }
+
+    /// Of directories that are marked as caches, saves only the mark.
+    pub fn leave_out_caches(&mut self) {
+        self.caches = Some(Marker::cache());
+    }
+
+    /// Of directories that hold this, saves only this.
+    pub fn add_marker(&mut self, marker: Marker) {
+        self.markers.push(marker);
+    }
+
+    /// Leaves out files of more bytes.
+    pub const fn leave_out_larger_than(&mut self, bytes: u64) {
+        self.larger_than = Some(bytes);
+    }
+
+    /// Saves directories of other file systems than that of the given path empty.
+    pub const fn stay_on_one_file_system(&mut self) {
+        self.one_file_system = true;
+    }
+
+    /// Whether other file systems are left out.
+    pub const fn stays_on_one_file_system(&self) -> bool {
+        self.one_file_system
+    }
+
+    /// Whether names are left out for what they are: if not, there is no need to ask.
+    pub(super) const fn looks_at_names(&self) -> bool {
+        !self.patterns.is_empty() || self.larger_than.is_some()
+    }
+
+    /// For the names of a directory, by the parent that they have in the path map.
+    pub(super) fn scope(&self, parent: &[u8]) -> Scope {
+        let mut path: Vec<u8> = parent.iter().map(|b| if *b == 0 { b'/' } else { *b }).collect();
+        if !path.is_empty() {
+            path.push(b'/');
+        }
+        let folded = if self.folds { pattern::lower(&path) } else { Vec::new() };
+        Scope { name_at: path.len(), folded_at: folded.len(), path, folded }
+    }
+
+    /// Whether a name is left out for what it is, and why. It is counted then.
+    pub(super) fn leaves_out(&self, scope: &mut Scope, name: &[u8], stat: &Stat) -> Option<Reason> {
+        let kind = stat.kind();
+        let is_large =
+            kind == Some(NodeKind::File) && self.larger_than.is_some_and(|n| stat.size > n);
+        let reason = if self.excludes(scope, name, kind == Some(NodeKind::Directory)) {
+            Reason::Pattern
+        } else if is_large {
+            Reason::Larger
+        } else {
+            return None;
+        };
+        self.count(reason);
+        Some(reason)
+    }
+
+    /// What the last pattern says that matches. Those before it are only asked until they have
+    /// matched once: that is what is told of them.
+    fn excludes(&self, scope: &mut Scope, name: &[u8], is_directory: bool) -> bool {
+        scope.path.truncate(scope.name_at);
+        scope.path.extend_from_slice(name);
+        if self.folds {
+            scope.folded.truncate(scope.folded_at);
+            scope.folded.extend_from_slice(&pattern::lower(name));
+        }
+        let mut verdict = None;
+        for pattern in self.patterns.iter().rev() {
+            if verdict.is_some() && pattern.has_matched() {
+                continue;
+            }
+            let (path, name_at) = match pattern.folds() {
+                true => (&scope.folded, scope.folded_at),
+                false => (&scope.path, scope.name_at),
+            };
+            if pattern.matches(path, name_at, is_directory) && verdict.is_none() {
+                verdict = Some(!pattern.is_negative());
+            }
+        }
+        verdict.unwrap_or(false)
+    }
+
+    /// Whether a directory that is met on the way through `device` is entered, or saved empty. Asks
+    /// for the device as `find -xdev`, `tar` and `rsync` do: a subvolume has its own, and what is
+    /// mounted a second time has the same.
+    pub(super) fn enters(&self, device: u64, stat: &Stat) -> bool {
+        let enters = !self.one_file_system || stat.identity.device == device;
+        if !enters {
+            self.count(Reason::FileSystem);
+        }
+        enters
+    }
+
+    /// The marks that a directory has; none when all that is in it is looked at.
+    pub(super) fn marks(&self, directory: BorrowedFd<'_>) -> Vec<CString> {
+        let markers = self.caches.iter().chain(&self.markers);
+        let found: Vec<&Marker> = markers.filter(|marker| marker.marks(directory)).collect();
+        if let Some(first) = found.first() {
+            let is_cache = self.caches.as_ref().is_some_and(|cache| cache == *first);
+            self.count(if is_cache { Reason::Cache } else { Reason::Marker });
+        }
+        found.into_iter().map(Marker::name).map(CStr::to_owned).collect()
+    }
+
+    fn count(&self, reason: Reason) {
+        self.left_out[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often something was left out for this reason: names for patterns and sizes, directories
+    /// for marks and file systems. What lies in a directory is not counted.
+    pub fn left_out(&self, reason: Reason) -> u64 {
+        self.left_out[reason as usize].load(Ordering::Relaxed)
+    }
+
+    /// Patterns that never matched.
+    pub fn unmatched(&self) -> impl Iterator<Item = &Pattern> {
+        self.patterns.iter().filter(|pattern| !pattern.has_matched())
+    }
+}
+
+#[cfg(test)]
+mod tests;
