@@ -5,7 +5,7 @@
 //! and the memory stays bounded however large the tree is.
 
 use crate::source::roots::{Roots, Way};
-use crate::source::select::Select;
+use crate::source::select::{Scope, Select};
 use crate::source::stat::{Identity, Stat};
 use esker_format::node::NodeKind;
 use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, RawDir, accessat};
@@ -261,12 +261,12 @@ fn help(shared: &Shared) {
 
 fn list(pending: &Pending, shared: &Shared) -> Result<Directory, io::Error> {
     let directory = Arc::new(open_directory(pending)?);
-    let names = names(pending, &directory, &shared.select)?;
-    let (mut entries, mut below, mut left_out) =
-        (Vec::with_capacity(names.len()), Vec::new(), Vec::new());
     let select = &shared.select;
     let is_whole = matches!(pending.reach, Reach::Whole(_));
-    let mut scope = (is_whole && select.looks_at_names()).then(|| select.scope(&pending.parent));
+    let mut scope = is_whole.then(|| select.look_into(&pending.parent, directory.as_fd()));
+    let names = names(pending, &directory, scope.as_ref().map_or(&[], Scope::marks))?;
+    let (mut entries, mut below, mut left_out) =
+        (Vec::with_capacity(names.len()), Vec::new(), Vec::new());
     for name in names {
         let stat = Stat::of_name(directory.as_fd(), &name).map_err(io::Error::from);
         let mut is_closed = false;
@@ -323,20 +323,19 @@ fn reach(
     }
 }
 
-/// The names of a directory that are looked at.
-fn names(pending: &Pending, directory: &OwnedFd, select: &Select) -> io::Result<Vec<CString>> {
-    let asked = pending.way.below.keys().cloned();
-    if matches!(pending.reach, Reach::Way) {
-        return Ok(asked.collect());
-    }
-    let mut marks = select.marks(directory.as_fd());
-    if marks.is_empty() {
+/// The names of a directory that are looked at; of a marked one its marks, and what was asked for.
+fn names(
+    pending: &Pending,
+    directory: &OwnedFd,
+    marks: &[CString],
+) -> Result<Vec<CString>, io::Error> {
+    if matches!(pending.reach, Reach::Whole(_)) && marks.is_empty() {
         return read_names(directory);
     }
-    marks.extend(asked);
-    marks.sort_unstable();
-    marks.dedup();
-    Ok(marks)
+    let mut names: Vec<CString> = pending.way.below.keys().chain(marks).cloned().collect();
+    names.sort_unstable();
+    names.dedup();
+    Ok(names)
 }
 
 /// All names of a directory but the dots, ascending.

@@ -58,10 +58,19 @@ impl Reason {
 
 /// A directory whose names are looked at.
 pub struct Scope {
+    /// The marks that it has; none when all that is in it is looked at.
+    marks: Vec<CString>,
     path: Vec<u8>,
     folded: Vec<u8>,
     name_at: usize,
     folded_at: usize,
+}
+
+impl Scope {
+    /// The marks that it has; none when all that is in it is looked at.
+    pub(super) fn marks(&self) -> &[CString] {
+        &self.marks
+    }
 }
 
 impl Select {
@@ -112,23 +121,33 @@ impl Select {
         self.one_file_system
     }
 
-    /// Whether names are left out for what they are: if not, there is no need to ask.
-    pub(super) const fn looks_at_names(&self) -> bool {
-        !self.patterns.is_empty() || self.larger_than.is_some()
+    /// For the names of an open directory, by the parent that they have in the path map.
+    pub(super) fn look_into(&self, parent: &[u8], directory: BorrowedFd<'_>) -> Scope {
+        Scope { marks: self.marks(directory), ..self.scope(parent) }
     }
 
-    /// For the names of a directory, by the parent that they have in the path map.
+    /// The same for a directory whose marks do not count.
     pub(super) fn scope(&self, parent: &[u8]) -> Scope {
-        let mut path: Vec<u8> = parent.iter().map(|b| if *b == 0 { b'/' } else { *b }).collect();
-        if !path.is_empty() {
+        let (mut path, mut folded) = (Vec::new(), Vec::new());
+        if !self.patterns.is_empty() && !parent.is_empty() {
+            path.extend(parent.iter().map(|b| if *b == 0 { b'/' } else { *b }));
             path.push(b'/');
         }
-        let folded = if self.folds { pattern::lower(&path) } else { Vec::new() };
-        Scope { name_at: path.len(), folded_at: folded.len(), path, folded }
+        if self.folds {
+            folded = pattern::lower(&path);
+        }
+        Scope { marks: Vec::new(), name_at: path.len(), folded_at: folded.len(), path, folded }
     }
 
-    /// Whether a name is left out for what it is, and why. It is counted then.
+    /// Whether a name is left out, and why. It is counted then, but for what is in a marked
+    /// directory: that counts as a whole.
     pub(super) fn leaves_out(&self, scope: &mut Scope, name: &[u8], stat: &Stat) -> Option<Reason> {
+        if !scope.marks.is_empty() && !scope.marks.iter().any(|mark| mark.as_bytes() == name) {
+            return Some(Reason::Marker);
+        }
+        if self.patterns.is_empty() && self.larger_than.is_none() {
+            return None;
+        }
         let kind = stat.kind();
         let is_large =
             kind == Some(NodeKind::File) && self.larger_than.is_some_and(|n| stat.size > n);
@@ -179,8 +198,7 @@ impl Select {
         enters
     }
 
-    /// The marks that a directory has; none when all that is in it is looked at.
-    pub(super) fn marks(&self, directory: BorrowedFd<'_>) -> Vec<CString> {
+    fn marks(&self, directory: BorrowedFd<'_>) -> Vec<CString> {
         let markers = self.caches.iter().chain(&self.markers);
         let found: Vec<&Marker> = markers.filter(|marker| marker.marks(directory)).collect();
         if let Some(first) = found.first() {
