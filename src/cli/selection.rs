@@ -61,7 +61,7 @@ pub struct Selection {
 }
 
 /// How much was left out, for JSON.
-#[derive(Serialize)]
+#[derive(Serialize, Default)]
 pub struct Excluded {
     patterns: u64,
     caches: u64,

@@ -7,8 +7,9 @@
 use crate::source::roots::{Roots, Way};
 use crate::source::select::{Scope, Select};
 use crate::source::stat::{Identity, Stat};
-use esker_format::node::NodeKind;
-use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, RawDir, accessat};
+use crate::source::volume::Volume;
+use esker_format::node::{NodeKind, Time};
+use rustix::fs::{Access, AtFlags, Mode, OFlags, RawDir, accessat};
 use rustix::process::geteuid;
 use std::ffi::{CStr, CString};
 use std::io;
@@ -29,6 +30,8 @@ pub struct Listed {
     pub name: CString,
     /// What the file system says of it.
     pub stat: Result<Stat, io::Error>,
+    /// The volume that it is on.
+    pub volume: Volume,
     /// Whether it is a directory that this process may not list.
     pub is_closed: bool,
 }
@@ -40,6 +43,8 @@ pub struct Listing {
     pub parent: Arc<[u8]>,
     /// The directory, open.
     pub directory: Arc<OwnedFd>,
+    /// The time before the first of its entries was looked at.
+    pub time: Time,
     /// Its entries.
     pub entries: Vec<Listed>,
 }
@@ -98,6 +103,7 @@ struct Pending {
     above: Option<Arc<OwnedFd>>,
     name: CString,
     parent: Arc<[u8]>,
+    volume: Volume,
     /// What was asked for by name in it.
     way: Arc<Way>,
     reach: Reach,
@@ -105,12 +111,12 @@ struct Pending {
 }
 
 /// How much of a directory is saved.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reach {
     /// What was asked for by name.
     Way,
-    /// Everything, as far as it is on this device.
-    Whole(u64),
+    /// Everything, but for what is left out on purpose.
+    Whole,
 }
 
 enum Slot {
@@ -128,6 +134,7 @@ struct Directory {
 impl Walk {
     /// Begins a walk with so many helping threads.
     pub fn new(roots: &Roots, skip: Vec<Skip>, select: Arc<Select>, helpers: usize) -> Self {
+        select.begin(roots.left_out.iter().map(|(_, reason)| *reason));
         let (ahead, changed) = (Mutex::default(), Condvar::new());
         let shared = Arc::new(Shared { ahead, changed, skip, select });
         let way = roots.way();
@@ -135,7 +142,8 @@ impl Walk {
             above: None,
             name: c"/".to_owned(),
             parent: Arc::from(&b""[..]),
-            reach: if way.is_root { Reach::Whole(root_device()) } else { Reach::Way },
+            volume: Volume::root(),
+            reach: if way.is_root { Reach::Whole } else { Reach::Way },
             way,
             slot: Mutex::new(Slot::Waiting),
         });
@@ -146,7 +154,7 @@ impl Walk {
             })
             .collect();
         let (root, stack) = match open_directory(&top) {
-            Ok(directory) => (Outcome::Listing(root_listing(directory)), vec![top]),
+            Ok(directory) => (Outcome::Listing(root_listing(directory, &top.way)), vec![top]),
             Err(error) => (Outcome::Unlisted(Arc::from(&b""[..]), error), Vec::new()),
         };
         Self { shared, stack, left_out: Vec::new(), root: Some(root), helpers }
@@ -261,16 +269,17 @@ fn help(shared: &Shared) {
 
 fn list(pending: &Pending, shared: &Shared) -> Result<Directory, io::Error> {
     let directory = Arc::new(open_directory(pending)?);
-    let select = &shared.select;
-    let is_whole = matches!(pending.reach, Reach::Whole(_));
+    let (time, select) = (now(), &shared.select);
+    let is_whole = pending.reach == Reach::Whole;
     let mut scope = is_whole.then(|| select.look_into(&pending.parent, directory.as_fd()));
     let names = names(pending, &directory, scope.as_ref().map_or(&[], Scope::marks))?;
     let (mut entries, mut below, mut left_out) =
         (Vec::with_capacity(names.len()), Vec::new(), Vec::new());
     for name in names {
-        let stat = Stat::of_name(directory.as_fd(), &name).map_err(io::Error::from);
-        let mut is_closed = false;
-        if let Ok(stat) = &stat {
+        let mut stat = Stat::of_name(directory.as_fd(), &name).map_err(io::Error::from);
+        let (mut is_closed, mut volume) = (false, pending.volume);
+        if let Ok(stat) = &mut stat {
+            volume = pending.volume.of(stat, &pending.parent, &name);
             if let Some(skip) = shared.skip.iter().find(|s| s.identity == stat.identity) {
                 let path = child(&pending.parent, name.to_bytes());
                 left_out.push(Outcome::LeftOut(path, skip.what));
@@ -278,21 +287,22 @@ fn list(pending: &Pending, shared: &Shared) -> Result<Directory, io::Error> {
             }
             let way = pending.way.below.get(&name);
             let is_root = way.is_some_and(|way| way.is_root);
-            let is_excluded = !is_root
-                && scope
-                    .as_mut()
-                    .is_some_and(|s| select.leaves_out(s, name.to_bytes(), stat).is_some());
+            let leaves_out = |scope: &mut Scope| select.leaves_out(scope, name.to_bytes(), stat);
+            let is_excluded = !is_root && scope.as_mut().is_some_and(leaves_out);
             if is_excluded && way.is_none() {
                 continue;
             }
             if stat.kind() == Some(NodeKind::Directory)
                 && let Some(reach) = reach(pending, way, is_excluded, stat, select)
             {
-                let is_whole = matches!(reach, Reach::Whole(_));
-                is_closed = is_whole && is_closed_to_us(&directory, &name);
+                match reach {
+                    Reach::Whole => is_closed = is_closed_to_us(&directory, &name),
+                    Reach::Way => stat.mtime = way.and_then(|way| way.time).unwrap_or(stat.mtime),
+                }
                 below.push(Arc::new(Pending {
                     above: Some(Arc::clone(&directory)),
                     parent: Arc::from(child(&pending.parent, name.to_bytes())),
+                    volume,
                     way: way.cloned().unwrap_or_default(),
                     reach,
                     name: name.clone(),
@@ -300,9 +310,9 @@ fn list(pending: &Pending, shared: &Shared) -> Result<Directory, io::Error> {
                 }));
             }
         }
-        entries.push(Listed { name, stat, is_closed });
+        entries.push(Listed { name, stat, volume, is_closed });
     }
-    let listing = Listing { parent: Arc::clone(&pending.parent), directory, entries };
+    let listing = Listing { parent: Arc::clone(&pending.parent), directory, time, entries };
     Ok(Directory { listing, below, left_out })
 }
 
@@ -315,10 +325,10 @@ fn reach(
     select: &Select,
 ) -> Option<Reach> {
     if way.is_some_and(|way| way.is_root) {
-        return Some(Reach::Whole(stat.identity.device));
+        return Some(Reach::Whole);
     }
     match pending.reach {
-        Reach::Whole(device) if !is_excluded && select.enters(device, stat) => Some(pending.reach),
+        Reach::Whole if !is_excluded && select.enters(pending.volume, stat) => Some(Reach::Whole),
         _ => way.map(|_| Reach::Way),
     }
 }
@@ -329,7 +339,7 @@ fn names(
     directory: &OwnedFd,
     marks: &[CString],
 ) -> Result<Vec<CString>, io::Error> {
-    if matches!(pending.reach, Reach::Whole(_)) && marks.is_empty() {
+    if pending.reach == Reach::Whole && marks.is_empty() {
         return read_names(directory);
     }
     let mut names: Vec<CString> = pending.way.below.keys().chain(marks).cloned().collect();
@@ -371,14 +381,21 @@ fn is_closed_to_us(directory: &OwnedFd, name: &CStr) -> bool {
         && accessat(directory, name, Access::READ_OK | Access::EXEC_OK, AtFlags::EACCESS).is_err()
 }
 
-fn root_device() -> u64 {
-    Stat::of_name(CWD.as_fd(), c"/").map_or(0, |stat| stat.identity.device)
+fn root_listing(directory: OwnedFd, way: &Way) -> Listing {
+    let time = now();
+    let mut stat = Stat::of_fd(directory.as_fd()).map_err(io::Error::from);
+    if let (Ok(stat), Some(mtime), false) = (&mut stat, way.time, way.is_root) {
+        stat.mtime = mtime;
+    }
+    let (name, volume) = (CString::default(), Volume::root());
+    let entries = vec![Listed { name, stat, volume, is_closed: false }];
+    Listing { parent: Arc::from(&b""[..]), directory: Arc::new(directory), time, entries }
 }
 
-fn root_listing(directory: OwnedFd) -> Listing {
-    let stat = Stat::of_fd(directory.as_fd()).map_err(io::Error::from);
-    let entries = vec![Listed { name: CString::default(), stat, is_closed: false }];
-    Listing { parent: Arc::from(&b""[..]), directory: Arc::new(directory), entries }
+/// The time as the clock of this machine has it.
+fn now() -> Time {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    Time { seconds: now.tv_sec, nanos: now.tv_nsec as u32 }
 }
 
 /// The parent that the children of `name` have.
