@@ -37,7 +37,7 @@ fn ask(select: &Select, path: &[u8], mode: u32) -> bool {
     let at = path.iter().rposition(|b| *b == b'/').unwrap();
     let parent = path[1..at.max(1)].to_vec();
     let parent: Vec<u8> = parent.iter().map(|b| if *b == b'/' { 0 } else { *b }).collect();
-    select.leaves_out(&mut select.scope(&parent), &path[at + 1..], &stat(mode, 10)).is_some()
+    select.leaves_out(&mut select.scope(&parent), &path[at + 1..], &stat(mode, 10))
 }
 
 #[track_caller]
@@ -209,7 +209,7 @@ fn a_pattern_that_matched_is_not_told_as_unmatched_even_when_another_one_decided
 fn only_files_are_too_large_and_only_above_the_limit() {
     let mut select = Select::default();
     select.leave_out_larger_than(10);
-    let reason = |mode, size| select.leaves_out(&mut select.scope(b"a"), b"x", &stat(mode, size));
+    let reason = |mode, size| select.judge(&mut select.scope(b"a"), b"x", &stat(mode, size));
     assert_eq!(reason(FILE, 10), None);
     assert_eq!(reason(FILE, 11), Some(Reason::Larger));
     assert_eq!(reason(DIRECTORY, 4096), None);
