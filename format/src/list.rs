@@ -12,7 +12,9 @@ use crate::content::{Item, ListRoot, check_list_page, total};
 use crate::error::{FormatError, Result, malformed};
 use crate::ids::ChunkId;
 use crate::limits::{ITEMS_INLINE_MAX, LEVELS_MAX, PAGE_ENTRIES_MAX, PAGE_ENTRIES_MIN, PAGE_MAX};
-use crate::map_builder::StorePage;
+
+/// Stores an encoded page and returns its id.
+pub type StorePage<'a, E> = dyn FnMut(&[u8]) -> std::result::Result<ChunkId, E> + 'a;
 
 /// A page has 64 items and on average this many more.
 const MORE: u32 = 256;

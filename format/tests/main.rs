@@ -3,6 +3,7 @@
 mod builders;
 mod damage;
 mod entries;
+mod known_leaves;
 mod limits;
 mod memory;
 mod pages;

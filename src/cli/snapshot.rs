@@ -5,7 +5,7 @@ use crate::cli::place::{self, Places, places};
 use crate::cli::progress::{Bar, Status};
 use crate::cli::selection::{self, Excluded, Selection};
 use crate::cli::{Global, Outcome, init, show, signals};
-use crate::pipeline::{self, Progress, Report, Request};
+use crate::pipeline::{self, Compared, Progress, Report, Request, Rules};
 use crate::repository::{Compression, Repository, shorten};
 use crate::source::{Identity, Skip};
 use esker_format::node::Time;
@@ -44,6 +44,30 @@ pub struct Args {
     threads: Option<std::num::NonZeroUsize>,
     #[command(flatten)]
     selection: Selection,
+    /// Read every file, also those that look as they did
+    #[arg(long)]
+    force: bool,
+    /// Take files for unchanged whose inode number changed (some network file systems)
+    #[arg(long)]
+    ignore_inode: bool,
+    /// Take files for unchanged whose ctime changed: length and mtime decide
+    #[arg(long)]
+    ignore_ctime: bool,
+    /// Make no snapshot when it would be equal to the last one of its series
+    #[arg(long)]
+    skip_if_unchanged: bool,
+    /// Say what would be saved and write nothing
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+    /// Say of each entry whether it is new (+), changed (M) or unchanged (.)
+    #[arg(long, short = 'v')]
+    verbose: bool,
+}
+
+#[derive(Serialize)]
+struct Told {
+    path: String,
+    change: &'static str,
 }
 
 #[derive(Serialize)]
@@ -62,7 +86,8 @@ struct Counts {
 
 #[derive(Serialize)]
 struct Shown {
-    snapshot: String,
+    snapshot: Option<String>,
+    dry_run: bool,
     host: String,
     label: String,
     start: String,
@@ -101,13 +126,25 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         compression: args.compression,
         threads: args.threads.map_or_else(super::cores, std::num::NonZero::get),
         skip: skips(global, &places, &repository),
+        rules: Rules {
+            ignore_inode: args.ignore_inode,
+            ignore_ctime: args.ignore_ctime,
+            force: args.force,
+        },
+        skip_if_unchanged: args.skip_if_unchanged,
+        is_dry: args.dry_run,
         program: concat!("esker ", env!("CARGO_PKG_VERSION")).to_owned(),
     };
     let progress = Arc::new(Progress::default());
     let report = {
         let watched = Arc::clone(&progress);
-        let _bar = Bar::follow(global, move || status(&watched));
-        pipeline::snapshot(&mut repository, &request, &progress, signals::stop())?
+        let _bar = match args.verbose {
+            true => None,
+            false => Bar::follow(global, move || status(&watched)),
+        };
+        let tell = |path: &[u8], compared: Compared| tell(path, compared, global.json);
+        let observer: pipeline::Observer<'_> = if args.verbose { Some(&tell) } else { None };
+        pipeline::snapshot(&mut repository, &request, &progress, observer, signals::stop())?
     };
     for problem in &report.problems {
         show::warning(&format!("{} {}", show::name(&problem.path), problem.message));
@@ -121,20 +158,28 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
             "the index database could not be written; the next run reads the index from the repository",
         );
     }
+    if !report.tabled {
+        show::warning("the cache folder could not be written; the next run reads every file again");
+    }
     let unmatched = selection::unmatched(&select);
     if !global.quiet {
         selection::note_unmatched(&unmatched);
     }
     let excluded = selection::excluded(&select);
     if global.json {
-        show::json(&shown(&report, excluded, unmatched))?;
+        show::json(&shown(&report, args, excluded, unmatched))?;
     } else if !global.quiet {
-        print(&report, &excluded, global)?;
+        print(&report, &excluded, global, args.dry_run)?;
     }
     Ok(if report.summary.problems > 0 { Exit::Partial } else { Exit::Ok })
 }
 
-fn print(report: &Report, excluded: &Excluded, global: &Global) -> Result<(), Failure> {
+fn print(
+    report: &Report,
+    excluded: &Excluded,
+    global: &Global,
+    is_dry: bool,
+) -> Result<(), Failure> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     let c = &report.summary.counts;
@@ -162,7 +207,15 @@ fn print(report: &Report, excluded: &Excluded, global: &Global) -> Result<(), Fa
         let things = show::count(report.summary.problems, "thing", "things");
         writeln!(out, "partial: {things} could not be saved whole")?;
     }
-    let id = shorten(&report.snapshot);
+    if report.adopted > 0 {
+        let packs = show::count(report.adopted as u64, "pack", "packs");
+        writeln!(out, "took over {packs} of a run that did not end")?;
+    }
+    let Some(id) = report.snapshot.as_ref().map(shorten) else {
+        let why = if is_dry { "dry run: nothing was written" } else { "unchanged: no snapshot" };
+        writeln!(out, "{why}")?;
+        return Ok(());
+    };
     writeln!(out, "snapshot {id}")?;
     let repo = match &global.repo {
         Some(path) => format!("--repo {} ", path.display()),
@@ -172,10 +225,26 @@ fn print(report: &Report, excluded: &Excluded, global: &Global) -> Result<(), Fa
     Ok(())
 }
 
-fn shown(report: &Report, excluded: Excluded, unmatched: Vec<String>) -> Shown {
+/// A line for one entry. Nobody who stops reading them ends a backup.
+fn tell(path: &[u8], compared: Compared, json: bool) {
+    use std::io::Write;
+    let (sign, change) = match compared {
+        Compared::New => ('+', "new"),
+        Compared::Changed => ('M', "changed"),
+        Compared::Same => ('.', "unchanged"),
+    };
+    if json {
+        let _ = show::json(&Told { path: show::json_name(path), change });
+    } else {
+        let _ = writeln!(std::io::stdout().lock(), "{sign} {}", show::name(path));
+    }
+}
+
+fn shown(report: &Report, args: &Args, excluded: Excluded, unmatched: Vec<String>) -> Shown {
     let s = &report.summary;
     Shown {
-        snapshot: report.snapshot.to_string(),
+        snapshot: report.snapshot.map(|id| id.to_string()),
+        dry_run: args.dry_run,
         host: s.host.clone(),
         label: s.label.clone(),
         start: show::utc(s.start),

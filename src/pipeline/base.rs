@@ -13,34 +13,33 @@ use std::cmp::Ordering;
 pub struct Base {
     /// The series: the base's, or a new one.
     pub series: SeriesId,
-    /// The snapshot, when there is one that can be read.
+    /// The snapshot, when there is one.
     pub snapshot: Option<SnapshotId>,
-    root: Option<(PageRef, u8)>,
 }
 
 impl Base {
     /// The last snapshot of this host and label.
     ///
     /// # Errors
-    /// When the log cannot be read. A base that is damaged or not for this key's eyes is none.
+    /// When the log cannot be read.
     pub fn find(repository: &Repository, host: &str, label: &str) -> Result<Self> {
         let same =
             |s: &&crate::repository::Snapshot| s.summary.host == host && s.summary.label == label;
         let all = repository.snapshots()?;
         let Some(last) = all.iter().rev().find(same) else {
-            return Ok(Self { series: new_series(), snapshot: None, root: None });
+            return Ok(Self { series: new_series(), snapshot: None });
         };
-        let manifest = repository.manifest(last.id).ok();
-        let root = manifest.and_then(|m| Some((m.root?, m.root_level as u8)));
-        let snapshot = root.is_some().then_some(last.id);
-        Ok(Self { series: last.summary.series, snapshot, root })
+        Ok(Self { series: last.summary.series, snapshot: Some(last.id) })
     }
+}
 
-    /// A walk through its entries, beside the new ones.
-    pub fn entries(&self) -> BaseEntries {
-        let root = self.root.as_ref().map(|(page, level)| (page, *level));
-        BaseEntries { map: Map::new(root, Bounds::All), next: None, over: false }
-    }
+/// Root page of the path map of a snapshot, and its level.
+pub type Root = (PageRef, u8);
+
+/// The root of a snapshot; none when it is empty, damaged or not for this key's eyes.
+pub fn root_of(repository: &Repository, snapshot: SnapshotId) -> Option<Root> {
+    let manifest = repository.manifest(snapshot).ok()?;
+    Some((manifest.root?, manifest.root_level as u8))
 }
 
 /// How an entry compares with the base.
@@ -63,6 +62,11 @@ pub struct BaseEntries {
 }
 
 impl BaseEntries {
+    /// All entries below a root.
+    pub fn new(root: &Root) -> Self {
+        Self { map: Map::new(Some((&root.0, root.1)), Bounds::All), next: None, over: false }
+    }
+
     /// Compares an entry; also returns how many of the base were passed because they are gone.
     pub fn compare(&mut self, entry: &Entry, chunks: &mut Chunks) -> (Compared, u64) {
         let mut gone = 0;

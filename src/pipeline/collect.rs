@@ -1,29 +1,34 @@
 //! The last stage: results in order, made into the path map, its pages, counts and problems.
 
-use crate::pipeline::base::{Base, BaseEntries, Compared, is_root};
+use crate::pipeline::counts::Counting;
 use crate::pipeline::error::Result;
+use crate::pipeline::known::{Taken, Versus};
+use crate::pipeline::marks::LeafCounts;
+use crate::pipeline::observe::{Observer, tell_leaf};
+use crate::pipeline::pages::RunPages;
 use crate::pipeline::series::bytes;
 use crate::pipeline::task::{CollectorEnds, Output, Saved};
-use crate::repository::{Chunks, Error, FrameWriter, Lookup, Repository, Session};
+use crate::repository::{Error, Leaf, Repository, Session};
 use crate::source::Roots;
 use esker_format::cbor::Extra;
 use esker_format::content::{Content, Item};
-use esker_format::ids::{ChunkId, LinkGroup};
 use esker_format::limits::ITEMS_INLINE_MAX;
 use esker_format::list::ListBuilder;
-use esker_format::map_builder::MapBuilder;
-use esker_format::node::{Node, NodeKind, Xattr, Xattrs, encode_xattrs};
+use esker_format::map_builder::{KnownLeaf, MapBuilder};
+use esker_format::node::{Xattr, Xattrs, encode_xattrs};
 use esker_format::page::{Entry, PageRef};
+use esker_format::segment::prefix;
 use esker_format::snapshot::{Counts, Problem};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Problems that a manifest lists; all are counted.
 const PROBLEMS_LISTED: usize = 1000;
 /// Bytes of their paths and messages: a path can be so long that a thousand would fit no manifest.
 const PROBLEMS_BYTES: usize = 1 << 20;
-/// Frames of the base that are kept while it is compared.
-const BASE_BUDGET: usize = 4 << 20;
+/// Bytes of what one file refers to that the file table is given. A file with more, of some 500
+/// GiB, is read again after a run that was killed.
+const REFS_MAX: usize = 16 << 20;
 
 /// What a run has found.
 #[derive(Default)]
@@ -42,52 +47,39 @@ pub struct Collected {
 
 /// Collects results.
 pub struct Collector<'s> {
-    pages: Pages<'s>,
-    map: MapBuilder<'s>,
+    session: &'s Session,
+    pages: RunPages<'s>,
+    map: MapBuilder<'s, RunPages<'s>>,
     /// Content of the large file that is being read.
     list: ListBuilder,
     short: Vec<Item>,
-    base: BaseEntries,
-    base_chunks: Chunks,
-    links: HashSet<LinkGroup>,
+    refs: Vec<u8>,
+    counting: Counting,
+    observer: Observer<'s>,
     problems_bytes: usize,
-    /// Bytes of all entries as pages count them: hard links each time.
-    bytes: u64,
     out: Collected,
-}
-
-/// Stores pages.
-struct Pages<'s> {
-    session: &'s Session,
-    writer: FrameWriter,
-    lookup: Lookup,
-}
-
-impl Pages<'_> {
-    fn store(&mut self, bytes: &[u8]) -> Result<ChunkId> {
-        Ok(self.session.page(bytes, &mut self.writer, &mut self.lookup)?)
-    }
 }
 
 impl<'s> Collector<'s> {
     /// A collector for one run.
-    ///
-    /// # Errors
-    /// When the index database fails.
-    pub fn new(session: &'s Session, repository: &Repository, base: &Base) -> Result<Self> {
-        let lookup = repository.lookup()?;
-        Ok(Self {
-            pages: Pages { session, writer: FrameWriter::pages(), lookup },
+    pub fn new(
+        session: &'s Session,
+        pages: RunPages<'s>,
+        counting: Counting,
+        observer: Observer<'s>,
+    ) -> Self {
+        Self {
+            session,
+            pages,
             map: MapBuilder::new(&session.access().scope_keys),
             list: ListBuilder::default(),
             short: Vec::new(),
-            base: base.entries(),
-            base_chunks: Chunks::new(repository, BASE_BUDGET)?,
-            links: HashSet::new(),
+            refs: Vec::new(),
+            counting,
+            observer,
             problems_bytes: 0,
-            bytes: 0,
             out: Collected::default(),
-        })
+        }
     }
 
     /// Collects until all work is done.
@@ -116,23 +108,34 @@ impl<'s> Collector<'s> {
                 next += 1;
                 let _ = ends.window.try_send(());
             }
-            self.pages.session.publish(repository)?;
+            self.session.publish(repository)?;
         }
         if stop.load(Ordering::Relaxed) {
             return Err(Error::Interrupted.into());
         }
-        let gone = self.base.rest(&mut self.base_chunks);
-        self.out.counts.removed += gone;
-        let Self { mut pages, map, mut out, .. } = self;
-        out.root = map.finish(&mut |bytes| pages.store(bytes))?;
-        pages.writer.flush(pages.session.packer())?;
+        let Self { mut pages, map, mut out, counting, .. } = self;
+        out.counts = counting.finish();
+        out.root = map.finish(&mut pages)?;
+        pages.flush()?;
         Ok(out)
     }
 
     fn output(&mut self, output: Output) -> Result<()> {
         match output {
             Output::Entries(entries) => entries.into_iter().try_for_each(|saved| self.saved(saved)),
+            Output::Taken(taken) => taken.into_iter().try_for_each(|taken| match taken {
+                Taken::Leaf(leaf, counts) => self.leaf(leaf, &counts),
+                Taken::Entry(kept) => self.saved((*kept).into()),
+            }),
+            Output::Gone(gone) => {
+                self.counting.gone(gone);
+                Ok(())
+            }
             Output::Items(items) => items.into_iter().try_for_each(|item| self.item(item)),
+            Output::Again => {
+                (self.list, self.short, self.refs) = Default::default();
+                Ok(())
+            }
             Output::FileEnd(saved, xattrs) => self.file_end(*saved, &xattrs),
             Output::Problem(path, message) => {
                 self.problem(path, message);
@@ -150,77 +153,92 @@ impl<'s> Collector<'s> {
             self.short.push(item);
             return Ok(());
         }
-        let pages = &mut self.pages;
         if self.short.len() == ITEMS_INLINE_MAX {
             for item in self.short.clone() {
-                self.list.push(item, &mut |bytes| pages.store(bytes))?;
+                self.listed(item)?;
             }
             // One more than fits says that they are in the list now.
             self.short.push(item);
         }
-        self.list.push(item, &mut |bytes| pages.store(bytes))
+        self.listed(item)
+    }
+
+    fn listed(&mut self, item: Item) -> Result<()> {
+        if let Item::Data(id, _) = &item {
+            refer(&mut self.refs, &prefix(id));
+        }
+        let (pages, refs) = (&mut self.pages, &mut self.refs);
+        self.list.push(item, &mut |bytes| {
+            let id = pages.page(bytes)?;
+            refer(refs, &prefix(&id));
+            Ok(id)
+        })
     }
 
     /// The end of a large file: its items become its content.
     fn file_end(&mut self, mut saved: Saved, xattrs: &Vec<Xattr>) -> Result<()> {
         let items = std::mem::take(&mut self.short);
         let list = std::mem::take(&mut self.list);
+        let mut refs = std::mem::take(&mut self.refs);
         let pages = &mut self.pages;
         let content = match items.len() {
             0 => None,
             n if n <= ITEMS_INLINE_MAX => Some(Content::Items(items)),
-            _ => Some(Content::List(list.finish(&mut |bytes| pages.store(bytes))?)),
+            _ => Some(Content::List(list.finish(&mut |bytes| {
+                let id = pages.page(bytes)?;
+                refer(&mut refs, &prefix(&id));
+                Ok::<_, crate::pipeline::Error>(id)
+            })?)),
         };
         if let Some(node) = &mut saved.node {
             node.content = content;
             if !xattrs.is_empty() {
                 let page = encode_xattrs(xattrs);
-                node.xattrs = Some(Xattrs::Page(self.pages.store(&page)?, page.len() as u64));
+                node.xattrs = Some(Xattrs::Page(self.pages.page(&page)?, page.len() as u64));
             }
         }
+        // What is not there as a whole cannot be looked for.
+        saved.refs = if refs.len() < REFS_MAX { refs } else { Vec::new() };
         self.saved(saved)
     }
 
     fn saved(&mut self, saved: Saved) -> Result<()> {
-        let Saved { key, node, problem } = saved;
+        let Saved { key, node, problem, mark, refs, versus } = saved;
         if let Some(message) = problem {
             self.problem(key.path(), message);
         }
-        let Some(node) = node else { return Ok(()) };
-        let Some(bytes) = self.bytes.checked_add(node.len()) else {
-            // Holes cost nothing, so that a few files can say more than there are numbers.
+        let Some(node) = node else { return self.nothing(&versus) };
+        if !self.counting.takes(&node) {
             let message = "cannot be stored: the snapshot would have more than 2^64 bytes";
             self.problem(key.path(), message.to_owned());
-            return Ok(());
-        };
-        self.bytes = bytes;
+            return self.nothing(&versus);
+        }
         let entry = Entry { key, node };
-        self.count(&entry);
-        let pages = &mut self.pages;
-        self.map.push(entry, &mut |bytes| pages.store(bytes))
+        let compared = self.counting.entry(&entry, &versus);
+        if let Some(observer) = self.observer {
+            observer(&entry.key.path(), compared);
+        }
+        self.map.push(entry, &mut self.pages)?;
+        // Behind the entry, which may have opened a leaf before it.
+        self.pages.remember(mark, refs);
+        Ok(())
     }
 
-    fn count(&mut self, entry: &Entry) {
-        let (compared, gone) = self.base.compare(entry, &mut self.base_chunks);
-        let counts = &mut self.out.counts;
-        counts.removed += gone;
-        if is_root(&entry.key) {
-            return;
+    /// An entry that is not saved; what the base has of it is gone.
+    fn nothing(&mut self, versus: &Versus) -> Result<()> {
+        if matches!(versus, Versus::Old(_) | Versus::Same) {
+            self.counting.gone(1);
         }
-        match compared {
-            Compared::New => counts.new += 1,
-            Compared::Changed => counts.changed += 1,
-            Compared::Same => counts.unchanged += 1,
+        Ok(())
+    }
+
+    fn leaf(&mut self, leaf: Box<Leaf>, counts: &LeafCounts) -> Result<()> {
+        self.counting.leaf(counts, leaf.reference.bytes);
+        if let Some(observer) = self.observer {
+            tell_leaf(&leaf.marks, observer);
         }
-        let Node { kind, links, .. } = &entry.node;
-        match kind {
-            NodeKind::Directory => counts.directories += 1,
-            NodeKind::File | NodeKind::Stream | NodeKind::Image => counts.files += 1,
-            _ => counts.others += 1,
-        }
-        if links.is_none_or(|group| self.links.insert(group)) {
-            counts.bytes += entry.node.len();
-        }
+        let (reference, key_bytes) = (leaf.reference.clone(), counts.key_bytes as usize);
+        self.map.push_leaf(KnownLeaf { reference, key_bytes, known: leaf }, &mut self.pages)
     }
 
     fn problem(&mut self, path: Vec<u8>, message: String) {
@@ -230,5 +248,12 @@ impl<'s> Collector<'s> {
             self.problems_bytes = bytes;
             self.out.problems.push(Problem { path, message, extra: Extra::default() });
         }
+    }
+}
+
+/// Remembers a chunk that a file refers to.
+fn refer(refs: &mut Vec<u8>, prefix: &[u8]) {
+    if refs.len() < REFS_MAX {
+        refs.extend(prefix);
     }
 }

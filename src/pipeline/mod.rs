@@ -11,17 +11,27 @@
 
 mod base;
 mod collect;
+mod counts;
 mod error;
+mod known;
+mod mark;
+mod marks;
+mod observe;
+mod pages;
+mod prior;
 mod sequence;
 mod series;
 mod task;
 mod verdict;
 mod worker;
 
+pub use base::Compared;
 pub use error::{Error, Result};
+pub use mark::Rules;
+pub use observe::Observer;
 pub use task::Progress;
 
-use crate::repository::{Compression, FrameWriter, Repository, Session};
+use crate::repository::{Compression, Finished, FrameWriter, Repository, Session};
 use crate::source::{Roots, Select, Skip, Walk};
 use base::Base;
 use collect::{Collected, Collector};
@@ -29,7 +39,9 @@ use esker_format::cbor::Extra;
 use esker_format::chunking::PROFILE_FILES;
 use esker_format::ids::{SeriesId, SnapshotId};
 use esker_format::node::Time;
+use esker_format::page::PageRef;
 use esker_format::snapshot::{Counts, Manifest, Problem, Summary};
+use prior::{Prior, Start};
 use series::{check_names, default_label};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -60,6 +72,12 @@ pub struct Request {
     pub threads: usize,
     /// What must not be saved.
     pub skip: Vec<Skip>,
+    /// What has to be equal for a file not to be read again.
+    pub rules: Rules,
+    /// Make no snapshot that would be equal to the last one.
+    pub skip_if_unchanged: bool,
+    /// Do everything but write.
+    pub is_dry: bool,
     /// Program and version.
     pub program: String,
 }
@@ -67,9 +85,9 @@ pub struct Request {
 /// What was saved.
 #[derive(Debug)]
 pub struct Report {
-    /// The snapshot.
-    pub snapshot: SnapshotId,
-    /// What lists show of it.
+    /// The snapshot; none when none was asked for, or nothing has changed.
+    pub snapshot: Option<SnapshotId>,
+    /// What lists show of it, or would.
     pub summary: Summary,
     /// What could not be saved whole: the first of them.
     pub problems: Vec<Problem>,
@@ -77,6 +95,10 @@ pub struct Report {
     pub left_out: Vec<(Vec<u8>, &'static str)>,
     /// Whether the index database learned of it.
     pub indexed: bool,
+    /// Whether the next run knows which files are unchanged.
+    pub tabled: bool,
+    /// Packs of runs that were killed that this one took over.
+    pub adopted: usize,
 }
 
 /// Takes a snapshot of directories and files.
@@ -87,6 +109,7 @@ pub fn snapshot(
     repository: &mut Repository,
     request: &Request,
     progress: &Progress,
+    observer: Observer<'_>,
     stop: &AtomicBool,
 ) -> Result<Report> {
     let mut roots = Roots::resolve(&request.paths, &request.select)?;
@@ -99,73 +122,147 @@ pub fn snapshot(
     let label = request.label.clone().unwrap_or_else(|| default_label(&roots.asked));
     check_names(&request.host, &label, &request.tags, &roots.paths)?;
     let base = Base::find(repository, &request.host, &label)?;
-    let cutter = base::cutter(repository)?;
-    let session = Session::begin(repository, request.threads)?;
-    let (sequence_ends, worker_ends, collector_ends) = queues(request.threads);
-
-    let collected = std::thread::scope(|scope| -> Result<Collected> {
-        let (skip, select) = (request.skip.clone(), Arc::clone(&request.select));
-        let walk = Walk::new(&roots, skip, select, request.threads.min(4));
-        let (session, cutter) = (&session, &cutter);
-        let mut stages = vec![
-            scope.spawn(|| sequence::run(walk, cutter, session, sequence_ends, progress, stop)),
-        ];
-        for thread in 0..request.threads {
-            let (lookup, ends) = (repository.lookup()?, worker_ends.clone());
-            let data = FrameWriter::data(thread).compressed(request.compression);
-            let run = move || worker::run(data, session, cutter, lookup, &ends, progress);
-            stages.push(scope.spawn(run));
+    let run = Run { request, roots: &roots, label: &label, base: &base, progress, observer, stop };
+    let Request { threads, is_dry, .. } = *request;
+    match run.make(repository, Start { threads, is_dry, without_table: false }) {
+        // Another run has changed it, or a bit has: what was uploaded meanwhile is taken over.
+        Err(Error::Repository(crate::repository::Error::FileTable)) => {
+            progress.reset();
+            run.make(repository, Start { threads, is_dry, without_table: true })
         }
-        drop(worker_ends);
-        let collector = Collector::new(session, repository, &base)?;
-        let collected = collector.run(collector_ends, &roots, repository, stop);
-        for stage in stages {
-            stage.join().map_err(|_| crate::repository::Error::Thread)??;
-        }
-        collected
-    })?;
+        other => other,
+    }
+}
 
-    let Collected { root, counts, problems, problems_total, mut left_out } = collected;
-    let given = roots.left_out.iter();
-    left_out.extend(given.map(|(path, why)| (series::bytes(path).to_vec(), why.text())));
-    let mut summary = Summary {
-        series: base.series,
-        host: request.host.clone(),
-        label,
-        tags: request.tags.clone(),
-        paths: roots.paths.iter().map(|p| series::bytes(p).to_vec()).collect(),
-        start: request.start,
-        end: (request.clock)(),
-        counts,
-        problems: problems_total,
-        base: base.snapshot,
-        position: None,
-        requires: Vec::new(),
-        replaces: None,
-        extra: Extra::default(),
-    };
-    let mut made = None;
-    let finished = session.commit(repository, |added, stored| {
-        summary.counts = Counts { added, stored, ..summary.counts.clone() };
-        let (root, root_level) = match &root {
-            Some((page, level)) => (Some(page.clone()), u32::from(*level)),
-            None => (None, 0),
+/// One attempt to make a snapshot.
+struct Run<'r> {
+    request: &'r Request,
+    roots: &'r Roots,
+    label: &'r str,
+    base: &'r Base,
+    progress: &'r Progress,
+    observer: Observer<'r>,
+    stop: &'r AtomicBool,
+}
+
+impl Run<'_> {
+    fn make(&self, repository: &mut Repository, start: Start) -> Result<Report> {
+        let (host, label) = (&self.request.host, self.label);
+        let (session, prior) = Prior::begin(repository, start, self.base, host, label)?;
+        let (base, root, adopted) = (prior.base, prior.root.clone(), prior.adopted);
+        let mut collected = self.collect(repository, &session, prior)?;
+        let given = self.roots.left_out.iter();
+        let given = given.map(|(path, why)| (series::bytes(path).to_vec(), why.text()));
+        collected.left_out.extend(given);
+        let summary = self.summary(&mut collected, base);
+        let end = if self.request.is_dry {
+            session.end_dry()?
+        } else if self.request.skip_if_unchanged && is_same(repository, &collected, root, base) {
+            session.end_unchanged(base, collected.root.clone())
+        } else {
+            return self.commit(repository, session, collected, summary, adopted);
         };
-        let manifest = Manifest {
-            summary: summary.clone(),
-            root,
-            root_level,
-            profiles: vec![PROFILE_FILES],
-            problems: problems.clone(),
-            program: request.program.clone(),
+        let counts = Counts { added: end.added, stored: end.stored, ..summary.counts.clone() };
+        let Collected { problems, left_out, .. } = collected;
+        let (snapshot, indexed, tabled) = (None, true, true);
+        let summary = Summary { counts, ..summary };
+        Ok(Report { snapshot, summary, problems, left_out, indexed, tabled, adopted })
+    }
+
+    /// The stages, from the walk to the root of the path map.
+    fn collect(
+        &self,
+        repository: &mut Repository,
+        session: &Session,
+        prior: Prior,
+    ) -> Result<Collected> {
+        let &Self { request, roots, progress, stop, .. } = self;
+        let cutter = base::cutter(repository)?;
+        let (sequence_ends, worker_ends, collector_ends) = queues(request.threads);
+        let (counting, known, pages) = prior.into_parts(session, repository, request.rules)?;
+        std::thread::scope(|scope| -> Result<Collected> {
+            let (skip, select) = (request.skip.clone(), Arc::clone(&request.select));
+            let walk = Walk::new(roots, skip, select, request.threads.min(4));
+            let cutter = &cutter;
+            let run =
+                move || sequence::run(walk, cutter, session, known, sequence_ends, progress, stop);
+            let mut stages = vec![scope.spawn(run)];
+            for thread in 0..request.threads {
+                let (lookup, ends) = (repository.lookup()?, worker_ends.clone());
+                let data = FrameWriter::data(thread).compressed(request.compression);
+                let run = move || worker::run(data, session, cutter, lookup, &ends, progress);
+                stages.push(scope.spawn(run));
+            }
+            drop(worker_ends);
+            let collector = Collector::new(session, pages, counting, self.observer);
+            let collected = collector.run(collector_ends, roots, repository, stop);
+            for stage in stages {
+                stage.join().map_err(|_| crate::repository::Error::Thread)??;
+            }
+            collected
+        })
+    }
+
+    fn summary(&self, collected: &mut Collected, base: Option<SnapshotId>) -> Summary {
+        let request = self.request;
+        Summary {
+            series: self.base.series,
+            host: request.host.clone(),
+            label: self.label.to_owned(),
+            tags: request.tags.clone(),
+            paths: self.roots.paths.iter().map(|p| series::bytes(p).to_vec()).collect(),
+            start: request.start,
+            end: (request.clock)(),
+            counts: std::mem::take(&mut collected.counts),
+            problems: collected.problems_total,
+            base,
+            position: None,
+            requires: Vec::new(),
+            replaces: None,
             extra: Extra::default(),
-        };
-        made = Some(summary);
-        manifest
-    })?;
-    let summary = made.ok_or(crate::repository::Error::Thread)?;
-    let (snapshot, indexed) = (finished.snapshot, finished.indexed);
-    Ok(Report { snapshot, summary, problems, left_out, indexed })
+        }
+    }
+
+    /// Makes everything durable, and then the snapshot exist.
+    fn commit(
+        &self,
+        repository: &mut Repository,
+        session: Session,
+        collected: Collected,
+        mut summary: Summary,
+        adopted: usize,
+    ) -> Result<Report> {
+        let Collected { root, problems, left_out, .. } = collected;
+        let finished = session.commit(repository, |added, stored| {
+            summary.counts = Counts { added, stored, ..summary.counts.clone() };
+            let root_level = root.as_ref().map_or(0, |(_, level)| u32::from(*level));
+            Manifest {
+                summary: summary.clone(),
+                root: root.map(|(page, _)| page),
+                root_level,
+                profiles: vec![PROFILE_FILES],
+                problems: problems.clone(),
+                program: self.request.program.clone(),
+                extra: Extra::default(),
+            }
+        })?;
+        let Finished { snapshot, indexed, tabled } = finished;
+        let snapshot = Some(snapshot);
+        Ok(Report { snapshot, summary, problems, left_out, indexed, tabled, adopted })
+    }
+}
+
+/// Whether a snapshot of this would be that of the base, which was whole.
+fn is_same(
+    repository: &Repository,
+    collected: &Collected,
+    root: Option<(PageRef, u8)>,
+    base: Option<SnapshotId>,
+) -> bool {
+    let Some(base) = base else { return false };
+    let whole = |s: &crate::repository::Snapshot| s.id == base && s.summary.problems == 0;
+    let is_whole = repository.snapshots().is_ok_and(|all| all.iter().any(whole));
+    is_whole && collected.problems_total == 0 && root.is_some() && collected.root == root
 }
 
 /// A series that was never seen before.

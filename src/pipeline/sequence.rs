@@ -1,8 +1,12 @@
-//! The first stage: the walk in map order, made into tasks. Large files and files with holes are
-//! read and cut here; their chunks are work for all threads.
+//! The first stage: the walk in map order, beside what was known before, made into tasks. Large
+//! files and files with holes are read and cut here; their chunks are work for all threads.
 
-use crate::pipeline::task::{Done, Output, PIECE, Progress, Saved, SequenceEnds, Task, Work};
-use crate::pipeline::verdict::{flaw, is_large};
+use crate::pipeline::known::{Known, Looked, Taken, Versus};
+use crate::pipeline::mark::Mark;
+use crate::pipeline::task::{
+    Done, Entry, Output, PIECE, Progress, Saved, SequenceEnds, Task, Work,
+};
+use crate::pipeline::verdict::{flaw, is_large, is_large_again};
 use crate::pipeline::worker::node_of;
 use crate::repository::{Error, Result, Session};
 use crate::source::{
@@ -12,7 +16,7 @@ use crate::source::{
 use esker_format::chunking::Cutter;
 use esker_format::content::Item;
 use esker_format::limits::XATTRS_INLINE_MAX;
-use esker_format::node::{NodeKind, Xattrs, xattrs_size};
+use esker_format::node::{Node, NodeKind, Time, Xattr, Xattrs, xattrs_size};
 use esker_format::path::MapKey;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -31,16 +35,18 @@ pub fn run(
     mut walk: Walk,
     cutter: &Cutter,
     session: &Session,
+    known: Known<'_>,
     ends: SequenceEnds,
     progress: &Progress,
     stop: &AtomicBool,
 ) -> Result<()> {
     let owners = Owners::default();
+    let (number, carry, before) = Default::default();
     let mut sequence =
-        Sequence { cutter, session, ends, stop, owners, number: 0, carry: Vec::new() };
+        Sequence { cutter, session, known, ends, progress, stop, owners, number, carry, before };
     while let Some(outcome) = walk.next() {
         let result = match outcome {
-            Outcome::Listing(listing) => sequence.listing(listing, progress),
+            Outcome::Listing(listing) => sequence.listing(listing),
             Outcome::LeftOut(parent, what) => {
                 sequence.tell(Output::LeftOut(path_of(&parent), what))
             }
@@ -49,14 +55,15 @@ pub fn run(
                 sequence.tell(Output::Problem(path_of(&parent), problem))
             }
         };
-        match result {
-            Ok(()) => {}
-            Err(Over::Stopped) => return Ok(()),
-            Err(Over::Failed(error)) => return Err(error),
+        if let Err(over) = result {
+            return sequence.end(over);
         }
     }
     progress.walked.store(true, Ordering::Relaxed);
-    Ok(())
+    match sequence.rest() {
+        Ok(()) => Ok(()),
+        Err(over) => sequence.end(over),
+    }
 }
 
 /// Why the sequence ends early.
@@ -73,18 +80,71 @@ impl From<esker_format::FormatError> for Over {
     }
 }
 
+impl From<Error> for Over {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
 struct Sequence<'s> {
     cutter: &'s Cutter,
     session: &'s Session,
+    known: Known<'s>,
     ends: SequenceEnds,
+    progress: &'s Progress,
     stop: &'s AtomicBool,
     owners: Owners,
     number: u64,
     /// Bytes of a large file behind the last cut.
     carry: Vec<u8>,
+    /// What was taken over and not yet handed out.
+    before: Vec<Taken>,
+}
+
+/// Entries of one directory that are to become a task.
+struct Batch {
+    parent: Arc<[u8]>,
+    directory: Arc<OwnedFd>,
+    time: Time,
+    entries: Vec<Entry>,
+    bytes: u64,
+}
+
+/// An entry that the sequence saves by itself.
+struct Large {
+    listed: Listed,
+    versus: Versus,
 }
 
 impl Sequence<'_> {
+    /// Tells the collector, unless that has given up by itself, why there is no more to come.
+    fn end(&mut self, over: Over) -> Result<()> {
+        match over {
+            Over::Stopped => Ok(()),
+            Over::Failed(error) => {
+                let done = Done { number: self.number, output: Err(error) };
+                let _ = self.ends.done.send(done);
+                Ok(())
+            }
+        }
+    }
+
+    /// What the walk did not meet any more.
+    fn rest(&mut self) -> std::result::Result<(), Over> {
+        let gone = self.known.finish(&mut self.before)?;
+        self.tell_before()?;
+        self.tell(Output::Gone(gone))
+    }
+
+    /// Hands out what was taken over.
+    fn tell_before(&mut self) -> std::result::Result<(), Over> {
+        if self.before.is_empty() {
+            return Ok(());
+        }
+        let taken = std::mem::take(&mut self.before);
+        self.tell(Output::Taken(taken))
+    }
+
     /// Permission to hand out one more thing, and its number.
     fn next_number(&mut self) -> std::result::Result<u64, Over> {
         if self.stop.load(Ordering::Relaxed) || self.ends.window.recv().is_err() {
@@ -106,89 +166,104 @@ impl Sequence<'_> {
         self.ends.tasks.send(Task { number, work }).map_err(|_| Over::Stopped)
     }
 
-    fn listing(&mut self, listing: Listing, progress: &Progress) -> std::result::Result<(), Over> {
-        let Listing { parent, directory, entries } = listing;
-        let mut batch = Vec::new();
-        let mut bytes = 0;
-        progress.seen.fetch_add(entries.len() as u64, Ordering::Relaxed);
-        for entry in entries {
-            let size = entry.stat.as_ref().map_or(0, file_size);
-            progress.seen_bytes.fetch_add(size, Ordering::Relaxed);
-            if entry.stat.as_ref().is_ok_and(is_large) {
-                self.batch(&parent, &directory, &mut batch)?;
-                bytes = 0;
-                self.large(&parent, &directory, entry, progress)?;
-                continue;
+    fn listing(&mut self, listing: Listing) -> std::result::Result<(), Over> {
+        let Listing { parent, directory, time, entries } = listing;
+        let mut batch = Batch { parent, directory, time, entries: Vec::new(), bytes: 0 };
+        self.progress.seen.fetch_add(entries.len() as u64, Ordering::Relaxed);
+        for listed in entries {
+            let size = listed.stat.as_ref().map_or(0, file_size);
+            self.progress.seen_bytes.fetch_add(size, Ordering::Relaxed);
+            let looked = self.known.look(&batch.parent, &listed, &mut self.before)?;
+            if !self.before.is_empty() {
+                self.batch(&mut batch)?;
+                self.tell_before()?;
             }
-            bytes += size;
-            batch.push(entry);
-            if batch.len() >= BATCH_ENTRIES || bytes >= BATCH_BYTES {
-                self.batch(&parent, &directory, &mut batch)?;
-                bytes = 0;
+            match looked {
+                Looked::Held => self.progress.done(1, size),
+                Looked::Kept(kept) => self.add(&mut batch, Entry::Kept(kept), 0)?,
+                Looked::Save(versus) if listed.stat.as_ref().is_ok_and(is_large) => {
+                    self.batch(&mut batch)?;
+                    self.large(&mut batch, Large { listed, versus })?;
+                }
+                Looked::Save(versus) => self.add(&mut batch, Entry::Save(listed, versus), size)?,
             }
         }
-        self.batch(&parent, &directory, &mut batch)
+        self.batch(&mut batch)
     }
 
-    fn batch(
+    /// Adds an entry to a task, and hands the task out when it is large enough.
+    fn add(
         &mut self,
-        parent: &Arc<[u8]>,
-        directory: &Arc<OwnedFd>,
-        batch: &mut Vec<Listed>,
+        batch: &mut Batch,
+        entry: Entry,
+        bytes: u64,
     ) -> std::result::Result<(), Over> {
-        if batch.is_empty() {
+        batch.entries.push(entry);
+        batch.bytes += bytes;
+        if batch.entries.len() >= BATCH_ENTRIES || batch.bytes >= BATCH_BYTES {
+            return self.batch(batch);
+        }
+        Ok(())
+    }
+
+    fn batch(&mut self, batch: &mut Batch) -> std::result::Result<(), Over> {
+        batch.bytes = 0;
+        if batch.entries.is_empty() {
             return Ok(());
         }
-        let (parent, directory) = (Arc::clone(parent), Arc::clone(directory));
-        self.begin(Work::Entries { parent, directory, entries: std::mem::take(batch) })
+        let (parent, directory) = (Arc::clone(&batch.parent), Arc::clone(&batch.directory));
+        let entries = std::mem::take(&mut batch.entries);
+        self.begin(Work::Entries { parent, directory, time: batch.time, entries })
     }
 
     /// Reads, cuts and hands out a large file.
-    fn large(
-        &mut self,
-        parent: &Arc<[u8]>,
-        directory: &Arc<OwnedFd>,
-        entry: Listed,
-        progress: &Progress,
-    ) -> std::result::Result<(), Over> {
-        let key = MapKey { parent: parent.to_vec(), name: entry.name.as_bytes().to_vec() };
-        if key.check().is_err() {
-            // No map can have it: a worker says so.
-            return self.batch(parent, directory, &mut vec![entry]);
-        }
-        let file = open(directory.as_fd(), &entry.name).and_then(|f| Ok((f.stat()?, f)));
-        let (stat, file) = match file {
-            // Gone, forbidden or replaced: a worker says so in the same words as for small ones.
-            Err(_) => return self.batch(parent, directory, &mut vec![entry]),
-            Ok((stat, _)) if !is_large(&stat) => {
-                return self.batch(
-                    parent,
-                    directory,
-                    &mut vec![Listed { stat: Ok(stat), ..entry }],
-                );
-            }
-            Ok(opened) => opened,
+    fn large(&mut self, batch: &mut Batch, large: Large) -> std::result::Result<(), Over> {
+        let Large { listed, versus } = large;
+        let key = MapKey { parent: batch.parent.to_vec(), name: listed.name.as_bytes().to_vec() };
+        // No map can have the key, or the file is gone, forbidden or replaced: a worker says so, in
+        // the same words as for small ones.
+        let opened = match open(batch.directory.as_fd(), &listed.name) {
+            Ok(file) if key.check().is_ok() => file.stat().ok().map(|stat| (stat, file)),
+            _ => None,
         };
-        let (len, error) = self.content(&file, &stat)?;
-        let mut node = node_of(self.session, &mut self.owners, &stat, NodeKind::File);
-        node.size = Some(len);
-        let after = file.stat().ok();
-        let (fidelity, mut problem) = flaw(&stat, after.as_ref(), len, error.as_ref()).unzip();
-        node.fidelity = fidelity;
-        match xattrs_of(&Subject::Open(file.fd())) {
-            Ok(list) if list.is_empty() => {}
-            Ok(list) if xattrs_size(&list) <= XATTRS_INLINE_MAX => {
-                node.xattrs = Some(Xattrs::Inline(list));
-            }
-            Ok(list) => {
-                progress.done(1, 0);
-                let saved = Box::new(Saved { key, node: Some(node), problem });
-                return self.tell(Output::FileEnd(saved, list));
-            }
-            Err(error) => problem = problem.or(Some(format!("{error}: {}", error.source))),
+        let Some((stat, file)) = opened else {
+            batch.entries.push(Entry::Save(listed, versus));
+            return self.batch(batch);
+        };
+        if !is_large(&stat) {
+            batch.entries.push(Entry::Save(Listed { stat: Ok(stat), ..listed }, versus));
+            return self.batch(batch);
         }
-        progress.done(1, 0);
-        self.tell(Output::FileEnd(Box::new(Saved { key, node: Some(node), problem }), Vec::new()))
+        let read = self.whole(&file, stat)?;
+        let mut node =
+            node_of(self.session, &mut self.owners, &read.before, listed.volume, NodeKind::File);
+        node.size = Some(read.len);
+        let (fidelity, mut problem) =
+            flaw(&read.before, read.after.as_ref(), read.len, read.error.as_ref()).unzip();
+        node.fidelity = fidelity;
+        let many = attributes(&mut node, &file, &mut problem);
+        let mark = Mark::new(&read.before, listed.volume, batch.time, problem.is_none());
+        let (node, mark, refs) = (Some(node), Some(mark), Vec::new());
+        self.progress.done(1, 0);
+        let saved = Box::new(Saved { key, node, problem, mark, refs, versus });
+        self.tell(Output::FileEnd(saved, many))
+    }
+
+    /// Hands out the content, again when the file changes meanwhile and is not too large.
+    fn whole(&mut self, file: &Opened, stat: Stat) -> std::result::Result<WholeRead, Over> {
+        let (mut before, mut times) = (stat, 0);
+        loop {
+            times += 1;
+            let (len, error) = self.content(file, &before)?;
+            let after = file.stat().ok();
+            match after {
+                Some(after) if error.is_none() && is_large_again(&before, &after, times) => {
+                    self.tell(Output::Again)?;
+                    before = after;
+                }
+                after => return Ok(WholeRead { before, after, len, error }),
+            }
+        }
     }
 
     /// Hands out the content; returns its length and what ended it early.
@@ -265,6 +340,33 @@ impl Sequence<'_> {
             if last {
                 return Ok((done, error));
             }
+        }
+    }
+}
+
+/// How a large file was read.
+struct WholeRead {
+    /// Before it was read.
+    before: Stat,
+    /// Behind that.
+    after: Option<Stat>,
+    /// Bytes that were there.
+    len: u64,
+    error: Option<std::io::Error>,
+}
+
+/// Gives a node its extended attributes; returns those that need a page of their own.
+fn attributes(node: &mut Node, file: &Opened, problem: &mut Option<String>) -> Vec<Xattr> {
+    match xattrs_of(&Subject::Open(file.fd())) {
+        Ok(list) if list.is_empty() => Vec::new(),
+        Ok(list) if xattrs_size(&list) <= XATTRS_INLINE_MAX => {
+            node.xattrs = Some(Xattrs::Inline(list));
+            Vec::new()
+        }
+        Ok(list) => list,
+        Err(error) => {
+            problem.get_or_insert_with(|| format!("{error}: {}", error.source));
+            Vec::new()
         }
     }
 }

@@ -1,10 +1,12 @@
 //! What the stages of a run hand to each other.
 
+use crate::pipeline::known::{Kept, Taken, Versus};
+use crate::pipeline::mark::Mark;
 use crate::repository::Error;
 use crate::source::Listed;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use esker_format::content::Item;
-use esker_format::node::{Node, Xattr};
+use esker_format::node::{Node, Time, Xattr};
 use esker_format::path::MapKey;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -31,8 +33,10 @@ pub enum Work {
         parent: Arc<[u8]>,
         /// The directory, open.
         directory: Arc<OwnedFd>,
+        /// The time before they were looked at.
+        time: Time,
         /// The entries, names ascending.
-        entries: Vec<Listed>,
+        entries: Vec<Entry>,
     },
     /// Consecutive chunks of a large file.
     Piece {
@@ -41,6 +45,14 @@ pub enum Work {
         /// Lengths of the chunks that they begin with.
         chunks: Vec<usize>,
     },
+}
+
+/// An entry of a directory.
+pub enum Entry {
+    /// To be saved, and how it compares with the base as far as is known.
+    Save(Listed, Versus),
+    /// Unchanged.
+    Kept(Box<Kept>),
 }
 
 /// What came of a task.
@@ -55,8 +67,14 @@ pub struct Done {
 pub enum Output {
     /// Entries, complete.
     Entries(Vec<Saved>),
+    /// What was taken over from the file table.
+    Taken(Vec<Taken>),
+    /// Entries of the base that are not there any more.
+    Gone(u64),
     /// Content of the large file that is being read.
     Items(Vec<Item>),
+    /// That file is read again from its beginning.
+    Again,
     /// The end of that file: its node without content, and attributes that do not fit it.
     FileEnd(Box<Saved>, Vec<Xattr>),
     /// A directory that could not be listed, or a thing that was not saved at all.
@@ -73,6 +91,28 @@ pub struct Saved {
     pub node: Option<Node>,
     /// What could not be saved whole.
     pub problem: Option<String>,
+    /// What the file system said of it; none when it is to be looked at again in any case.
+    pub mark: Option<Mark>,
+    /// Prefixes of what long content refers to, as [`Kept`] has them.
+    pub refs: Vec<u8>,
+    /// How it compares with the base.
+    pub versus: Versus,
+}
+
+impl Saved {
+    /// Something that is not there, and why.
+    pub fn nothing(key: MapKey, problem: String) -> Self {
+        let (mark, refs) = Default::default();
+        Self { key, node: None, problem: Some(problem), mark, refs, versus: Versus::Unknown }
+    }
+}
+
+impl From<Kept> for Saved {
+    fn from(kept: Kept) -> Self {
+        let Kept { entry, mark, refs, versus } = kept;
+        let (key, node) = (entry.key, Some(entry.node));
+        Self { key, node, problem: None, mark: Some(mark), refs, versus }
+    }
 }
 
 /// How far a run is; read by whoever shows it.
@@ -91,6 +131,14 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// Begins again.
+    pub(super) fn reset(&self) {
+        for count in [&self.entries, &self.bytes, &self.seen, &self.seen_bytes] {
+            count.store(0, Ordering::Relaxed);
+        }
+        self.walked.store(false, Ordering::Relaxed);
+    }
+
     pub(super) fn done(&self, entries: u64, bytes: u64) {
         self.entries.fetch_add(entries, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);

@@ -9,6 +9,9 @@ use std::io;
 /// file as a whole, so it never reads one that is larger.
 pub const LARGE: u64 = 2 << 20;
 
+/// Large files up to this size are read again too when they change meanwhile.
+const LARGE_AGAIN: u64 = 64 << 20;
+
 /// How often a file that changes while it is read is read again.
 const READ_AGAIN: u32 = 3;
 
@@ -20,6 +23,15 @@ pub fn is_large(stat: &Stat) -> bool {
 /// Whether a worker that has read a file so many times reads it again.
 pub fn is_read_again(before: &Stat, after: &Stat, times: u32) -> bool {
     !after.is_same_state(before) && after.size < LARGE && times < READ_AGAIN
+}
+
+/// Whether the sequence, which has read a large file so many times, reads it again.
+pub fn is_large_again(before: &Stat, after: &Stat, times: u32) -> bool {
+    !after.is_same_state(before)
+        && !(grew(before, after))
+        && is_large(after)
+        && after.size <= LARGE_AGAIN
+        && times < READ_AGAIN
 }
 
 /// What is wrong with the first `len` bytes of a file that was `before` and is `after` now.

@@ -1,16 +1,21 @@
 //! A worker: reads small files in place, names their chunks, and gathers what is new.
 
-use crate::pipeline::task::{Done, Output, Progress, Saved, Task, Work, WorkerEnds};
+use crate::pipeline::known::Versus;
+use crate::pipeline::mark::Mark;
+use crate::pipeline::task::{Done, Entry, Output, Progress, Saved, Task, Work, WorkerEnds};
 use crate::pipeline::verdict::{LARGE, flaw, is_read_again};
 use crate::repository::{FrameWriter, Kept, Lookup, Result, Session};
 use crate::source::{
-    Listed, MetadataError, Opened, Owners, Reading, Stat, Subject, node, open, read_link, xattrs_of,
+    Listed, MetadataError, Opened, Owners, Reading, Stat, Subject, Volume, node, open, read_link,
+    xattrs_of,
 };
 use esker_format::chunking::Cutter;
 use esker_format::content::{Content, Item};
 use esker_format::limits::{INLINE_MAX, ITEMS_INLINE_MAX, XATTRS_INLINE_MAX};
 use esker_format::list::ListBuilder;
-use esker_format::node::{Fidelity, Node, NodeKind, Xattr, Xattrs, encode_xattrs, xattrs_size};
+use esker_format::node::{
+    Fidelity, Node, NodeKind, Time, Xattr, Xattrs, encode_xattrs, xattrs_size,
+};
 use esker_format::path::MapKey;
 use std::ffi::CStr;
 use std::io;
@@ -39,8 +44,9 @@ pub fn run(
     };
     for Task { number, work } in &ends.tasks {
         let output = match work {
-            Work::Entries { parent, directory, entries } => {
-                worker.entries(&parent, directory.as_fd(), entries, progress).map(Output::Entries)
+            Work::Entries { parent, directory, time, entries } => {
+                let place = Directory { parent: &parent, fd: directory.as_fd(), time };
+                worker.entries(&place, entries, progress).map(Output::Entries)
             }
             Work::Piece { buffer, chunks } => {
                 let items = worker.piece(&buffer, &chunks);
@@ -70,59 +76,81 @@ struct Worker<'s> {
     scratch: Vec<u8>,
 }
 
+/// The directory that entries are in.
+struct Directory<'d> {
+    /// The parent that they have in the path map.
+    parent: &'d [u8],
+    fd: BorrowedFd<'d>,
+    /// The time before they were looked at.
+    time: Time,
+}
+
 impl Worker<'_> {
     fn entries(
         &mut self,
-        parent: &[u8],
-        directory: BorrowedFd<'_>,
-        entries: Vec<Listed>,
+        directory: &Directory<'_>,
+        entries: Vec<Entry>,
         progress: &Progress,
     ) -> Result<Vec<Saved>> {
         let mut out = Vec::with_capacity(entries.len());
-        for Listed { name, stat, is_closed } in entries {
-            let key = MapKey { parent: parent.to_vec(), name: name.as_bytes().to_vec() };
-            let mut saved = self.entry(key, directory, &name, stat)?;
-            if let Some(node) = saved.node.as_mut().filter(|_| is_closed) {
-                // The walk reports it.
-                node.fidelity = Some(Fidelity::Unreadable);
-            }
+        for entry in entries {
+            let saved = match entry {
+                Entry::Kept(kept) => (*kept).into(),
+                Entry::Save(listed, versus) => self.save(directory, listed, versus)?,
+            };
             progress.done(1, saved.node.as_ref().map_or(0, Node::len));
             out.push(saved);
         }
         Ok(out)
     }
 
+    fn save(&mut self, directory: &Directory<'_>, listed: Listed, versus: Versus) -> Result<Saved> {
+        let Listed { name, stat, volume, is_closed } = listed;
+        let key = MapKey { parent: directory.parent.to_vec(), name: name.as_bytes().to_vec() };
+        let mut saved = self.entry(key, directory, &name, stat, volume)?;
+        saved.versus = versus;
+        if let Some(node) = saved.node.as_mut().filter(|_| is_closed) {
+            // The walk reports it.
+            node.fidelity = Some(Fidelity::Unreadable);
+            saved.mark = None;
+        }
+        Ok(saved)
+    }
+
     fn entry(
         &mut self,
         key: MapKey,
-        directory: BorrowedFd<'_>,
+        directory: &Directory<'_>,
         name: &CStr,
         stat: io::Result<Stat>,
+        volume: Volume,
     ) -> Result<Saved> {
-        let gone = |key, problem: String| Ok(Saved { key, node: None, problem: Some(problem) });
         let stat = match stat {
             Ok(stat) => stat,
-            Err(error) => return gone(key, vanished(&error, "cannot be looked at")),
+            Err(error) => return Ok(Saved::nothing(key, vanished(&error, "cannot be looked at"))),
         };
         if let Err(error) = key.check() {
-            return gone(key, format!("cannot be stored: {error}"));
+            return Ok(Saved::nothing(key, format!("cannot be stored: {error}")));
         }
         let Some(kind) = stat.kind() else {
-            return gone(key, "is of a kind that is not known".to_owned());
+            return Ok(Saved::nothing(key, "is of a kind that is not known".to_owned()));
         };
-        let mut node = node_of(self.session, &mut self.owners, &stat, kind);
+        let mut node = node_of(self.session, &mut self.owners, &stat, volume, kind);
         let mut problem = None;
         match kind {
-            NodeKind::File => return self.file(key, node, directory, name, stat),
-            NodeKind::Symlink => match read_link(directory, name) {
+            NodeKind::File => return self.file(key, node, directory, name, stat, volume),
+            NodeKind::Symlink => match read_link(directory.fd, name) {
                 Ok(target) => node.target = Some(target),
-                Err(error) => return gone(key, vanished(&error.source, "cannot be read")),
+                Err(error) => {
+                    return Ok(Saved::nothing(key, vanished(&error.source, "cannot be read")));
+                }
             },
             _ => {}
         }
         let name = if name.is_empty() { c"." } else { name };
-        attach(self, &mut node, xattrs_of(&Subject::Name(directory, name)), &mut problem)?;
-        Ok(Saved { key, node: Some(node), problem })
+        attach(self, &mut node, xattrs_of(&Subject::Name(directory.fd, name)), &mut problem)?;
+        let mark = Mark::new(&stat, volume, directory.time, problem.is_none());
+        Ok(saved(key, node, problem, Some(mark)))
     }
 
     /// Saves a file that is small enough for one thread.
@@ -130,28 +158,26 @@ impl Worker<'_> {
         &mut self,
         key: MapKey,
         mut node: Node,
-        directory: BorrowedFd<'_>,
+        directory: &Directory<'_>,
         name: &CStr,
         stat: Stat,
+        volume: Volume,
     ) -> Result<Saved> {
-        let file = match open(directory, name) {
+        let mut unreadable = |problem: String| {
+            node.size = Some(stat.size);
+            node.fidelity = Some(Fidelity::Unreadable);
+            saved(key.clone(), node.clone(), Some(problem), None)
+        };
+        let file = match open(directory.fd, name) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Saved { key, node: None, problem: Some(vanished(&error, "")) });
+                return Ok(Saved::nothing(key, vanished(&error, "")));
             }
-            Err(error) => {
-                node.size = Some(stat.size);
-                node.fidelity = Some(Fidelity::Unreadable);
-                let problem = Some(format!("cannot be read: {error}"));
-                return Ok(Saved { key, node: Some(node), problem });
-            }
+            Err(error) => return Ok(unreadable(format!("cannot be read: {error}"))),
         };
         if stat.size >= LARGE {
             // The sequence could not open it, or it was another file then.
-            node.size = Some(stat.size);
-            node.fidelity = Some(Fidelity::Unreadable);
-            let problem = Some("could not be opened when it was to be read".to_owned());
-            return Ok(Saved { key, node: Some(node), problem });
+            return Ok(unreadable("could not be opened when it was to be read".to_owned()));
         }
         let mut before = stat;
         let mut times = 0;
@@ -164,7 +190,7 @@ impl Worker<'_> {
             }
         };
         if !before.is_same_state(&stat) {
-            node = node_of(self.session, &mut self.owners, &before, NodeKind::File);
+            node = node_of(self.session, &mut self.owners, &before, volume, NodeKind::File);
         }
         node.size = Some(read.len);
         node.content = read.content;
@@ -172,7 +198,8 @@ impl Worker<'_> {
             flaw(&before, after.as_ref(), read.len, read.error.as_ref()).unzip();
         node.fidelity = fidelity;
         attach(self, &mut node, xattrs_of(&Subject::Open(file.fd())), &mut problem)?;
-        Ok(Saved { key, node: Some(node), problem })
+        let mark = Mark::new(&before, volume, directory.time, problem.is_none());
+        Ok(saved(key, node, problem, Some(mark)))
     }
 
     /// Reads up to `size` bytes, fewer than [`LARGE`], and stores what is new of them.
@@ -266,10 +293,20 @@ struct Read {
     error: Option<io::Error>,
 }
 
+fn saved(key: MapKey, node: Node, problem: Option<String>, mark: Option<Mark>) -> Saved {
+    Saved { key, node: Some(node), problem, mark, refs: Vec::new(), versus: Versus::Unknown }
+}
+
 /// A node without content.
-pub fn node_of(session: &Session, owners: &mut Owners, stat: &Stat, kind: NodeKind) -> Node {
+pub fn node_of(
+    session: &Session,
+    owners: &mut Owners,
+    stat: &Stat,
+    volume: Volume,
+    kind: NodeKind,
+) -> Node {
     let keys = &session.access().scope_keys;
-    node(stat, kind, owners, || keys.link_group(stat.identity.device, stat.identity.inode))
+    node(stat, kind, owners, || keys.link_group(volume.id, stat.identity.inode))
 }
 
 /// Gives a node its extended attributes; many of them go to a page of their own.

@@ -43,6 +43,9 @@ pub enum Error {
         /// The rule.
         why: String,
     },
+    /// The file table does not have what it had when the run began.
+    #[error("the file table changed while it was read")]
+    FileTable,
     /// An object is there and cannot be read, while the store as a whole answers.
     #[error("{object} cannot be read")]
     Unreadable {

@@ -29,7 +29,10 @@ pub use create::{Created, NewKey, create};
 pub use error::{Error, Result};
 pub use fetch::{Chunks, Frames, chunk_in};
 pub use frame_writer::{Compression, FrameWriter, Kept};
-pub use index::{KnownPack, Location, Lookup};
+pub use index::{
+    DeadRun, Files, Journal, KnownPack, Leaf, LeafReader, Leaves, Location, Lookup, NewLeaf,
+    OpenLeaf, SourceKey, Standing,
+};
 pub use map::{Bounds, Found, Map, walk};
 pub use selection::{Selected, select};
 pub use session::{Finished, Published, Session};
@@ -47,7 +50,7 @@ use index::Index;
 use presence::Presence;
 use state::State;
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// An open repository.
@@ -59,6 +62,8 @@ pub struct Repository {
     index: Index,
     /// Which packs the store was seen to have.
     presence: Arc<Presence>,
+    /// Where caches lie.
+    folder: PathBuf,
     /// What was wrong with log and index objects and could be got round.
     warnings: Vec<Error>,
     /// Whether was looked for entries behind the end of the log.
@@ -86,14 +91,14 @@ impl Repository {
                 }
                 e => Error::damaged(names::CONFIG, e),
             })?;
-        let path = cache::index_path(cache, access.repository, &store.location());
-        let index = Index::open(&path)?;
+        let folder = cache::folder(cache, access.repository, &store.location());
+        let index = Index::open(&folder.join("index.sqlite"))?;
         let state = State::new(access.owner_key);
         let access = Arc::new(access);
         let (warnings, end_is_known) = (Vec::new(), false);
         let presence = Arc::new(Presence::new(Arc::clone(&store)));
         let mut opened =
-            Self { store, access, config, state, index, presence, warnings, end_is_known };
+            Self { store, access, config, state, index, presence, folder, warnings, end_is_known };
         opened.state = opened.index.load(opened.access.owner_key)?;
         opened.refresh()?;
         Ok(opened)
@@ -189,6 +194,10 @@ impl Repository {
     /// When the index database fails.
     pub fn lookup(&self) -> Result<Lookup> {
         self.index.lookup(Arc::clone(&self.presence))
+    }
+    /// The file table; none where no cache can be written.
+    pub fn files(&self) -> Option<Files> {
+        Files::open(&self.folder.join("files.sqlite"))
     }
     /// Whether no chunk is known yet.
     ///

@@ -6,6 +6,7 @@ mod tests;
 use crate::repository::access::Access;
 use crate::repository::entropy;
 use crate::repository::error::{Error, Result};
+use crate::repository::index::Journal;
 use crate::repository::pieces::{Assembly, Pieces};
 use crate::store::{Durability, Store};
 use esker_format::codec::{Codec, Decompressor};
@@ -57,6 +58,7 @@ pub struct Packer {
     done: Mutex<Vec<SegmentPack>>,
     pieces: Arc<Pieces>,
     stored: AtomicU64,
+    journal: Option<Arc<Journal>>,
 }
 
 struct Pages {
@@ -80,6 +82,7 @@ impl Packer {
         access: Arc<Access>,
         session: SessionId,
         threads: usize,
+        journal: Option<Arc<Journal>>,
     ) -> Self {
         let lanes = threads.div_ceil(4).max(1);
         let pages = Pages { waiting: Vec::new(), waiting_len: 0, open: None };
@@ -93,6 +96,7 @@ impl Packer {
             // One for each open pack, pages included, and one that is being written.
             pieces: Arc::new(Pieces::new((lanes + 2) * (PACK_TARGET + FRAME_ROOM))),
             stored: AtomicU64::new(0),
+            journal,
         }
     }
 
@@ -161,6 +165,11 @@ impl Packer {
             self.put(open)?;
         }
         Ok(())
+    }
+
+    /// Adds packs that were put by somebody else.
+    pub fn add_done(&self, packs: Vec<SegmentPack>) {
+        lock(&self.done).extend(packs);
     }
 
     /// The packs that were put since this was asked last.
@@ -239,6 +248,10 @@ impl Packer {
         let mut parts = bytes.being_written();
         parts.push(&tail);
         let id = PackId::of_parts(&parts);
+        if let Some(journal) = &self.journal {
+            // Before, so that a pack that is there is never unknown after a kill.
+            journal.pack(id, len);
+        }
         // A pack's key is fresh, so its name is new: an object that is there already is the same.
         let _ = self.store.put_new(&names::pack(id), &parts, Durability::AtBarrier)?;
         drop(bytes);

@@ -6,6 +6,7 @@ mod owners;
 mod roots;
 mod select;
 mod stat;
+mod volume;
 mod walk;
 
 pub use file::{Extent, Opened, Reading, data_extents, open};
@@ -14,4 +15,5 @@ pub use owners::Owners;
 pub use roots::{RootError, Roots};
 pub use select::{Line, Marker, Pattern, PatternError, Reason, Select};
 pub use stat::{Identity, Stat};
+pub use volume::Volume;
 pub use walk::{Listed, Listing, Outcome, Skip, Walk};

@@ -2,6 +2,7 @@
 
 use crate::source::select::{Reason, Select};
 use crate::source::stat::Stat;
+use esker_format::node::Time;
 use rustix::fs::CWD;
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr};
@@ -53,11 +54,12 @@ impl Roots {
         let (mut roots, mut way) = (Self::default(), Way::default());
         for (path, stat) in found {
             roots.asked.push(path.clone());
+            let time = stat.as_ref().ok().map(|stat| stat.mtime);
             match stat.map(|stat| is_left_out(&path, &stat, select)) {
                 Err(error) => roots.missing.push((path, error)),
                 Ok(Some(reason)) => roots.left_out.push((path, reason)),
                 Ok(None) => {
-                    way.add(&path);
+                    way.add(&path, time);
                     roots.paths.push(path);
                 }
             }
@@ -97,13 +99,18 @@ pub(super) struct Way {
     /// Whether it was asked for, and is saved as a whole.
     pub is_root: bool,
     pub below: BTreeMap<CString, Arc<Way>>,
+    /// The time that it is saved with, unless it is a root or in one: that of the first root below
+    /// it. Its own changes with all else that is in it, and a run that finds nothing new would find
+    /// this.
+    pub time: Option<Time>,
 }
 
 impl Way {
-    fn add(&mut self, path: &Path) {
+    fn add(&mut self, path: &Path, time: Option<Time>) {
         let mut at = self;
         for component in path.components() {
             if let Component::Normal(name) = component {
+                at.time = at.time.or(time);
                 // A path from the system has no NUL in it.
                 let name = CString::new(name.as_bytes()).unwrap_or_default();
                 at = Arc::make_mut(at.below.entry(name).or_default());

@@ -7,7 +7,8 @@
 use crate::source::roots::{Roots, Way};
 use crate::source::select::{Scope, Select};
 use crate::source::stat::{Identity, Stat};
-use esker_format::node::NodeKind;
+use crate::source::volume::Volume;
+use esker_format::node::{NodeKind, Time};
 use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, RawDir, accessat};
 use rustix::process::geteuid;
 use std::ffi::{CStr, CString};
@@ -29,6 +30,8 @@ pub struct Listed {
     pub name: CString,
     /// What the file system says of it.
     pub stat: Result<Stat, io::Error>,
+    /// The volume that it is on.
+    pub volume: Volume,
     /// Whether it is a directory that this process may not list.
     pub is_closed: bool,
 }
@@ -40,6 +43,8 @@ pub struct Listing {
     pub parent: Arc<[u8]>,
     /// The directory, open.
     pub directory: Arc<OwnedFd>,
+    /// The time before the first of its entries was looked at.
+    pub time: Time,
     /// Its entries.
     pub entries: Vec<Listed>,
 }
@@ -98,6 +103,7 @@ struct Pending {
     above: Option<Arc<OwnedFd>>,
     name: CString,
     parent: Arc<[u8]>,
+    volume: Volume,
     /// What was asked for by name in it.
     way: Arc<Way>,
     reach: Reach,
@@ -135,6 +141,7 @@ impl Walk {
             above: None,
             name: c"/".to_owned(),
             parent: Arc::from(&b""[..]),
+            volume: Volume::root(),
             reach: if way.is_root { Reach::Whole(root_device()) } else { Reach::Way },
             way,
             slot: Mutex::new(Slot::Waiting),
@@ -146,7 +153,10 @@ impl Walk {
             })
             .collect();
         let (root, stack) = match open_directory(&top) {
-            Ok(directory) => (Outcome::Listing(root_listing(directory)), vec![top]),
+            Ok(directory) => {
+                let time = top.way.time.filter(|_| !top.way.is_root);
+                (Outcome::Listing(root_listing(directory, time)), vec![top])
+            }
             Err(error) => (Outcome::Unlisted(Arc::from(&b""[..]), error), Vec::new()),
         };
         Self { shared, stack, left_out: Vec::new(), root: Some(root), helpers }
@@ -261,6 +271,7 @@ fn help(shared: &Shared) {
 
 fn list(pending: &Pending, shared: &Shared) -> Result<Directory, io::Error> {
     let directory = Arc::new(open_directory(pending)?);
+    let time = now();
     let select = &shared.select;
     let is_whole = matches!(pending.reach, Reach::Whole(_));
     let mut scope = is_whole.then(|| select.look_into(&pending.parent, directory.as_fd()));
@@ -268,9 +279,10 @@ fn list(pending: &Pending, shared: &Shared) -> Result<Directory, io::Error> {
     let (mut entries, mut below, mut left_out) =
         (Vec::with_capacity(names.len()), Vec::new(), Vec::new());
     for name in names {
-        let stat = Stat::of_name(directory.as_fd(), &name).map_err(io::Error::from);
-        let mut is_closed = false;
-        if let Ok(stat) = &stat {
+        let mut stat = Stat::of_name(directory.as_fd(), &name).map_err(io::Error::from);
+        let (mut is_closed, mut volume) = (false, pending.volume);
+        if let Ok(stat) = &mut stat {
+            volume = pending.volume.of(stat, &pending.parent, &name);
             if let Some(skip) = shared.skip.iter().find(|s| s.identity == stat.identity) {
                 let path = child(&pending.parent, name.to_bytes());
                 left_out.push(Outcome::LeftOut(path, skip.what));
@@ -290,9 +302,13 @@ fn list(pending: &Pending, shared: &Shared) -> Result<Directory, io::Error> {
             {
                 let is_whole = matches!(reach, Reach::Whole(_));
                 is_closed = is_whole && is_closed_to_us(&directory, &name);
+                if !is_whole {
+                    stat.mtime = way.and_then(|way| way.time).unwrap_or(stat.mtime);
+                }
                 below.push(Arc::new(Pending {
                     above: Some(Arc::clone(&directory)),
                     parent: Arc::from(child(&pending.parent, name.to_bytes())),
+                    volume,
                     way: way.cloned().unwrap_or_default(),
                     reach,
                     name: name.clone(),
@@ -300,9 +316,9 @@ fn list(pending: &Pending, shared: &Shared) -> Result<Directory, io::Error> {
                 }));
             }
         }
-        entries.push(Listed { name, stat, is_closed });
+        entries.push(Listed { name, stat, volume, is_closed });
     }
-    let listing = Listing { parent: Arc::clone(&pending.parent), directory, entries };
+    let listing = Listing { parent: Arc::clone(&pending.parent), directory, time, entries };
     Ok(Directory { listing, below, left_out })
 }
 
@@ -375,10 +391,21 @@ fn root_device() -> u64 {
     Stat::of_name(CWD.as_fd(), c"/").map_or(0, |stat| stat.identity.device)
 }
 
-fn root_listing(directory: OwnedFd) -> Listing {
-    let stat = Stat::of_fd(directory.as_fd()).map_err(io::Error::from);
-    let entries = vec![Listed { name: CString::default(), stat, is_closed: false }];
-    Listing { parent: Arc::from(&b""[..]), directory: Arc::new(directory), entries }
+fn root_listing(directory: OwnedFd, mtime: Option<Time>) -> Listing {
+    let time = now();
+    let mut stat = Stat::of_fd(directory.as_fd()).map_err(io::Error::from);
+    if let (Ok(stat), Some(mtime)) = (&mut stat, mtime) {
+        stat.mtime = mtime;
+    }
+    let (name, volume) = (CString::default(), Volume::root());
+    let entries = vec![Listed { name, stat, volume, is_closed: false }];
+    Listing { parent: Arc::from(&b""[..]), directory: Arc::new(directory), time, entries }
+}
+
+/// The time as the clock of this machine has it.
+fn now() -> Time {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    Time { seconds: now.tv_sec, nanos: now.tv_nsec as u32 }
 }
 
 /// The parent that the children of `name` have.

@@ -5,8 +5,9 @@
 //! or absent for every reader, and an object that is there is never overwritten.
 //!
 //! [`LocalStore`] keeps objects as files, [`MemoryStore`] as values. The others wrap a store:
-//! [`ReadOnlyStore`] refuses writes, [`RecordingStore`] counts calls, [`FaultyStore`] breaks on purpose.
+//! [`ReadOnlyStore`] refuses writes, [`DryStore`] forgets them, [`RecordingStore`] counts calls, [`FaultyStore`] breaks on purpose.
 
+mod dry;
 mod error;
 mod faulty;
 mod local;
@@ -20,6 +21,7 @@ mod shared;
 #[cfg(test)]
 mod conformance;
 
+pub use dry::DryStore;
 pub use error::{StoreError, StoreErrorKind};
 pub use faulty::{Fault, FaultyStore};
 pub use local::LocalStore;

@@ -10,3 +10,4 @@ mod reader;
 mod select;
 mod support;
 mod trees;
+mod unchanged;

@@ -122,13 +122,20 @@ impl Lookup {
     /// # Errors
     /// When the database or the store fails.
     pub fn find_present(&mut self, id: &ChunkId) -> Result<Option<Location>> {
-        let prefix = prefix(id);
-        if let Some(place) = self.find_kept(&prefix)
+        self.find_prefix(&prefix(id))
+    }
+
+    /// The same for what the index has of an id.
+    ///
+    /// # Errors
+    /// When the database or the store fails.
+    pub fn find_prefix(&mut self, prefix: &Prefix) -> Result<Option<Location>> {
+        if let Some(place) = self.find_kept(prefix)
             && self.is_present(place.pack)?
         {
             return Ok(Some(place));
         }
-        for place in self.places(&prefix)? {
+        for place in self.places(prefix)? {
             if self.is_present(place.pack)? {
                 return Ok(Some(place));
             }

@@ -4,10 +4,14 @@
 //! One SQLite file for each repository and location. Rows and the log position that they stand
 //! for move in one transaction, so that a crash leaves an older but true index.
 
+mod files;
 mod load;
 mod lookup;
 mod schema;
 
+pub use files::{
+    DeadRun, Files, Journal, Leaf, LeafReader, Leaves, NewLeaf, OpenLeaf, SourceKey, Standing,
+};
 pub use lookup::{KnownPack, Location, Lookup};
 
 use crate::repository::error::{Error, Result};

@@ -23,13 +23,23 @@ const MIGRATIONS: [&str; 2] = [
 
 /// Opens the file, making or renewing it as needed; none when that cannot be done here.
 pub fn open_file(path: &Path) -> Option<Connection> {
+    open_with(path, &MIGRATIONS, "SELECT count(*) FROM head")
+}
+
+/// The same for any list of migrations; `look` is a query that a sound file answers.
+pub(super) fn open_with(path: &Path, migrations: &[&str], look: &str) -> Option<Connection> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).ok()?;
     }
-    open_sound(path).or_else(|| {
+    let open_sound = || {
+        let connection = Connection::open(path).ok()?;
+        prepare(&connection, migrations, look).ok()?;
+        Some(connection)
+    };
+    open_sound().or_else(|| {
         // Not a database of ours, or of a newer version: it is a cache, so begin again.
         remove(path);
-        open_sound(path)
+        open_sound()
     })
 }
 
@@ -42,13 +52,7 @@ pub fn remove(path: &Path) {
     }
 }
 
-fn open_sound(path: &Path) -> Option<Connection> {
-    let connection = Connection::open(path).ok()?;
-    prepare(&connection).ok()?;
-    Some(connection)
-}
-
-fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+fn prepare(connection: &Connection, migrations: &[&str], look: &str) -> rusqlite::Result<()> {
     connection.busy_timeout(std::time::Duration::from_secs(60))?;
     // NORMAL: a power cut may lose the last transactions, which the log brings back, but never
     // tears the file: a row that is there by accident would be a chunk that is never stored.
@@ -58,16 +62,16 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     )?;
     let version: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let version = version as usize;
-    if version > MIGRATIONS.len() {
+    if version > migrations.len() {
         return Err(rusqlite::Error::InvalidQuery);
     }
-    for (number, migration) in MIGRATIONS.iter().enumerate().skip(version) {
+    for (number, migration) in migrations.iter().enumerate().skip(version) {
         let next = number + 1;
         connection
             .execute_batch(&format!("BEGIN; {migration} PRAGMA user_version = {next}; COMMIT"))?;
     }
     // A torn file shows itself here, not in the middle of a run.
-    connection.query_row("SELECT count(*) FROM head", [], |_| Ok(()))
+    connection.query_row(look, [], |_| Ok(()))
 }
 
 /// Empties all tables.

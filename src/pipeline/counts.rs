@@ -1,0 +1,101 @@
+//! Counting what a snapshot has, and how it compares with its base.
+
+use crate::pipeline::base::{BaseEntries, Compared, is_root};
+use crate::pipeline::known::Versus;
+use crate::pipeline::marks::LeafCounts;
+use crate::repository::Chunks;
+use esker_format::ids::LinkGroup;
+use esker_format::node::{Node, NodeKind};
+use esker_format::page::Entry;
+use esker_format::snapshot::Counts;
+use std::collections::HashSet;
+
+/// Counts entries as they come.
+pub struct Counting {
+    counts: Counts,
+    /// The map of the base, where the file table cannot tell how entries compare with it.
+    base: Option<(BaseEntries, Chunks)>,
+    links: HashSet<LinkGroup>,
+    /// Bytes of all entries as pages count them: hard links each time.
+    bytes: u64,
+}
+
+impl Counting {
+    /// Nothing yet.
+    pub fn new(base: Option<(BaseEntries, Chunks)>) -> Self {
+        Self { counts: Counts::default(), base, links: HashSet::new(), bytes: 0 }
+    }
+
+    /// Makes room for the bytes of an entry; false when a snapshot cannot have so many.
+    pub fn takes(&mut self, node: &Node) -> bool {
+        // Holes cost nothing, so that a few files can say more than there are numbers.
+        let Some(bytes) = self.bytes.checked_add(node.len()) else { return false };
+        self.bytes = bytes;
+        true
+    }
+
+    /// Counts an entry; returns how it compares with the base.
+    pub fn entry(&mut self, entry: &Entry, versus: &Versus) -> Compared {
+        let compared = match versus {
+            Versus::Unknown => self.compare(entry),
+            Versus::New => Compared::New,
+            Versus::Same => Compared::Same,
+            Versus::Old(old) if **old == entry.node => Compared::Same,
+            Versus::Old(_) => Compared::Changed,
+        };
+        if is_root(&entry.key) {
+            return compared;
+        }
+        match compared {
+            Compared::New => self.counts.new += 1,
+            Compared::Changed => self.counts.changed += 1,
+            Compared::Same => self.counts.unchanged += 1,
+        }
+        let Node { kind, links, .. } = &entry.node;
+        match kind {
+            NodeKind::Directory => self.counts.directories += 1,
+            NodeKind::File | NodeKind::Stream | NodeKind::Image => self.counts.files += 1,
+            _ => self.counts.others += 1,
+        }
+        if links.is_none_or(|group| self.links.insert(group)) {
+            self.counts.bytes += entry.node.len();
+        }
+        compared
+    }
+
+    /// Counts a leaf of which nothing has changed.
+    pub fn leaf(&mut self, leaf: &LeafCounts, bytes: u64) {
+        self.bytes = self.bytes.saturating_add(bytes);
+        let counts = &mut self.counts;
+        counts.files += leaf.files;
+        counts.directories += leaf.directories;
+        counts.others += leaf.others;
+        counts.unchanged += leaf.files + leaf.directories + leaf.others;
+        counts.bytes += leaf.bytes;
+        for (group, len) in &leaf.links {
+            if self.links.insert(*group) {
+                counts.bytes += len;
+            }
+        }
+    }
+
+    /// Counts entries of the base that are not there any more.
+    pub fn gone(&mut self, gone: u64) {
+        self.counts.removed += gone;
+    }
+
+    /// All counts, once every entry has come.
+    pub fn finish(mut self) -> Counts {
+        if let Some((base, chunks)) = &mut self.base {
+            self.counts.removed += base.rest(chunks);
+        }
+        self.counts
+    }
+
+    fn compare(&mut self, entry: &Entry) -> Compared {
+        let Some((base, chunks)) = &mut self.base else { return Compared::New };
+        let (compared, gone) = base.compare(entry, chunks);
+        self.counts.removed += gone;
+        compared
+    }
+}

@@ -1,0 +1,139 @@
+//! What is known before a run: the base, the file table, and what killed runs left.
+
+use crate::pipeline::base::{Base, BaseEntries, Root, root_of};
+use crate::pipeline::counts::Counting;
+use crate::pipeline::error::Result;
+use crate::pipeline::known::Known;
+use crate::pipeline::mark::Rules;
+use crate::pipeline::pages::RunPages;
+use crate::repository::{
+    Chunks, DeadRun, Files, Journal, LeafReader, Leaves, Repository, Session, SourceKey,
+};
+use esker_format::ids::SnapshotId;
+
+/// Frames of the base that are kept while it is compared.
+const BASE_BUDGET: usize = 4 << 20;
+
+/// What is known before a run.
+pub struct Prior {
+    /// The snapshot that the run is compared with.
+    pub base: Option<SnapshotId>,
+    /// The root of its path map, where it is known.
+    pub root: Option<Root>,
+    /// Packs of killed runs that were taken over.
+    pub adopted: usize,
+    rows: Option<Rows>,
+    is_certain: bool,
+    dead: Vec<Rows>,
+    reader: Option<LeafReader>,
+}
+
+type Rows = (Leaves, LeafReader);
+
+/// How a run begins.
+#[derive(Debug, Clone, Copy)]
+pub struct Start {
+    /// Threads that do the work.
+    pub threads: usize,
+    /// Whether nothing may be written.
+    pub is_dry: bool,
+    /// Whether the file table was found to be wrong.
+    pub without_table: bool,
+}
+
+impl Prior {
+    /// Begins a session, with what is known of this host and label.
+    ///
+    /// # Errors
+    /// When index or store fail. A file table that cannot be read or written is none.
+    pub fn begin(
+        repository: &Repository,
+        start: Start,
+        base: &Base,
+        host: &str,
+        label: &str,
+    ) -> Result<(Session, Self)> {
+        let id = Session::new_id();
+        let mut prior = Self {
+            base: base.snapshot,
+            root: None,
+            adopted: 0,
+            rows: None,
+            is_certain: false,
+            dead: Vec::new(),
+            reader: None,
+        };
+        let Some(files) = repository.files() else {
+            prior.root = base.snapshot.and_then(|id| root_of(repository, id));
+            return Ok((Session::begin_with(repository, start.threads, id, None)?, prior));
+        };
+        let key = source_key(host, label);
+        let standing = if start.without_table { None } else { prior.read(&files, &key) };
+        let runs = if start.is_dry { Vec::new() } else { files.dead_runs() };
+        if !start.without_table {
+            prior.read_dead(&files, &runs, &key);
+        }
+        let journal = files.journal(key, id);
+        if prior.rows.is_none() {
+            journal.supersede_all();
+        }
+        let journal: Option<Journal> = (!start.is_dry).then_some(journal);
+        let session = match start.is_dry {
+            true => Session::begin_dry(repository, start.threads, id)?,
+            false => Session::begin_with(repository, start.threads, id, journal)?,
+        };
+        prior.adopted = session.adopt(repository, runs)?;
+        if let Some(snapshot) = standing {
+            prior.is_certain = session.build_on(repository, snapshot)?;
+        } else {
+            prior.root = base.snapshot.and_then(|id| root_of(repository, id));
+        }
+        Ok((session, prior))
+    }
+
+    /// Reads the rows of a source; returns the snapshot that they stand for.
+    fn read(&mut self, files: &Files, key: &SourceKey) -> Option<SnapshotId> {
+        let (standing, leaves) = files.rows(key)?;
+        self.rows = Some((leaves, files.reader()?));
+        self.reader = files.reader();
+        self.base = Some(standing.snapshot);
+        self.root = standing.root;
+        self.base
+    }
+
+    fn read_dead(&mut self, files: &Files, runs: &[DeadRun], key: &SourceKey) {
+        for run in runs {
+            let rows = files.rows_of(run, key);
+            self.dead.extend(rows.and_then(|leaves| Some((leaves, files.reader()?))));
+        }
+    }
+
+    /// The counter, the walk's companion and the pages of the run.
+    ///
+    /// # Errors
+    /// When the index database fails.
+    pub fn into_parts<'s>(
+        self,
+        session: &'s Session,
+        repository: &Repository,
+        rules: Rules,
+    ) -> Result<(Counting, Known<'s>, RunPages<'s>)> {
+        let base = match (&self.rows, &self.root) {
+            (None, Some(root)) => {
+                Some((BaseEntries::new(root), Chunks::new(repository, BASE_BUDGET)?))
+            }
+            _ => None,
+        };
+        let pages = RunPages::new(session, repository, self.reader)?;
+        let lookup = repository.lookup()?;
+        let known = Known::new(session, lookup, rules, self.rows, self.is_certain, self.dead);
+        Ok((Counting::new(base), known, pages))
+    }
+}
+
+/// What the rows of a source are found by.
+fn source_key(host: &str, label: &str) -> SourceKey {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(host.as_bytes()).update(&[0]).update(label.as_bytes());
+    SourceKey(*hasher.finalize().as_bytes())
+}
