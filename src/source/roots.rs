@@ -54,14 +54,15 @@ impl Roots {
         let (mut roots, mut way) = (Self::default(), Way::default());
         for (path, stat) in found {
             roots.asked.push(path.clone());
-            let time = stat.as_ref().ok().map(|stat| stat.mtime);
-            match stat.map(|stat| is_left_out(&path, &stat, select)) {
+            match stat {
                 Err(error) => roots.missing.push((path, error)),
-                Ok(Some(reason)) => roots.left_out.push((path, reason)),
-                Ok(None) => {
-                    way.add(&path, time);
-                    roots.paths.push(path);
-                }
+                Ok(stat) => match left_out(&path, &stat, select) {
+                    Some(reason) => roots.left_out.push((path, reason)),
+                    None => {
+                        way.add(&path, stat.mtime);
+                        roots.paths.push(path);
+                    }
+                },
             }
         }
         // On one file system, a path within another can be what leads to a further one.
@@ -99,18 +100,18 @@ pub(super) struct Way {
     /// Whether it was asked for, and is saved as a whole.
     pub is_root: bool,
     pub below: BTreeMap<CString, Arc<Way>>,
-    /// The time that it is saved with, unless it is a root or in one: that of the first root below
-    /// it. Its own changes with all else that is in it, and a run that finds nothing new would find
-    /// this.
+    /// The time that a directory above the roots is saved with: that of the first root below it. Its
+    /// own changes with all else that is in it, and a run that finds nothing new would find this.
     pub time: Option<Time>,
 }
 
 impl Way {
-    fn add(&mut self, path: &Path, time: Option<Time>) {
+    /// Leads to one more root, which was changed last at this time; roots come in order.
+    fn add(&mut self, path: &Path, time: Time) {
         let mut at = self;
         for component in path.components() {
             if let Component::Normal(name) = component {
-                at.time = at.time.or(time);
+                at.time.get_or_insert(time);
                 // A path from the system has no NUL in it.
                 let name = CString::new(name.as_bytes()).unwrap_or_default();
                 at = Arc::make_mut(at.below.entry(name).or_default());
@@ -132,11 +133,11 @@ fn drop_covered(paths: &mut Vec<PathBuf>) {
     });
 }
 
-fn is_left_out(path: &Path, stat: &Stat, select: &Select) -> Option<Reason> {
+fn left_out(path: &Path, stat: &Stat, select: &Select) -> Option<Reason> {
     let (parent, name) = (path.parent()?, path.file_name()?);
     let parent = parent.as_os_str().as_bytes();
     let mut scope = select.scope(parent.strip_prefix(b"/").unwrap_or(parent));
-    select.leaves_out(&mut scope, name.as_bytes(), stat)
+    select.judge(&mut scope, name.as_bytes(), stat)
 }
 
 /// The absolute path, and what is there. It is the same whether something is there or not.

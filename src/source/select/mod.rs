@@ -8,6 +8,7 @@ pub use marker::Marker;
 pub use pattern::{Line, Pattern, PatternError};
 
 use crate::source::stat::Stat;
+use crate::source::volume::Volume;
 use esker_format::node::NodeKind;
 use std::ffi::{CStr, CString};
 use std::os::fd::BorrowedFd;
@@ -139,27 +140,31 @@ impl Select {
         Scope { marks: Vec::new(), name_at: path.len(), folded_at: folded.len(), path, folded }
     }
 
-    /// Whether a name is left out, and why. It is counted then, but for what is in a marked
-    /// directory: that counts as a whole.
-    pub(super) fn leaves_out(&self, scope: &mut Scope, name: &[u8], stat: &Stat) -> Option<Reason> {
+    /// Whether a name is left out. It is counted then, but for what is in a marked directory: that
+    /// counts as a whole.
+    pub(super) fn leaves_out(&self, scope: &mut Scope, name: &[u8], stat: &Stat) -> bool {
         if !scope.marks.is_empty() && !scope.marks.iter().any(|mark| mark.as_bytes() == name) {
-            return Some(Reason::Marker);
+            return true;
         }
+        let reason = self.judge(scope, name, stat);
+        reason.into_iter().for_each(|reason| self.count(reason));
+        reason.is_some()
+    }
+
+    /// Why a name is left out for what it is; none when it is not.
+    pub(super) fn judge(&self, scope: &mut Scope, name: &[u8], stat: &Stat) -> Option<Reason> {
         if self.patterns.is_empty() && self.larger_than.is_none() {
             return None;
         }
         let kind = stat.kind();
-        let is_large =
-            kind == Some(NodeKind::File) && self.larger_than.is_some_and(|n| stat.size > n);
-        let reason = if self.excludes(scope, name, kind == Some(NodeKind::Directory)) {
-            Reason::Pattern
-        } else if is_large {
-            Reason::Larger
+        let is_too_large = |limit| kind == Some(NodeKind::File) && stat.size > limit;
+        if self.excludes(scope, name, kind == Some(NodeKind::Directory)) {
+            Some(Reason::Pattern)
+        } else if self.larger_than.is_some_and(is_too_large) {
+            Some(Reason::Larger)
         } else {
-            return None;
-        };
-        self.count(reason);
-        Some(reason)
+            None
+        }
     }
 
     /// What the last pattern says that matches. Those before it are only asked until they have
@@ -187,11 +192,11 @@ impl Select {
         verdict.unwrap_or(false)
     }
 
-    /// Whether a directory that is met on the way through `device` is entered, or saved empty. Asks
-    /// for the device as `find -xdev`, `tar` and `rsync` do: a subvolume has its own, and what is
-    /// mounted a second time has the same.
-    pub(super) fn enters(&self, device: u64, stat: &Stat) -> bool {
-        let enters = !self.one_file_system || stat.identity.device == device;
+    /// Whether a directory in one on `volume` is entered, or saved empty. Asks for the device as
+    /// `find -xdev`, `tar` and `rsync` do: a subvolume has its own, and what is mounted a second time
+    /// has the same.
+    pub(super) fn enters(&self, volume: Volume, stat: &Stat) -> bool {
+        let enters = !self.one_file_system || volume.is_device_of(stat);
         if !enters {
             self.count(Reason::FileSystem);
         }
@@ -206,6 +211,12 @@ impl Select {
             self.count(if is_cache { Reason::Cache } else { Reason::Marker });
         }
         found.into_iter().map(Marker::name).map(CStr::to_owned).collect()
+    }
+
+    /// Begins to count: so many of the given paths are left out already.
+    pub(super) fn begin(&self, given: impl Iterator<Item = Reason>) {
+        self.left_out.iter().for_each(|count| count.store(0, Ordering::Relaxed));
+        given.for_each(|reason| self.count(reason));
     }
 
     fn count(&self, reason: Reason) {
