@@ -23,6 +23,7 @@ pub struct Select {
     markers: Vec<Marker>,
     larger_than: Option<u64>,
     one_file_system: bool,
+    changing: Vec<Pattern>,
     left_out: [AtomicU64; 6],
 }
 
@@ -115,6 +116,27 @@ impl Select {
     /// Saves directories of other file systems than that of the given path empty.
     pub const fn stay_on_one_file_system(&mut self) {
         self.one_file_system = true;
+    }
+
+    /// Takes it for granted that files change while they are saved that this pattern matches, or
+    /// a directory that they are in.
+    pub fn allow_changing(&mut self, pattern: Pattern) {
+        self.changing.push(pattern);
+    }
+
+    /// Whether the file at an absolute path may change while it is saved.
+    pub fn allows_changing(&self, path: &[u8]) -> bool {
+        let path = path.strip_prefix(b"/").unwrap_or(path);
+        let ends = path.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| at);
+        let mut name_at = 0;
+        for end in ends.chain([path.len()]) {
+            let matches = |p: &Pattern| p.matches(&path[..end], name_at, end < path.len());
+            if self.changing.iter().any(matches) {
+                return true;
+            }
+            name_at = end + 1;
+        }
+        false
     }
 
     /// Whether other file systems are left out.
