@@ -254,3 +254,13 @@ fn a_mark_counts_only_with_what_it_must_begin_with() {
         assert!(Marker::new(name, b"").is_err());
     }
 }
+
+#[test]
+fn a_walk_that_begins_anew_counts_anew_what_was_given_included() {
+    let select = select(&["*.o"]);
+    for _ in 0..2 {
+        select.begin([Reason::Pattern, Reason::Missing].into_iter());
+        assert!(ask(&select, b"/a/x.o", FILE));
+        assert_eq!(select.left_out(Reason::Pattern), 2);
+    }
+}
