@@ -1,6 +1,7 @@
 //! esker: backups of directories, streams and disks. What the library offers, in order of use.
 
 pub mod cli;
+pub mod compare;
 pub mod pipeline;
 pub mod repository;
 pub mod restore;

@@ -12,9 +12,9 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Done.
     Ok,
-    /// An error, or words that make no sense.
+    /// An error, or words that make no sense; a difference, when a comparison was asked for that.
     Error,
-    /// Done, but something could not be saved or restored whole.
+    /// Done, but something could not be saved, restored or compared whole.
     Partial,
     /// Damage was found.
     Damage,
@@ -143,6 +143,13 @@ impl Failure {
             }
             Error::NoSnapshot { .. } => "`esker snapshots` lists what there is",
             Error::AmbiguousSnapshot { .. } => "give more digits of the id",
+            Error::Filtered { .. } => {
+                "--label, --host, --tag and --at leave it out: `esker snapshots` with the same \
+                 options lists what they leave"
+            }
+            Error::AmbiguousLabel { .. } => {
+                "name the label with --label, and the snapshot `latest`"
+            }
             Error::NoPath { .. } => "`esker ls SNAPSHOT` lists the paths; they are absolute",
             Error::Newer { .. } => "use the version of esker that wrote it, or a later one",
             Error::NoSnapshotLeft { .. } => "`esker check` says what is damaged",

@@ -2,11 +2,15 @@
 
 mod cat;
 mod check;
+mod choose;
+mod diff;
 mod exit;
+mod find;
 mod init;
 mod key;
 mod ls;
 mod path_list;
+mod pattern;
 mod place;
 mod progress;
 mod restore;
@@ -15,6 +19,7 @@ mod show;
 mod signals;
 mod snapshot;
 mod snapshots;
+mod stats;
 
 pub use exit::Exit;
 
@@ -28,11 +33,13 @@ Without --repo, the repository is $XDG_DATA_HOME/esker/repository (~/.local/shar
 and its key $XDG_CONFIG_HOME/esker/key (~/.config/esker/key); `snapshot` makes both when missing.
 Root without HOME uses /var/lib/esker.
 
-Snapshots are named by their id, the beginning of it, `latest`, or `latest~N` (the Nth before it).
-SNAPSHOT:PATH names a file or directory in a snapshot, by its absolute path.
+SNAPSHOT is an id, the beginning of one, `latest`, `latest~N` (the Nth before it), or LABEL:latest and
+LABEL:latest~N, as in /etc:latest. `latest` is the newest among those that --label, --host, --tag and
+--at leave. SNAPSHOT:PATH names a file or directory in it by its absolute path, as in
+latest:/etc/hosts or /etc:latest~1:/etc/hosts.
 
-Exit codes: 0 done; 1 error or usage; 3 done, but something could not be saved or restored whole;
-4 damage found; 5 store out of reach; 6 busy or lost race; 10 no repository; 12 wrong key;
+Exit codes: 0 done; 1 error or usage, or with `diff --exit-code` a difference; 3 done, but something
+could not be saved, restored or compared whole; 4 damage found; 5 store out of reach; 6 busy or lost race; 10 no repository; 12 wrong key;
 128+n ended by signal n.";
 
 /// Deduplicating, encrypted backups that can be proven to restore
@@ -77,6 +84,9 @@ enum Command {
     Ls(ls::Args),
     Cat(cat::Args),
     Restore(restore::Args),
+    Find(find::Args),
+    Diff(diff::Args),
+    Stats(stats::Args),
     Check(check::Args),
 }
 
@@ -99,6 +109,9 @@ pub fn main() -> ExitCode {
         Command::Ls(args) => ls::run(global, &args),
         Command::Cat(args) => cat::run(global, &args),
         Command::Restore(args) => restore::run(global, &args),
+        Command::Find(args) => find::run(global, &args),
+        Command::Diff(args) => diff::run(global, &args),
+        Command::Stats(args) => stats::run(global, &args),
         Command::Check(args) => check::run(global, &args),
     };
     match result {

@@ -1,9 +1,9 @@
 //! `esker restore`: give back a snapshot, or a part of it.
 
+use crate::cli::choose::Choose;
 use crate::cli::exit::Exit;
 use crate::cli::progress::{Bar, Status};
 use crate::cli::{Global, Outcome, place, show, signals};
-use crate::repository::select;
 use crate::restore::{Notes, Problem, Progress, Report, Request, restore};
 use serde::Serialize;
 use std::io::Write;
@@ -28,6 +28,8 @@ pub struct Args {
     /// A new or empty directory
     #[arg(value_name = "TARGET")]
     target: PathBuf,
+    #[command(flatten)]
+    choose: Choose,
     /// Threads that write; one for each core when not given
     #[arg(long, value_name = "N")]
     threads: Option<std::num::NonZeroUsize>,
@@ -57,7 +59,7 @@ struct ShownNotes {
 pub fn run(global: &Global, args: &Args) -> Outcome {
     let repository = place::open(global)?;
     signals::watch();
-    let selected = select(&repository, &args.what)?;
+    let selected = args.choose.select(global, &repository, &args.what)?;
     let request = Request {
         selected: &selected,
         target: &args.target,

@@ -285,7 +285,7 @@ fn shown(report: &Report, args: &Args) -> Shown {
 
 /// What must not be saved: the repository would grow into itself, and the key does not belong
 /// where it opens things.
-fn skips(global: &Global, places: &Places, repository: &Repository) -> Vec<Skip> {
+pub fn skips(global: &Global, places: &Places, repository: &Repository) -> Vec<Skip> {
     let mut skip = Vec::new();
     if let Some((device, inode)) = repository.store().local_identity() {
         skip.push(Skip { what: "the repository", identity: Identity { device, inode } });

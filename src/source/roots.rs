@@ -74,6 +74,14 @@ impl Roots {
         Ok(roots)
     }
 
+    /// These absolute paths as they are, whether they are there or not, and without any links on the
+    /// way to them.
+    pub fn as_they_are(paths: Vec<PathBuf>) -> Self {
+        let mut way = Way::default();
+        paths.iter().for_each(|path| way.add(path, None));
+        Self { asked: paths.clone(), paths, way: Arc::new(way), ..Self::default() }
+    }
+
     /// Takes it that paths are not there, as if they had been left out on purpose. What is there and
     /// cannot be reached stays missing.
     pub fn allow_missing(&mut self) {

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod damage;
+mod finding;
 mod first_use;
 mod golden;
 mod heal;

@@ -105,6 +105,14 @@ impl Pattern {
         matches
     }
 
+    /// Whether it matches an absolute path by itself, whatever stands above that.
+    pub fn matches_path(&self, path: &[u8], is_directory: bool) -> bool {
+        let path = path.strip_prefix(b"/").unwrap_or(path);
+        let path = if self.fold { &lower(path)[..] } else { path };
+        let name_at = path.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
+        !path.is_empty() && self.matches(path, name_at, is_directory)
+    }
+
     /// Whether it ever matched.
     pub fn has_matched(&self) -> bool {
         self.matched.load(Ordering::Relaxed)

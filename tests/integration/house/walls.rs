@@ -14,7 +14,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("repository", &[FORMAT, "store"]),
     ("pipeline", &[FORMAT, "repository", "source"]),
     ("restore", &[FORMAT, "repository"]),
-    ("cli", &[FORMAT, "store", "source", "repository", "pipeline", "restore"]),
+    ("compare", &[FORMAT, "repository", "source"]),
+    ("cli", &[FORMAT, "store", "source", "repository", "pipeline", "restore", "compare"]),
     ("main", &["cli"]),
     ("lib", &[]),
 ];
@@ -23,6 +24,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const OWNED: &[(&str, &str)] = &[
     ("rusqlite", "src/repository/index/"),
     ("clap", "src/cli/"),
+    ("clap_complete", "src/cli/completions.rs"),
+    ("clap_mangen", "src/cli/man.rs"),
     ("indicatif", "src/cli/progress.rs"),
     ("jiff", "src/cli/show"),
     ("gix_glob", "src/source/select/pattern.rs"),
