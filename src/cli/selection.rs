@@ -55,13 +55,17 @@ pub struct Selection {
     /// Leave out files that are larger: 4096, 10M, 1G (powers of 1024)
     #[arg(long, value_name = "SIZE", value_parser = size)]
     exclude_larger_than: Option<u64>,
+    /// Files that may change while they are read, or directories with such files: they are saved as
+    /// they were read and marked, and are no problem. Syntax as in --exclude
+    #[arg(long, value_name = "PATTERN")]
+    allow_changing: Vec<OsString>,
     /// Stay on the file system of each PATH; directories where others are mounted are saved empty
     #[arg(long, short = 'x')]
     one_file_system: bool,
 }
 
 /// How much was left out, for JSON.
-#[derive(Serialize)]
+#[derive(Serialize, Default)]
 pub struct Excluded {
     patterns: u64,
     caches: u64,
@@ -124,6 +128,15 @@ impl Selection {
                 let pattern = Pattern::new(text.as_bytes(), fold, None);
                 select.add_pattern(pattern.map_err(refuse)?);
             }
+        }
+        for text in &self.allow_changing {
+            let pattern = Pattern::new(text.as_bytes(), false, None).map_err(refuse)?;
+            if pattern.is_negative() {
+                return Err(Failure::usage(
+                    "--allow-changing takes nothing back: leave out the `!`",
+                ));
+            }
+            select.allow_changing(pattern);
         }
         for text in &self.exclude_if_present {
             select.add_marker(marker(text.as_bytes())?);

@@ -42,8 +42,6 @@ pub struct Args {
     /// Threads that do the work; one for each core when not given
     #[arg(long, value_name = "N")]
     threads: Option<std::num::NonZeroUsize>,
-    #[command(flatten)]
-    selection: Selection,
     /// Read every file, also those that look as they did
     #[arg(long)]
     force: bool,
@@ -62,6 +60,8 @@ pub struct Args {
     /// Say of each entry whether it is new (+), changed (M) or unchanged (.)
     #[arg(long, short = 'v')]
     verbose: bool,
+    #[command(flatten)]
+    selection: Selection,
 }
 
 #[derive(Serialize)]
@@ -95,6 +95,8 @@ struct Shown {
     base: Option<String>,
     complete: bool,
     counts: Counts,
+    changing: u64,
+    adopted_packs: usize,
     problems_total: u64,
     problems: Vec<(String, String)>,
     left_out: Vec<(String, &'static str)>,
@@ -167,7 +169,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     }
     let excluded = selection::excluded(&select);
     if global.json {
-        show::json(&shown(&report, args, excluded, unmatched))?;
+        show::json(&Shown { excluded, unmatched, ..shown(&report, args) })?;
     } else if !global.quiet {
         print(&report, &excluded, global, args.dry_run)?;
     }
@@ -207,6 +209,10 @@ fn print(
         let things = show::count(report.summary.problems, "thing", "things");
         writeln!(out, "partial: {things} could not be saved whole")?;
     }
+    if report.changing > 0 {
+        let files = show::count(report.changing, "file", "files");
+        writeln!(out, "changed while they were read, as they may: {files}")?;
+    }
     if report.adopted > 0 {
         let packs = show::count(report.adopted as u64, "pack", "packs");
         writeln!(out, "took over {packs} of a run that did not end")?;
@@ -240,7 +246,7 @@ fn tell(path: &[u8], compared: Compared, json: bool) {
     }
 }
 
-fn shown(report: &Report, args: &Args, excluded: Excluded, unmatched: Vec<String>) -> Shown {
+fn shown(report: &Report, args: &Args) -> Shown {
     let s = &report.summary;
     Shown {
         snapshot: report.snapshot.map(|id| id.to_string()),
@@ -263,6 +269,8 @@ fn shown(report: &Report, args: &Args, excluded: Excluded, unmatched: Vec<String
             added_bytes: s.counts.added,
             stored_bytes: s.counts.stored,
         },
+        changing: report.changing,
+        adopted_packs: report.adopted,
         problems_total: s.problems,
         problems: report
             .problems
@@ -270,8 +278,8 @@ fn shown(report: &Report, args: &Args, excluded: Excluded, unmatched: Vec<String
             .map(|p| (show::json_name(&p.path), p.message.clone()))
             .collect(),
         left_out: report.left_out.iter().map(|(p, what)| (show::json_name(p), *what)).collect(),
-        excluded,
-        unmatched,
+        excluded: Excluded::default(),
+        unmatched: Vec::new(),
     }
 }
 

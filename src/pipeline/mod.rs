@@ -93,6 +93,8 @@ pub struct Report {
     pub problems: Vec<Problem>,
     /// What was left out on purpose, and what it is.
     pub left_out: Vec<(Vec<u8>, &'static str)>,
+    /// Files that changed while they were read, as they may.
+    pub changing: u64,
     /// Whether the index database learned of it.
     pub indexed: bool,
     /// Whether the next run knows which files are unchanged.
@@ -163,10 +165,10 @@ impl Run<'_> {
             return self.commit(repository, session, collected, summary, adopted);
         };
         let counts = Counts { added: end.added, stored: end.stored, ..summary.counts.clone() };
-        let Collected { problems, left_out, .. } = collected;
+        let Collected { problems, left_out, changing, .. } = collected;
         let (snapshot, indexed, tabled) = (None, true, true);
         let summary = Summary { counts, ..summary };
-        Ok(Report { snapshot, summary, problems, left_out, indexed, tabled, adopted })
+        Ok(Report { snapshot, summary, problems, left_out, changing, indexed, tabled, adopted })
     }
 
     /// The stages, from the walk to the root of the path map.
@@ -194,7 +196,8 @@ impl Run<'_> {
                 stages.push(scope.spawn(run));
             }
             drop(worker_ends);
-            let collector = Collector::new(session, pages, counting, self.observer);
+            let collector =
+                Collector::new(session, pages, counting, self.observer, &request.select);
             let collected = collector.run(collector_ends, roots, repository, stop);
             for stage in stages {
                 stage.join().map_err(|_| crate::repository::Error::Thread)??;
@@ -232,7 +235,7 @@ impl Run<'_> {
         mut summary: Summary,
         adopted: usize,
     ) -> Result<Report> {
-        let Collected { root, problems, left_out, .. } = collected;
+        let Collected { root, problems, left_out, changing, .. } = collected;
         let finished = session.commit(repository, |added, stored| {
             summary.counts = Counts { added, stored, ..summary.counts.clone() };
             let root_level = root.as_ref().map_or(0, |(_, level)| u32::from(*level));
@@ -248,7 +251,7 @@ impl Run<'_> {
         })?;
         let Finished { snapshot, indexed, tabled } = finished;
         let snapshot = Some(snapshot);
-        Ok(Report { snapshot, summary, problems, left_out, indexed, tabled, adopted })
+        Ok(Report { snapshot, summary, problems, left_out, changing, indexed, tabled, adopted })
     }
 }
 

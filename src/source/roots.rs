@@ -54,14 +54,15 @@ impl Roots {
         let (mut roots, mut way) = (Self::default(), Way::default());
         for (path, stat) in found {
             roots.asked.push(path.clone());
-            let time = stat.as_ref().ok().map(|stat| stat.mtime);
-            match stat.map(|stat| is_left_out(&path, &stat, select)) {
+            match stat {
                 Err(error) => roots.missing.push((path, error)),
-                Ok(Some(reason)) => roots.left_out.push((path, reason)),
-                Ok(None) => {
-                    way.add(&path, time);
-                    roots.paths.push(path);
-                }
+                Ok(stat) => match left_out(&path, &stat, select) {
+                    Some(reason) => roots.left_out.push((path, reason)),
+                    None => {
+                        way.add(&path, Some(stat.mtime));
+                        roots.paths.push(path);
+                    }
+                },
             }
         }
         // On one file system, a path within another can be what leads to a further one.
@@ -107,13 +108,14 @@ pub(super) struct Way {
     /// Whether it was asked for, and is saved as a whole.
     pub is_root: bool,
     pub below: BTreeMap<CString, Arc<Way>>,
-    /// The time that it is saved with, unless it is a root or in one: that of the first root below
-    /// it. Its own changes with all else that is in it, and a run that finds nothing new would find
-    /// this.
+    /// The time that a directory above the roots is saved with: that of the first root below it. Its
+    /// own changes with all else that is in it, and a run that finds nothing new would find this.
     pub time: Option<Time>,
 }
 
 impl Way {
+    /// Leads to one more root, which was changed last at this time, when that matters; roots come in
+    /// order.
     fn add(&mut self, path: &Path, time: Option<Time>) {
         let mut at = self;
         for component in path.components() {
@@ -140,11 +142,11 @@ fn drop_covered(paths: &mut Vec<PathBuf>) {
     });
 }
 
-fn is_left_out(path: &Path, stat: &Stat, select: &Select) -> Option<Reason> {
+fn left_out(path: &Path, stat: &Stat, select: &Select) -> Option<Reason> {
     let (parent, name) = (path.parent()?, path.file_name()?);
     let parent = parent.as_os_str().as_bytes();
     let mut scope = select.scope(parent.strip_prefix(b"/").unwrap_or(parent));
-    select.leaves_out(&mut scope, name.as_bytes(), stat)
+    select.judge(&mut scope, name.as_bytes(), stat)
 }
 
 /// The absolute path, and what is there. It is the same whether something is there or not.

@@ -5,11 +5,11 @@
 //! and the memory stays bounded however large the tree is.
 
 use crate::source::roots::{Roots, Way};
-use crate::source::select::Select;
+use crate::source::select::{Scope, Select};
 use crate::source::stat::{Identity, Stat};
 use crate::source::volume::Volume;
 use esker_format::node::{NodeKind, Time};
-use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, RawDir, accessat};
+use rustix::fs::{Access, AtFlags, Mode, OFlags, RawDir, accessat};
 use rustix::process::geteuid;
 use std::ffi::{CStr, CString};
 use std::io;
@@ -111,12 +111,12 @@ struct Pending {
 }
 
 /// How much of a directory is saved.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reach {
     /// What was asked for by name.
     Way,
-    /// Everything, as far as it is on this device.
-    Whole(u64),
+    /// Everything, but for what is left out on purpose.
+    Whole,
 }
 
 enum Slot {
@@ -134,6 +134,7 @@ struct Directory {
 impl Walk {
     /// Begins a walk with so many helping threads.
     pub fn new(roots: &Roots, skip: Vec<Skip>, select: Arc<Select>, helpers: usize) -> Self {
+        select.begin(roots.left_out.iter().map(|(_, reason)| *reason));
         let (ahead, changed) = (Mutex::default(), Condvar::new());
         let shared = Arc::new(Shared { ahead, changed, skip, select });
         let way = roots.way();
@@ -142,7 +143,7 @@ impl Walk {
             name: c"/".to_owned(),
             parent: Arc::from(&b""[..]),
             volume: Volume::root(),
-            reach: if way.is_root { Reach::Whole(root_device()) } else { Reach::Way },
+            reach: if way.is_root { Reach::Whole } else { Reach::Way },
             way,
             slot: Mutex::new(Slot::Waiting),
         });
@@ -153,10 +154,7 @@ impl Walk {
             })
             .collect();
         let (root, stack) = match open_directory(&top) {
-            Ok(directory) => {
-                let time = top.way.time.filter(|_| !top.way.is_root);
-                (Outcome::Listing(root_listing(directory, time)), vec![top])
-            }
+            Ok(directory) => (Outcome::Listing(root_listing(directory, &top.way)), vec![top]),
             Err(error) => (Outcome::Unlisted(Arc::from(&b""[..]), error), Vec::new()),
         };
         Self { shared, stack, left_out: Vec::new(), root: Some(root), helpers }
@@ -271,13 +269,12 @@ fn help(shared: &Shared) {
 
 fn list(pending: &Pending, shared: &Shared) -> Result<Directory, io::Error> {
     let directory = Arc::new(open_directory(pending)?);
-    let time = now();
-    let names = names(pending, &directory, &shared.select)?;
+    let (time, select) = (now(), &shared.select);
+    let is_whole = pending.reach == Reach::Whole;
+    let mut scope = is_whole.then(|| select.look_into(&pending.parent, directory.as_fd()));
+    let names = names(pending, &directory, scope.as_ref().map_or(&[], Scope::marks))?;
     let (mut entries, mut below, mut left_out) =
         (Vec::with_capacity(names.len()), Vec::new(), Vec::new());
-    let select = &shared.select;
-    let is_whole = matches!(pending.reach, Reach::Whole(_));
-    let mut scope = (is_whole && select.looks_at_names()).then(|| select.scope(&pending.parent));
     for name in names {
         let mut stat = Stat::of_name(directory.as_fd(), &name).map_err(io::Error::from);
         let (mut is_closed, mut volume) = (false, pending.volume);
@@ -290,20 +287,17 @@ fn list(pending: &Pending, shared: &Shared) -> Result<Directory, io::Error> {
             }
             let way = pending.way.below.get(&name);
             let is_root = way.is_some_and(|way| way.is_root);
-            let is_excluded = !is_root
-                && scope
-                    .as_mut()
-                    .is_some_and(|s| select.leaves_out(s, name.to_bytes(), stat).is_some());
+            let leaves_out = |scope: &mut Scope| select.leaves_out(scope, name.to_bytes(), stat);
+            let is_excluded = !is_root && scope.as_mut().is_some_and(leaves_out);
             if is_excluded && way.is_none() {
                 continue;
             }
             if stat.kind() == Some(NodeKind::Directory)
                 && let Some(reach) = reach(pending, way, is_excluded, stat, select)
             {
-                let is_whole = matches!(reach, Reach::Whole(_));
-                is_closed = is_whole && is_closed_to_us(&directory, &name);
-                if !is_whole {
-                    stat.mtime = way.and_then(|way| way.time).unwrap_or(stat.mtime);
+                match reach {
+                    Reach::Whole => is_closed = is_closed_to_us(&directory, &name),
+                    Reach::Way => stat.mtime = way.and_then(|way| way.time).unwrap_or(stat.mtime),
                 }
                 below.push(Arc::new(Pending {
                     above: Some(Arc::clone(&directory)),
@@ -331,28 +325,27 @@ fn reach(
     select: &Select,
 ) -> Option<Reach> {
     if way.is_some_and(|way| way.is_root) {
-        return Some(Reach::Whole(stat.identity.device));
+        return Some(Reach::Whole);
     }
     match pending.reach {
-        Reach::Whole(device) if !is_excluded && select.enters(device, stat) => Some(pending.reach),
+        Reach::Whole if !is_excluded && select.enters(pending.volume, stat) => Some(Reach::Whole),
         _ => way.map(|_| Reach::Way),
     }
 }
 
-/// The names of a directory that are looked at.
-fn names(pending: &Pending, directory: &OwnedFd, select: &Select) -> io::Result<Vec<CString>> {
-    let asked = pending.way.below.keys().cloned();
-    if matches!(pending.reach, Reach::Way) {
-        return Ok(asked.collect());
-    }
-    let mut marks = select.marks(directory.as_fd());
-    if marks.is_empty() {
+/// The names of a directory that are looked at; of a marked one its marks, and what was asked for.
+fn names(
+    pending: &Pending,
+    directory: &OwnedFd,
+    marks: &[CString],
+) -> Result<Vec<CString>, io::Error> {
+    if pending.reach == Reach::Whole && marks.is_empty() {
         return read_names(directory);
     }
-    marks.extend(asked);
-    marks.sort_unstable();
-    marks.dedup();
-    Ok(marks)
+    let mut names: Vec<CString> = pending.way.below.keys().chain(marks).cloned().collect();
+    names.sort_unstable();
+    names.dedup();
+    Ok(names)
 }
 
 /// All names of a directory but the dots, ascending.
@@ -388,14 +381,10 @@ fn is_closed_to_us(directory: &OwnedFd, name: &CStr) -> bool {
         && accessat(directory, name, Access::READ_OK | Access::EXEC_OK, AtFlags::EACCESS).is_err()
 }
 
-fn root_device() -> u64 {
-    Stat::of_name(CWD.as_fd(), c"/").map_or(0, |stat| stat.identity.device)
-}
-
-fn root_listing(directory: OwnedFd, mtime: Option<Time>) -> Listing {
+fn root_listing(directory: OwnedFd, way: &Way) -> Listing {
     let time = now();
     let mut stat = Stat::of_fd(directory.as_fd()).map_err(io::Error::from);
-    if let (Ok(stat), Some(mtime)) = (&mut stat, mtime) {
+    if let (Ok(stat), Some(mtime), false) = (&mut stat, way.time, way.is_root) {
         stat.mtime = mtime;
     }
     let (name, volume) = (CString::default(), Volume::root());

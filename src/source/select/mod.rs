@@ -8,6 +8,7 @@ pub use marker::Marker;
 pub use pattern::{Line, Pattern, PatternError};
 
 use crate::source::stat::Stat;
+use crate::source::volume::Volume;
 use esker_format::node::NodeKind;
 use std::ffi::{CStr, CString};
 use std::os::fd::BorrowedFd;
@@ -22,6 +23,7 @@ pub struct Select {
     markers: Vec<Marker>,
     larger_than: Option<u64>,
     one_file_system: bool,
+    changing: Vec<Pattern>,
     left_out: [AtomicU64; 6],
 }
 
@@ -58,10 +60,19 @@ impl Reason {
 
 /// A directory whose names are looked at.
 pub struct Scope {
+    /// The marks that it has; none when all that is in it is looked at.
+    marks: Vec<CString>,
     path: Vec<u8>,
     folded: Vec<u8>,
     name_at: usize,
     folded_at: usize,
+}
+
+impl Scope {
+    /// The marks that it has; none when all that is in it is looked at.
+    pub(super) fn marks(&self) -> &[CString] {
+        &self.marks
+    }
 }
 
 impl Select {
@@ -107,40 +118,75 @@ impl Select {
         self.one_file_system = true;
     }
 
+    /// Takes it for granted that files change while they are saved that this pattern matches, or
+    /// a directory that they are in.
+    pub fn allow_changing(&mut self, pattern: Pattern) {
+        self.changing.push(pattern);
+    }
+
+    /// Whether the file at an absolute path may change while it is saved.
+    pub fn allows_changing(&self, path: &[u8]) -> bool {
+        let path = path.strip_prefix(b"/").unwrap_or(path);
+        let ends = path.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| at);
+        let mut name_at = 0;
+        for end in ends.chain([path.len()]) {
+            let matches = |p: &Pattern| p.matches(&path[..end], name_at, end < path.len());
+            if self.changing.iter().any(matches) {
+                return true;
+            }
+            name_at = end + 1;
+        }
+        false
+    }
+
     /// Whether other file systems are left out.
     pub const fn stays_on_one_file_system(&self) -> bool {
         self.one_file_system
     }
 
-    /// Whether names are left out for what they are: if not, there is no need to ask.
-    pub(super) const fn looks_at_names(&self) -> bool {
-        !self.patterns.is_empty() || self.larger_than.is_some()
+    /// For the names of an open directory, by the parent that they have in the path map.
+    pub(super) fn look_into(&self, parent: &[u8], directory: BorrowedFd<'_>) -> Scope {
+        Scope { marks: self.marks(directory), ..self.scope(parent) }
     }
 
-    /// For the names of a directory, by the parent that they have in the path map.
+    /// The same for a directory whose marks do not count.
     pub(super) fn scope(&self, parent: &[u8]) -> Scope {
-        let mut path: Vec<u8> = parent.iter().map(|b| if *b == 0 { b'/' } else { *b }).collect();
-        if !path.is_empty() {
+        let (mut path, mut folded) = (Vec::new(), Vec::new());
+        if !self.patterns.is_empty() && !parent.is_empty() {
+            path.extend(parent.iter().map(|b| if *b == 0 { b'/' } else { *b }));
             path.push(b'/');
         }
-        let folded = if self.folds { pattern::lower(&path) } else { Vec::new() };
-        Scope { name_at: path.len(), folded_at: folded.len(), path, folded }
+        if self.folds {
+            folded = pattern::lower(&path);
+        }
+        Scope { marks: Vec::new(), name_at: path.len(), folded_at: folded.len(), path, folded }
     }
 
-    /// Whether a name is left out for what it is, and why. It is counted then.
-    pub(super) fn leaves_out(&self, scope: &mut Scope, name: &[u8], stat: &Stat) -> Option<Reason> {
-        let kind = stat.kind();
-        let is_large =
-            kind == Some(NodeKind::File) && self.larger_than.is_some_and(|n| stat.size > n);
-        let reason = if self.excludes(scope, name, kind == Some(NodeKind::Directory)) {
-            Reason::Pattern
-        } else if is_large {
-            Reason::Larger
-        } else {
+    /// Whether a name is left out. It is counted then, but for what is in a marked directory: that
+    /// counts as a whole.
+    pub(super) fn leaves_out(&self, scope: &mut Scope, name: &[u8], stat: &Stat) -> bool {
+        if !scope.marks.is_empty() && !scope.marks.iter().any(|mark| mark.as_bytes() == name) {
+            return true;
+        }
+        let reason = self.judge(scope, name, stat);
+        reason.into_iter().for_each(|reason| self.count(reason));
+        reason.is_some()
+    }
+
+    /// Why a name is left out for what it is; none when it is not.
+    pub(super) fn judge(&self, scope: &mut Scope, name: &[u8], stat: &Stat) -> Option<Reason> {
+        if self.patterns.is_empty() && self.larger_than.is_none() {
             return None;
-        };
-        self.count(reason);
-        Some(reason)
+        }
+        let kind = stat.kind();
+        let is_too_large = |limit| kind == Some(NodeKind::File) && stat.size > limit;
+        if self.excludes(scope, name, kind == Some(NodeKind::Directory)) {
+            Some(Reason::Pattern)
+        } else if self.larger_than.is_some_and(is_too_large) {
+            Some(Reason::Larger)
+        } else {
+            None
+        }
     }
 
     /// What the last pattern says that matches. Those before it are only asked until they have
@@ -168,19 +214,18 @@ impl Select {
         verdict.unwrap_or(false)
     }
 
-    /// Whether a directory that is met on the way through `device` is entered, or saved empty. Asks
-    /// for the device as `find -xdev`, `tar` and `rsync` do: a subvolume has its own, and what is
-    /// mounted a second time has the same.
-    pub(super) fn enters(&self, device: u64, stat: &Stat) -> bool {
-        let enters = !self.one_file_system || stat.identity.device == device;
+    /// Whether a directory in one on `volume` is entered, or saved empty. Asks for the device as
+    /// `find -xdev`, `tar` and `rsync` do: a subvolume has its own, and what is mounted a second time
+    /// has the same.
+    pub(super) fn enters(&self, volume: Volume, stat: &Stat) -> bool {
+        let enters = !self.one_file_system || volume.is_device_of(stat);
         if !enters {
             self.count(Reason::FileSystem);
         }
         enters
     }
 
-    /// The marks that a directory has; none when all that is in it is looked at.
-    pub(super) fn marks(&self, directory: BorrowedFd<'_>) -> Vec<CString> {
+    fn marks(&self, directory: BorrowedFd<'_>) -> Vec<CString> {
         let markers = self.caches.iter().chain(&self.markers);
         let found: Vec<&Marker> = markers.filter(|marker| marker.marks(directory)).collect();
         if let Some(first) = found.first() {
@@ -188,6 +233,12 @@ impl Select {
             self.count(if is_cache { Reason::Cache } else { Reason::Marker });
         }
         found.into_iter().map(Marker::name).map(CStr::to_owned).collect()
+    }
+
+    /// Begins to count: so many of the given paths are left out already.
+    pub(super) fn begin(&self, given: impl Iterator<Item = Reason>) {
+        self.left_out.iter().for_each(|count| count.store(0, Ordering::Relaxed));
+        given.for_each(|reason| self.count(reason));
     }
 
     fn count(&self, reason: Reason) {

@@ -37,7 +37,7 @@ fn ask(select: &Select, path: &[u8], mode: u32) -> bool {
     let at = path.iter().rposition(|b| *b == b'/').unwrap();
     let parent = path[1..at.max(1)].to_vec();
     let parent: Vec<u8> = parent.iter().map(|b| if *b == b'/' { 0 } else { *b }).collect();
-    select.leaves_out(&mut select.scope(&parent), &path[at + 1..], &stat(mode, 10)).is_some()
+    select.leaves_out(&mut select.scope(&parent), &path[at + 1..], &stat(mode, 10))
 }
 
 #[track_caller]
@@ -209,7 +209,7 @@ fn a_pattern_that_matched_is_not_told_as_unmatched_even_when_another_one_decided
 fn only_files_are_too_large_and_only_above_the_limit() {
     let mut select = Select::default();
     select.leave_out_larger_than(10);
-    let reason = |mode, size| select.leaves_out(&mut select.scope(b"a"), b"x", &stat(mode, size));
+    let reason = |mode, size| select.judge(&mut select.scope(b"a"), b"x", &stat(mode, size));
     assert_eq!(reason(FILE, 10), None);
     assert_eq!(reason(FILE, 11), Some(Reason::Larger));
     assert_eq!(reason(DIRECTORY, 4096), None);
@@ -252,5 +252,15 @@ fn a_mark_counts_only_with_what_it_must_begin_with() {
     assert!(Marker::new(b"CACHEDIR.TAG", b"").unwrap().marks(directory.as_fd()));
     for name in [&b""[..], b".", b"..", b"a/b", b"/", b"a\0b"] {
         assert!(Marker::new(name, b"").is_err());
+    }
+}
+
+#[test]
+fn a_walk_that_begins_anew_counts_anew_what_was_given_included() {
+    let select = select(&["*.o"]);
+    for _ in 0..2 {
+        select.begin([Reason::Pattern, Reason::Missing].into_iter());
+        assert!(ask(&select, b"/a/x.o", FILE));
+        assert_eq!(select.left_out(Reason::Pattern), 2);
     }
 }

@@ -78,7 +78,8 @@ fn a_given_directory_can_be_marked_and_what_is_named_in_it_is_saved_all_the_same
     let cache = home.path("work/cache");
     save(&home, &cache, &["--exclude-caches"]);
     assert_eq!(saved(&home, &cache), set(&["CACHEDIR.TAG"]));
-    let deep = home.path("work/cache/deep");
-    save(&home, &cache, &["--exclude-caches", deep.to_str().unwrap()]);
+    home.write("work/cache/deep/other", "");
+    let deeper = home.path("work/cache/deep/er");
+    save(&home, &cache, &["--exclude-caches", deeper.to_str().unwrap()]);
     assert_eq!(saved(&home, &cache), set(&["CACHEDIR.TAG", "deep", "deep/er", "deep/er/file"]));
 }

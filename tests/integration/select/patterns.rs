@@ -181,3 +181,40 @@ fn files_above_a_size_are_left_out_whatever_they_hold() {
     assert_eq!(saved(&home, &work), set(&["even"]));
     assert_eq!(shown["excluded"]["larger"], 2);
 }
+
+#[test]
+fn what_is_chosen_otherwise_is_saved_otherwise_however_little_has_changed() {
+    let home = Home::new();
+    let work = home.path("work");
+    let mut all = std::collections::BTreeSet::new();
+    for folder in 0..9 {
+        all.insert(format!("{folder}"));
+        for number in 0..150 {
+            let name = format!("{folder}/{number}");
+            home.write(&format!("work/{name}"), &name);
+            all.insert(name);
+        }
+    }
+    let without = |options: &[&str], is_out: &dyn Fn(&str) -> bool| {
+        let shown = save(&home, &work, options);
+        let wanted = all.iter().filter(|name| !is_out(name)).cloned().collect();
+        let found = saved(&home, &work);
+        let other: Vec<_> = found.symmetric_difference(&wanted).collect();
+        assert!(other.is_empty(), "{options:?}: {other:?}");
+        assert_eq!(shown["complete"], true);
+        shown
+    };
+    let seven = format!("{}/7", work.display());
+    for _ in 0..2 {
+        without(&[], &|_| false);
+        without(&["--exclude", "work/*/*7"], &|name| name.contains('/') && name.ends_with('7'));
+        without(&["--exclude", "*/149", "-e", "0/0"], &|n| {
+            n.ends_with("/149") || n.ends_with("0/0")
+        });
+        without(&["--exclude", &seven], &|name| name == "7" || name.starts_with("7/"));
+        let again = without(&["--exclude", &seven], &|n| n == "7" || n.starts_with("7/"));
+        assert_eq!((&again["counts"]["new"], &again["counts"]["changed"]), (&0.into(), &0.into()));
+        assert_eq!(again["excluded"]["patterns"], 1);
+    }
+    home.run(["check", "--read-data"]).ok();
+}

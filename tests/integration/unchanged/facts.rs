@@ -124,3 +124,36 @@ fn what_is_ignored_is_not_looked_at_and_force_reads_everything() {
     let line = format!(". {}\n", file.display());
     assert!(ran.out.contains(&line), "{}", ran.out);
 }
+
+#[test]
+fn a_file_that_only_grew_is_saved_to_its_first_length_and_looked_at_again() {
+    let (home, work) = known();
+    let log = home.write("work/folder/log", "first\n");
+    // It grows all the time that the run takes.
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let grow = || {
+        use std::io::Write;
+        let mut file = File::options().append(true).open(&log).unwrap();
+        while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            file.write_all(b"more\n").unwrap();
+        }
+    };
+    let run = |options: &[&str]| {
+        std::thread::scope(|scope| {
+            scope.spawn(grow);
+            let mut command = home.command();
+            let ran = Ran::of(command.args(["snapshot", "--json"]).args(options).arg(&work));
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            ran
+        })
+    };
+    let ran = run(&["--allow-changing", "folder/l*"]);
+    let shown = ran.json().pop().unwrap();
+    // It takes luck to be in time for a change, and none to know what was saved.
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!((&shown["problems_total"], &shown["complete"]), (&0.into(), &true.into()));
+    let saved = content(&home, &log);
+    assert!(saved.starts_with("first\n") && saved.ends_with('\n'), "{saved}");
+    home.snapshot(&work).ok();
+    assert_eq!(content(&home, &log), std::fs::read_to_string(&log).unwrap());
+}
