@@ -183,28 +183,31 @@ impl Failure {
         Some(hint.to_owned())
     }
 
-    /// Prints it to standard error and returns the exit code.
-    pub fn report(&self) -> ExitCode {
+    /// Prints it to standard error, with `json` as one JSON object, and returns the exit code.
+    pub fn report(&self, json: bool) -> ExitCode {
         let exit = self.exit();
-        if exit == Exit::Signal(13) {
-            return exit.into();
+        if exit != Exit::Signal(13) {
+            let told = Told { exit_code: exit.code(), ..self.told() };
+            if json { told.print_json() } else { told.print() }
         }
-        let mut causes = Vec::new();
+        exit.into()
+    }
+
+    /// Message, causes and hint.
+    fn told(&self) -> Told {
         let error: &dyn std::error::Error = match self {
             Self::Repository(e) => e,
             Self::Pipeline(e) => e,
             Self::Restore(e) => e,
             Self::Output(e) => {
-                show::error(&format!("cannot write the output: {e}"));
-                return exit.into();
+                let error = format!("cannot write the output: {e}");
+                return Told { error, ..Told::default() };
             }
-            Self::Usage(message, _) => {
-                show::error(message);
-                self.hint().iter().for_each(|hint| show::hint(hint));
-                return exit.into();
+            Self::Usage(message, hint) => {
+                return Told { error: message.clone(), hint: hint.clone(), ..Told::default() };
             }
         };
-        show::error(&error.to_string());
+        let mut causes = Vec::new();
         let mut source = error.source();
         while let Some(cause) = source {
             let text = cause.to_string();
@@ -213,10 +216,42 @@ impl Failure {
             }
             source = cause.source();
         }
-        causes.iter().for_each(|cause| show::cause(cause));
-        self.hint().iter().for_each(|hint| show::hint(hint));
-        exit.into()
+        Told { error: error.to_string(), causes, hint: self.hint(), exit_code: 0 }
     }
+}
+
+/// An error, ready to be told.
+#[derive(serde::Serialize, Default)]
+struct Told {
+    error: String,
+    causes: Vec<String>,
+    hint: Option<String>,
+    exit_code: u8,
+}
+
+impl Told {
+    fn print(&self) {
+        show::error(&self.error);
+        self.causes.iter().for_each(|cause| show::cause(cause));
+        self.hint.iter().for_each(|hint| show::hint(hint));
+    }
+
+    fn print_json(&self) {
+        // Texts and numbers can always be written.
+        if let Ok(text) = serde_json::to_string(self) {
+            show::note(&text);
+        }
+    }
+}
+
+/// Tells as JSON that the words of the command make no sense. `text` is what would be told to
+/// people: the error, then advice.
+pub fn json_usage(text: &str) {
+    let (error, advice) = text.split_once("\n\n").unwrap_or((text, ""));
+    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let hint = Some(one_line(advice)).filter(|hint| !hint.is_empty());
+    let error = one_line(error.strip_prefix("error: ").unwrap_or(error));
+    Told { error, hint, causes: Vec::new(), exit_code: Exit::Error.code() }.print_json();
 }
 
 /// What to do about a target that cannot be used.

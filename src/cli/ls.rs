@@ -25,15 +25,23 @@ const BUDGET: usize = 8 << 20;
 #[derive(Serialize)]
 struct Row {
     path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_hex: Option<String>,
     kind: &'static str,
     mode: u32,
     uid: u32,
     gid: u32,
     user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_hex: Option<String>,
     group: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group_hex: Option<String>,
     mtime: String,
     size: Option<u64>,
     target: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target_hex: Option<String>,
     device: Option<(u32, u32)>,
     links: Option<String>,
     fidelity: &'static str,
@@ -108,18 +116,24 @@ fn line(entry: &Entry) -> String {
 
 fn row(entry: &Entry, xattrs: &[Xattr]) -> Row {
     let node = &entry.node;
+    let path = entry.key.path();
     let name = |n: &Option<Vec<u8>>| n.as_ref().map(|n| show::json_name(n));
+    let hex = |n: &Option<Vec<u8>>| n.as_ref().and_then(|n| show::json_hex(n));
     Row {
-        path: show::json_name(&entry.key.path()),
+        path: show::json_name(&path),
+        path_hex: show::json_hex(&path),
         kind: show::kind_word(node.kind),
         mode: node.mode,
         uid: node.uid,
         gid: node.gid,
         user: name(&node.user),
+        user_hex: hex(&node.user),
         group: name(&node.group),
+        group_hex: hex(&node.group),
         mtime: show::utc(node.mtime),
         size: node.size,
         target: name(&node.target),
+        target_hex: hex(&node.target),
         device: node.device,
         links: node.links.map(|l| l.to_string()),
         fidelity: show::fidelity_word(node.fidelity),

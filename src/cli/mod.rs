@@ -3,12 +3,14 @@
 mod cat;
 mod check;
 mod choose;
+mod completions;
 mod diff;
 mod exit;
 mod find;
 mod init;
 mod key;
 mod ls;
+mod man;
 mod path_list;
 mod pattern;
 mod place;
@@ -23,7 +25,7 @@ mod stats;
 
 pub use exit::Exit;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use exit::Failure;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,8 +41,8 @@ LABEL:latest~N, as in /etc:latest. `latest` is the newest among those that --lab
 latest:/etc/hosts or /etc:latest~1:/etc/hosts.
 
 Exit codes: 0 done; 1 error or usage, or with `diff --exit-code` a difference; 3 done, but something
-could not be saved, restored or compared whole; 4 damage found; 5 store out of reach; 6 busy or lost race; 10 no repository; 12 wrong key;
-128+n ended by signal n.";
+could not be saved, restored or compared whole; 4 damage found; 5 store out of reach; 6 busy or lost
+race; 10 no repository; 12 wrong key; 128+n ended by signal n.";
 
 /// Deduplicating, encrypted backups that can be proven to restore
 #[derive(Parser)]
@@ -88,16 +90,26 @@ enum Command {
     Diff(diff::Args),
     Stats(stats::Args),
     Check(check::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// Runs the program.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are no errors; a closed pipe is nobody's.
+        // Help and version are no errors; a closed pipe is nobody's.
+        Err(error) if !error.use_stderr() => {
             let _ = error.print();
-            return if error.use_stderr() { Exit::Error } else { Exit::Ok }.into();
+            return Exit::Ok.into();
+        }
+        Err(error) => {
+            if asks_for_json(std::env::args_os()) {
+                exit::json_usage(&error.render().to_string());
+            } else {
+                let _ = error.print();
+            }
+            return Exit::Error.into();
         }
     };
     raise_file_limit();
@@ -113,11 +125,23 @@ pub fn main() -> ExitCode {
         Command::Diff(args) => diff::run(global, &args),
         Command::Stats(args) => stats::run(global, &args),
         Command::Check(args) => check::run(global, &args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     };
     match result {
         Ok(exit) => exit.into(),
-        Err(failure) => failure.report(),
+        Err(failure) => failure.report(global.json),
     }
+}
+
+/// All commands and options, for whoever describes them.
+fn definitions() -> clap::Command {
+    Cli::command()
+}
+
+/// Whether words that make no sense ask for JSON all the same.
+fn asks_for_json(words: impl Iterator<Item = std::ffi::OsString>) -> bool {
+    words.skip(1).take_while(|word| word != "--").any(|word| word == "--json")
 }
 
 /// A walk holds one open file for each directory above the one it is in.

@@ -3,7 +3,7 @@
 use crate::cli::choose::{Choose, describe};
 use crate::cli::exit::Exit;
 use crate::cli::{Global, Outcome, place, show};
-use crate::repository::{Exclusive, Snapshot, Totals, exclusive, shorten, totals};
+use crate::repository::{Exclusive, Snapshot, Totals, exclusive, totals};
 use esker_format::ids::SeriesId;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -181,7 +181,7 @@ fn tell_exclusive(global: &Global, snapshot: &Snapshot, found: &Exclusive) -> Ou
         let why = place::describe(error);
         show::warning(&format!("something that snapshots share may be counted: {why}"));
     }
-    let e = found;
+    let (e, exit) = (found, if found.lost.is_empty() { Exit::Ok } else { Exit::Damage });
     if global.json {
         show::json(&Row::Exclusive {
             snapshot: snapshot.id.to_string(),
@@ -198,8 +198,11 @@ fn tell_exclusive(global: &Global, snapshot: &Snapshot, found: &Exclusive) -> Ou
     } else {
         let mut out = std::io::stdout().lock();
         if !global.quiet {
-            writeln!(out, "only snapshot {} needs:", shorten(&snapshot.id))?;
-            writeln!(out, "  ({})", describe(snapshot))?;
+            writeln!(out, "only this snapshot needs ({}):", describe(snapshot))?;
+        }
+        if e.chunks + e.pages == 0 {
+            writeln!(out, "  nothing: all of it is in other snapshots too")?;
+            return Ok(exit);
         }
         writeln!(
             out,
@@ -218,7 +221,7 @@ fn tell_exclusive(global: &Global, snapshot: &Snapshot, found: &Exclusive) -> Ou
             show::count(e.partly_packs, "other", "others"),
         )?;
     }
-    Ok(if found.lost.is_empty() { Exit::Ok } else { Exit::Damage })
+    Ok(exit)
 }
 
 fn series_row(one: &Series<'_>) -> Row {

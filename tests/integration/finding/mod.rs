@@ -7,6 +7,7 @@ mod diffs;
 mod finds;
 mod listing;
 mod live;
+mod words;
 
 use serde_json::Value;
 
