@@ -1,0 +1,6 @@
+//! Runs that end in the middle, at any moment and in any way, and what the next run makes of it.
+
+mod errors;
+mod kills;
+mod scene;
+mod traced;
