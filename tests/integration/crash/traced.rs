@@ -35,8 +35,14 @@ pub fn can_trace() -> bool {
 /// `strace` ends as it did.
 pub fn struck(home: &Home, moment: Moment) -> Command {
     let Moment { call, what, when } = moment;
-    let inject = format!("inject={call}:{what}:when={when}");
-    strace(home, &["-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &inject])
+    let (trace, inject) = (format!("trace={call}"), format!("inject={call}:{what}:when={when}"));
+    let list = home.path("struck");
+    strace(home, &["-o", list.to_str().unwrap(), "-s", "0", "-e", &trace, "-e", &inject])
+}
+
+/// Whether the last moment came.
+pub fn was_struck(home: &Home) -> bool {
+    std::fs::read_to_string(home.path("struck")).unwrap().contains("(INJECTED)")
 }
 
 /// The program in this home; the names that it opens go to `list`.
@@ -60,9 +66,9 @@ fn strace(home: &Home, arguments: &[&str]) -> Command {
 }
 
 /// The moments of a loop: each of the first, then wider apart, so that a run of hundreds of calls
-/// is met in some twenty places. `ESKER_CRASH=all` takes every one.
+/// is met in some fifteen places. `ESKER_CRASH=all` takes every one.
 pub fn moments() -> impl Iterator<Item = u32> {
     let all = std::env::var_os("ESKER_CRASH").is_some_and(|value| value == "all");
-    let wider = move |n: &u32| Some(if all { n + 1 } else { n + 1 + n / 6 });
+    let wider = move |n: &u32| Some(if all { n + 1 } else { n + 1 + n / 4 });
     std::iter::successors(Some(1), wider)
 }
