@@ -3,12 +3,12 @@
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::place::{Places, places};
 use crate::cli::{Global, Outcome, key, show};
-use crate::repository::{NewKey, create, entropy};
+use crate::repository::{Error, NewKey, create, entropy};
 use crate::store::LocalStore;
 use esker_format::key_material::KeyMaterial;
 use esker_format::slot::Cost;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Make a repository
 ///
@@ -99,15 +99,37 @@ pub fn make_default(global: &Global, places: &Places) -> Result<(), Failure> {
         },
         false => NewKey::draw(),
     };
-    let store = LocalStore::create(&places.repository)?;
+    let store = match LocalStore::create(&places.repository) {
+        Err(_) if path.exists() && is_begun(&places.repository) => {
+            LocalStore::open(&places.repository)?
+        }
+        other => other?,
+    };
     if !path.exists() {
         key::write_file(path, &new.material())?;
     }
-    make(&store, &new, None)?;
-    show::note(&format!("made a repository in {}", places.repository.display()));
-    show::note(&format!("its key is in      {}", path.display()));
+    // Before there is a repository: who is interrupted behind it would never show the recovery key.
+    show::note(&format!("making a repository in {}", places.repository.display()));
+    show::note(&format!("its key is in          {}", path.display()));
     show::note(&format!("recovery key, shown only now:\n\n    {}\n", new.recovery().as_str()));
     show::note(KEEP);
     show::note("");
-    Ok(())
+    match make(&store, &new, None) {
+        // Another first snapshot, at the same time and with the same key.
+        Err(Failure::Repository(Error::AlreadyThere { .. })) => Ok(()),
+        other => other,
+    }
+}
+
+/// Whether a folder holds nothing but what an attempt that was interrupted can have left there.
+/// Whose attempt it was, its log tells.
+fn is_begun(folder: &Path) -> bool {
+    let Ok(mut entries) = std::fs::read_dir(folder) else { return false };
+    entries.all(|entry| {
+        entry.is_ok_and(|entry| {
+            let name = entry.file_name();
+            ["log", "config", "lost+found"].iter().any(|own| name == *own)
+                || name.as_encoded_bytes().starts_with(b".tmp-")
+        })
+    })
 }

@@ -7,7 +7,6 @@ use crate::repository::{Error, Unlock};
 use esker_format::key_material::{KeyMaterial, decode_file, encode_file};
 use esker_format::recovery;
 use std::io::{IsTerminal, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use zeroize::Zeroizing;
@@ -183,26 +182,29 @@ pub fn write_file(path: &Path, material: &KeyMaterial) -> Result<(), Failure> {
             .create(folder)
             .map_err(io("make the folder of"))?;
     }
-    let open = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    let mut file = match open {
-        Ok(file) => file,
-        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+    let folder = path.parent().filter(|p| *p != Path::new("")).unwrap_or(Path::new("."));
+    let text = encode_file(material);
+    // The name comes last: whoever is killed before leaves no half of a key under it. A temporary
+    // file is for its owner only, and goes unless it becomes the key file.
+    let mut file = tempfile::Builder::new()
+        .prefix(".key-")
+        .tempfile_in(folder)
+        .map_err(io("create key file"))?;
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.as_file().sync_all())
+        .map_err(io("write key file"))?;
+    match file.persist_noclobber(path) {
+        Ok(_) => {}
+        Err(e) if e.error.kind() == std::io::ErrorKind::AlreadyExists => {
             let hint = "name another with --key-file; a key file is never overwritten";
             return Err(Failure::Usage(
                 format!("{} exists already", path.display()),
                 Some(hint.to_owned()),
             ));
         }
-        Err(e) => return Err(io("create key file")(e).into()),
-    };
-    let text = encode_file(material);
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
-    if let Err(error) = written {
-        let _ = std::fs::remove_file(path);
-        return Err(io("write key file")(error).into());
+        Err(e) => return Err(io("create key file")(e.error).into()),
     }
     // The name must last as well, before a repository exists that only this key opens.
-    let folder = path.parent().filter(|p| *p != Path::new("")).unwrap_or(Path::new("."));
     if let Ok(folder) = std::fs::File::open(folder) {
         folder.sync_all().map_err(io("write key file"))?;
     }

@@ -108,7 +108,6 @@ pub fn open_at(global: &Global, places: &Places) -> Result<Repository, Failure> 
 pub fn store(path: &Path) -> Result<LocalStore, Failure> {
     let location = || path.display().to_string();
     if !path.join(esker_format::names::CONFIG).exists() {
-        let unfinished = path.join("log/0/0").exists();
         // A folder that may not be looked into is an error of its own kind.
         match std::fs::metadata(path) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
@@ -119,8 +118,8 @@ pub fn store(path: &Path) -> Result<LocalStore, Failure> {
                 }
                 .into());
             }
-            _ if unfinished => {
-                return Err(crate::repository::Error::Unfinished { location: location() }.into());
+            Ok(stat) if stat.is_dir() => {
+                return Err(crate::repository::without_config(&LocalStore::open(path)?).into());
             }
             _ => return Err(crate::repository::Error::NoRepository { location: location() }.into()),
         }

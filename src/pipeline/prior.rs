@@ -14,6 +14,10 @@ use esker_format::ids::SnapshotId;
 /// Frames of the base that are kept while it is compared.
 const BASE_BUDGET: usize = 4 << 20;
 
+/// Killed runs whose rows are looked at, newest first. A newer one has taken over what older ones had
+/// found, and each slows every look-up.
+const DEAD_READ: usize = 8;
+
 /// What is known before a run.
 pub struct Prior {
     /// The snapshot that the run is compared with.
@@ -102,10 +106,9 @@ impl Prior {
     }
 
     fn read_dead(&mut self, files: &Files, runs: &[DeadRun], key: &SourceKey) {
-        for run in runs {
-            let rows = files.rows_of(run, key);
-            self.dead.extend(rows.and_then(|leaves| Some((leaves, files.reader()?))));
-        }
+        let rows = runs.iter().filter_map(|run| files.rows_of(run, key));
+        let opened = rows.filter_map(|leaves| Some((leaves, files.reader()?)));
+        self.dead.extend(opened.take(DEAD_READ));
     }
 
     /// The counter, the walk's companion and the pages of the run.

@@ -10,7 +10,7 @@ use esker_format::cbor::Extra;
 use esker_format::chunking::Profile;
 use esker_format::config::Config;
 use esker_format::envelope::{Header, Kind};
-use esker_format::ids::{EntryHash, LogHead, Named, RepositoryId, Seq, SessionId, Token};
+use esker_format::ids::{EntryHash, Named, RepositoryId, Seq, SessionId, Token};
 use esker_format::key::OwnerSecret;
 use esker_format::key_material::{KeyMaterial, OwnerMaterial};
 use esker_format::log_entry::{
@@ -65,10 +65,10 @@ pub struct Created {
     pub repository: RepositoryId,
 }
 
-/// Makes a repository in an empty store. With a passphrase it gets a key slot.
+/// Makes a repository in an empty store, or one where this was begun. With a passphrase it gets a key slot.
 ///
-/// The config is put last: a repository is there when its config is. One that was interrupted
-/// before is told apart by its first log entry and never used.
+/// The config is put last: a repository is there when its config is. An attempt that was interrupted
+/// before is carried on with the same key, and never used otherwise.
 ///
 /// # Errors
 /// [`Error::AlreadyThere`], [`Error::Unfinished`], or what the store says.
@@ -113,13 +113,23 @@ pub fn create(
             extra: Extra::default(),
         }),
     ];
-    let mut previous = LogHead::START;
-    let mut genesis = EntryHash::new([0; 32]);
-    for (seq, body) in bodies.iter().enumerate() {
+    // What an interrupted attempt with the same key has put is taken as it is.
+    let unfinished = || Error::Unfinished { location: location.clone() };
+    let mut state = State::new(owner.verification());
+    loop {
+        match log::replay(store, &access, &mut state) {
+            // It is the log of another key.
+            Err(error) if error.is_damage() => return Err(unfinished()),
+            other => other?,
+        };
+        if !state.void.is_empty() || state.next() > Seq(bodies.len() as u64) {
+            return Err(unfinished());
+        }
+        let Some(body) = bodies.get(state.next().0 as usize) else { break };
         let place = Place {
             repository: key.repository,
-            seq: Seq(seq as u64),
-            previous,
+            seq: state.next(),
+            previous: state.previous(),
             token: Token::new(entropy.take()),
             writer: owner.verification().writer(),
             scope: 0,
@@ -127,15 +137,11 @@ pub fn create(
             session: SessionId::new([0; 16]),
         };
         let object = log_entry::encode(&place, body, &access.log_key, &owner, entropy);
-        if store.put_new(&names::entry(place.seq), &[&object], Durability::Now)? == Put::Exists {
-            return Err(Error::Unfinished { location });
-        }
-        let hash = EntryHash::of(&object);
-        previous = previous.then(hash);
-        if seq == 0 {
-            genesis = hash;
-        }
+        // Of two attempts at once both go on from what lies there.
+        let _ = store.put_new(&names::entry(place.seq), &[&object], Durability::Now)?;
     }
+    let first = log::read_entry(store, Seq(0))?.ok_or_else(unfinished)?;
+    let genesis = EntryHash::of(&first);
     if let Some((passphrase, cost)) = passphrase {
         let header = header(Kind::Slot, entropy);
         let name = names::slot(header.session);

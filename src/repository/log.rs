@@ -118,6 +118,9 @@ pub fn append(
             judge(state, object.clone(), access).map_err(|stop| stop.into_error(name.clone()))?;
         match &judged.fate {
             Fate::Valid(..) => {}
+            // What it builds on may be in entries that were not read yet: another run with the same
+            // caches has told of them.
+            Fate::Void(_) if replay(store, access, state)? > 0 => continue,
             Fate::Void(rule) => return Err(Error::Refused { rule: rule.clone() }),
             Fate::NotUnderstood(_) | Fate::Ignored => {
                 let rule = "this version does not carry out this kind of entry".to_owned();

@@ -57,7 +57,7 @@ pub use versions::{Search, Sighting, Version};
 use crate::store::{Store, StoreErrorKind};
 use esker_format::config::{self, Config};
 use esker_format::envelope::{Header, Kind};
-use esker_format::ids::{Named, PackId, SegmentId};
+use esker_format::ids::{Named, PackId, SegmentId, Seq};
 use esker_format::secret::Entropy;
 use esker_format::segment::{self, SegmentPack};
 use esker_format::{FormatError, names, pack, signed};
@@ -238,18 +238,23 @@ pub(crate) fn entropy() -> Entropy {
     Entropy::new(seed)
 }
 
+/// What a store is that has no config: no repository, one that was never finished, or one that has
+/// lost it. The config is put before the first entry behind the two that every log begins with.
+pub fn without_config(store: &dyn Store) -> Error {
+    let has = |seq| matches!(store.size(&names::entry(Seq(seq))), Ok(Some(_)));
+    let location = store.location();
+    match (has(0), has(2)) {
+        (_, true) => Error::Missing { object: names::CONFIG.to_owned() },
+        (true, false) => Error::Unfinished { location },
+        (false, false) => Error::NoRepository { location },
+    }
+}
+
 fn read_config(store: &dyn Store) -> Result<Vec<u8>> {
     let mut object = Vec::new();
     match store.get(names::CONFIG, config::OBJECT_MAX as u64, &mut object) {
         Ok(()) => Ok(object),
-        Err(e) if e.kind() == StoreErrorKind::NotFound => {
-            let location = store.location();
-            let first = names::entry(esker_format::ids::Seq(0));
-            if matches!(store.size(&first), Ok(Some(_))) {
-                return Err(Error::Unfinished { location });
-            }
-            Err(Error::NoRepository { location })
-        }
+        Err(e) if e.kind() == StoreErrorKind::NotFound => Err(without_config(store)),
         Err(e) => Err(Error::from_read(e)),
     }
 }

@@ -78,7 +78,10 @@ impl Roots {
     /// way to them.
     pub fn as_they_are(paths: Vec<PathBuf>) -> Self {
         let mut way = Way::default();
-        paths.iter().for_each(|path| way.add(path, None));
+        for path in &paths {
+            let none = Time { seconds: 0, nanos: 0 };
+            way.add(path, look_at(path).map_or(none, |stat| stat.mtime));
+        }
         Self { asked: paths.clone(), paths, way: Arc::new(way), ..Self::default() }
     }
 

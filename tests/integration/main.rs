@@ -1,6 +1,7 @@
 //! Integration tests: the program and the house, from the outside.
 
 mod bad_input;
+mod crash;
 mod damage;
 mod finding;
 mod first_use;

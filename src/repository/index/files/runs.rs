@@ -6,8 +6,8 @@ use rustix::fs::{FlockOperation, flock};
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
-/// Runs that are looked at, newest first: more would be old, and slow every look-up.
-const RUNS_MAX: usize = 8;
+/// Runs whose packs are taken over, newest first: each has a file that is held open meanwhile.
+const RUNS_MAX: usize = 200;
 
 /// A run that ended before its snapshot was in the table.
 pub struct DeadRun {
