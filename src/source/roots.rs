@@ -59,7 +59,7 @@ impl Roots {
                 Ok(stat) => match left_out(&path, &stat, select) {
                     Some(reason) => roots.left_out.push((path, reason)),
                     None => {
-                        way.add(&path, Some(stat.mtime));
+                        way.add(&path, stat.mtime);
                         roots.paths.push(path);
                     }
                 },
@@ -117,13 +117,12 @@ pub(super) struct Way {
 }
 
 impl Way {
-    /// Leads to one more root, which was changed last at this time, when that matters; roots come in
-    /// order.
-    fn add(&mut self, path: &Path, time: Option<Time>) {
+    /// Leads to one more root, which was changed last at this time; roots come in order.
+    fn add(&mut self, path: &Path, time: Time) {
         let mut at = self;
         for component in path.components() {
             if let Component::Normal(name) = component {
-                at.time = at.time.or(time);
+                at.time.get_or_insert(time);
                 // A path from the system has no NUL in it.
                 let name = CString::new(name.as_bytes()).unwrap_or_default();
                 at = Arc::make_mut(at.below.entry(name).or_default());

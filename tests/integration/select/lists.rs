@@ -76,8 +76,8 @@ fn a_list_that_cannot_be_one_is_refused_before_anything_is_done() {
     let twice = ["--files-from", "-", "--files-from0", "-"];
     run(&home, &twice).exit(1).says(&["standard input can be only one"]);
     let both = ["--files-from", "-", "--recovery-key"];
-    run(&home, &both).exit(1).says(&["standard input cannot be", "hint: "]);
-    run(&home, &["--files-from", empty]).exit(1).says(&["error: no path to save"]);
+    run(&home, &both).exit(1).says(&["standard input cannot be", "\"hint\":\""]);
+    run(&home, &["--files-from", empty]).exit(1).says(&["\"error\":\"no path to save"]);
     assert!(!home.repository().exists());
 }
 
@@ -92,7 +92,7 @@ fn a_path_that_is_not_there_is_no_problem_when_that_is_allowed() {
     assert_eq!(shown["left_out"], serde_json::json!([[gone, "not there"]]));
     run(&home, &[good, gone]).exit(3).says(&[gone, "No such file"]);
     let ran = run(&home, &["--allow-missing", gone]).exit(1);
-    ran.says(&["error: nothing to save: ", gone]);
+    ran.says(&["\"error\":\"nothing to save: ", gone]);
 }
 
 #[test]
