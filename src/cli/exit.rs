@@ -161,7 +161,8 @@ impl Failure {
                  and compare it with another copy of the repository"
             }
             Error::Database { .. } => {
-                "it is a cache: delete it, and the next run makes it again from the repository"
+                "it is a cache: run this again; should that not help, delete it, and the next run makes it \
+                 again from the repository"
             }
             Error::Store(e) => match e.kind {
                 StoreErrorKind::NoSpace => {
