@@ -150,7 +150,8 @@ fn row(entry: &Entry, xattrs: &[Xattr]) -> Row {
     }
 }
 
-const fn kind_word(kind: NodeKind) -> &'static str {
+/// What a kind is called in JSON.
+pub const fn kind_word(kind: NodeKind) -> &'static str {
     match kind {
         NodeKind::Directory => "directory",
         NodeKind::File => "file",

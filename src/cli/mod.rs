@@ -13,6 +13,7 @@ mod show;
 mod signals;
 mod snapshot;
 mod snapshots;
+mod undo;
 
 pub use exit::Exit;
 
@@ -75,6 +76,7 @@ enum Command {
     Ls(ls::Args),
     Cat(cat::Args),
     Restore(restore::Args),
+    Undo(undo::Args),
     Check(check::Args),
 }
 
@@ -97,6 +99,7 @@ pub fn main() -> ExitCode {
         Command::Ls(args) => ls::run(global, &args),
         Command::Cat(args) => cat::run(global, &args),
         Command::Restore(args) => restore::run(global, &args),
+        Command::Undo(args) => undo::run(global, &args),
         Command::Check(args) => check::run(global, &args),
     };
     match result {

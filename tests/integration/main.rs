@@ -7,5 +7,6 @@ mod golden;
 mod heal;
 mod house;
 mod reader;
+mod restore_over;
 mod support;
 mod trees;
