@@ -5,15 +5,15 @@ use super::existing::journal::{self, Journal, Line};
 use super::existing::on_disk;
 use super::how::How;
 use super::place::Place;
-use super::plan::{Link, Planned};
+use super::plan::{Link, Planned, There};
 use super::scope::Scope;
-use super::tree::{Cause, Tree, TreeError};
+use super::tree::{Cause, Seen, Tree, TreeError};
 use super::{Error, Progress, Report, Result};
 use crate::repository;
 use esker_format::ids::LinkGroup;
 use esker_format::node::NodeKind;
 use esker_format::path::MapKey;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::error::Error as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -66,6 +66,8 @@ struct Found {
     groups: HashSet<LinkGroup>,
     /// Files with several names of which the first could not be restored.
     spoiled: HashSet<LinkGroup>,
+    /// In a dry run, how many names of a file would be gone.
+    unnamed: HashMap<(u64, u64), u32>,
     /// What stays as it is, where that has to be known.
     kept: HashSet<MapKey>,
     /// Files with several names of which the first would be another one than it is.
@@ -146,6 +148,26 @@ impl Outcome<'_> {
     pub fn deleted(&self, key: &MapKey, kind: Option<NodeKind>) {
         self.counters.deleted.fetch_add(1, Relaxed);
         self.tell(Action::Delete, key, kind);
+    }
+
+    /// What has this name. In a dry run, names that would be gone by now do not count.
+    pub fn look(&self, key: &MapKey) -> super::tree::Result<Option<Seen>> {
+        let mut seen = self.tree.look(key)?;
+        if self.how.dry_run
+            && let Some(seen) = &mut seen
+            && seen.names > 1
+        {
+            let gone = self.found().unnamed.get(&seen.identity).copied().unwrap_or(0);
+            seen.names -= gone.min(seen.names - 1);
+        }
+        Ok(seen)
+    }
+
+    /// One name less, in a dry run.
+    pub fn unnamed(&self, seen: &Seen) {
+        if self.how.dry_run && seen.names > 1 && seen.kind != Some(NodeKind::Directory) {
+            *self.found().unnamed.entry(seen.identity).or_default() += 1;
+        }
     }
 
     /// Counts bytes that came from the repository.
@@ -320,7 +342,10 @@ impl Outcome<'_> {
             let path = self.on_disk(&key.path());
             return self.found().problems.push(Problem { path, message });
         }
-        let made = if link.is_fresh { self.link_fresh(link) } else { self.link_over(link) };
+        let made = match link.there {
+            There::Nothing => self.link_fresh(link),
+            _ => self.link_over(link),
+        };
         match made {
             Ok(Some(action)) => self.did(action, key, kind),
             Ok(None) => self.is_there(kind),
@@ -344,6 +369,7 @@ impl Outcome<'_> {
     fn link_over(&self, link: &Link) -> super::tree::Result<Option<Action>> {
         let there = self.tree.look(&link.key)?;
         let action = match there.map(|there| there.kind) {
+            _ if link.there == There::Directory => Action::Change(What::Kind),
             None => Action::Add,
             Some(kind) if kind == Some(on_disk(link.kind)) => Action::Change(What::Links),
             Some(_) => Action::Change(What::Kind),

@@ -8,6 +8,7 @@ use super::filter::Choice;
 use super::outcome::Outcome;
 use super::owner::Owners;
 use super::pending::Pending;
+use super::place::prefixes;
 use super::window::{Job, Part, Window};
 use super::worker::describe;
 use crate::repository::{Chunks, Error, Found, Items, Map, xattrs};
@@ -22,6 +23,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// Files without chunks that are handed on together.
 const BATCH: usize = 64;
+/// Directories that are held at least before some are let go.
+const HELD_MIN: usize = 1024;
 /// Descriptors that are left for everything but files being written.
 const DESCRIPTORS_SPARED: u64 = 600;
 
@@ -35,8 +38,19 @@ pub struct Link {
     pub group: LinkGroup,
     /// What it is.
     pub kind: NodeKind,
-    /// Nothing can be in its place: its directory was made by this restore.
-    pub is_fresh: bool,
+    /// What is in its place.
+    pub there: There,
+}
+
+/// What was in the place of a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum There {
+    /// Nothing can be: its directory was made by this restore.
+    Nothing,
+    /// A directory, which made way.
+    Directory,
+    /// Anything else, or nothing.
+    Something,
 }
 
 /// What is left when the walk is over.
@@ -67,6 +81,8 @@ pub struct Plan<'r> {
     /// Directories that are made when something below them is taken, by the parent that their
     /// entries have.
     held: BTreeMap<Vec<u8>, (MapKey, Node)>,
+    /// So many of them are held before those that the walk has passed are let go.
+    held_max: usize,
 }
 
 impl<'r> Plan<'r> {
@@ -80,7 +96,20 @@ impl<'r> Plan<'r> {
         let (ready, first, links, held) = Default::default();
         let owners = Owners::new(outcome.how.owner);
         let parents_lost = false;
-        Self { outcome, chunks, window, ready, first, links, parents_lost, over, owners, held }
+        let held_max = HELD_MIN;
+        Self {
+            outcome,
+            chunks,
+            window,
+            ready,
+            first,
+            links,
+            parents_lost,
+            over,
+            owners,
+            held,
+            held_max,
+        }
     }
 
     /// Walks the map and hands out work until there is no more. Returns the names that are to be
@@ -160,7 +189,7 @@ impl<'r> Plan<'r> {
             return self.merge(key, node, jobs);
         }
         if let Some(group) = node.links
-            && self.further_name(&key, &node, group, true)
+            && self.further_name(&key, &node, group, There::Nothing)
         {
             return Ok(());
         }
@@ -193,11 +222,11 @@ impl<'r> Plan<'r> {
         key: &MapKey,
         node: &Node,
         group: LinkGroup,
-        is_fresh: bool,
+        there: There,
     ) -> bool {
         if let Some(existing) = self.first.get(&group) {
             let (existing, key, kind) = (existing.clone(), key.clone(), node.kind);
-            self.links.push(Link { existing, key, group, kind, is_fresh });
+            self.links.push(Link { existing, key, group, kind, there });
             return true;
         }
         self.first.insert(group, key.clone());
@@ -235,9 +264,13 @@ impl<'r> Plan<'r> {
         {
             return self.merge_directory(source, &node, true);
         }
-        // Those that the walk has passed are not needed any more.
-        let is_above = |parent: &Vec<u8>| is_below(&key.parent, parent) || parent.is_empty();
-        self.held.retain(|parent, _| *parent >= key.parent || is_above(parent));
+        // Those that the walk has passed are not needed any more. Looking for them now and then
+        // is enough to keep few.
+        if self.held.len() >= self.held_max {
+            let is_above = |parent: &Vec<u8>| is_below(&key.parent, parent) || parent.is_empty();
+            self.held.retain(|parent, _| *parent >= key.parent || is_above(parent));
+            self.held_max = HELD_MIN.max(self.held.len() * 2);
+        }
         self.held.insert(key.as_parent(), (source.clone(), node));
         Ok(())
     }
@@ -247,11 +280,7 @@ impl<'r> Plan<'r> {
         if self.held.is_empty() {
             return Ok(());
         }
-        let nul = |(at, byte): (usize, &u8)| (*byte == 0).then_some(at);
-        let mut ends: Vec<usize> = key.parent.iter().enumerate().filter_map(nul).collect();
-        ends.push(key.parent.len());
-        let above = ends.iter().map(|end| &key.parent[..*end]);
-        for parent in std::iter::once(&[][..]).chain(above) {
+        for parent in prefixes(&key.parent) {
             if let Some((source, node)) = self.held.remove(parent) {
                 self.enter(&self.outcome.place.target(&source));
                 self.directory(&source, &node)?;

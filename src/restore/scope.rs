@@ -96,6 +96,7 @@ impl Sweep for Broom<'_> {
     }
 
     fn gone(&mut self, extra: Extra<'_>) {
+        self.outcome.unnamed(extra.seen);
         if self.makes_way != Some(extra.key) {
             self.outcome.deleted(extra.key, extra.seen.kind);
         }

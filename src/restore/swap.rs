@@ -96,7 +96,7 @@ impl Swap {
                 remove(&left)?;
             }
         }
-        let beside = with(&target, &format!("{BESIDE}{:016x}", RunId::new().0));
+        let beside = with(&target, &format!("{BESIDE}{:016x}", RunId::draw().0));
         Ok(Self { target, beside })
     }
 

@@ -125,11 +125,13 @@ impl Tree {
     }
 
     fn take(fd: OwnedFd, options: Options) -> Attempt<Self> {
-        match target::check_empty(&fd) {
-            Ok(has_lost_found) => Ok(Self { has_lost_found, ..Self::of(fd, options)? }),
-            Err(Cause::NotEmpty) => Ok(Self { is_over: true, ..Self::of(fd, options)? }),
-            Err(cause) => Err(cause),
-        }
+        let is_over = match target::check_empty(&fd) {
+            // Whatever is there has to be looked at, the `lost+found` of a new file system too.
+            Ok(has_lost_found) => has_lost_found,
+            Err(Cause::NotEmpty) => true,
+            Err(cause) => return Err(cause),
+        };
+        Ok(Self { is_over, ..Self::of(fd, options)? })
     }
 
     /// Whether something was in the target before.

@@ -47,7 +47,8 @@ pub fn verify(
             scope.spawn(move || read_again(outcome, keys, &work, wrong));
         }
         drop(work);
-        walk(outcome, Chunks::new(repository, BUDGET)?, map, &told, &jobs)
+        // Workers end when the sender goes.
+        walk(outcome, Chunks::new(repository, BUDGET)?, map, &told, jobs)
     })?;
     if outcome.is_over() {
         return Err(repository::Error::Interrupted.into());
@@ -68,7 +69,7 @@ fn walk(
     mut chunks: Chunks,
     mut map: Map,
     told: &HashSet<&[u8]>,
-    jobs: &Sender<Part>,
+    jobs: Sender<Part>,
 ) -> Result<u64> {
     let (mut seen, mut files) = (HashSet::<LinkGroup>::new(), 0);
     while !outcome.is_over()
@@ -89,7 +90,7 @@ fn walk(
             continue;
         }
         files += 1;
-        send_parts(&mut chunks, &key, node, jobs)?;
+        send_parts(&mut chunks, &key, node, &jobs)?;
     }
     Ok(files)
 }

@@ -13,6 +13,7 @@
 //! restore trusts no length and time, removes temporary files, and finishes what it restores too;
 //! the rest it names and leaves in the journal. A journal from a stranger can do no more than that.
 
+use crate::restore::place::prefixes;
 use crate::restore::tree::{RunId, TreeError};
 use esker_format::path::MapKey;
 use rustix::fs::{AtFlags, Mode, OFlags};
@@ -188,6 +189,10 @@ fn failed(operation: &'static str, error: std::io::Error) -> TreeError {
 pub struct Cut {
     /// Its lines, and those of runs before it.
     pub lines: Vec<Line>,
+    /// Directories that were being made, as parents.
+    making: HashSet<Vec<u8>>,
+    /// Files that were being changed where they are.
+    writing: HashSet<MapKey>,
 }
 
 impl Cut {
@@ -217,17 +222,26 @@ impl Cut {
         let bytes = read().map_err(|error| failed("read", error))?;
         Ok(bytes.map(|bytes| {
             let lines = bytes.split(|byte| *byte == b'\n');
-            Self { lines: lines.filter_map(Line::parse).collect() }
+            Self::new(lines.filter_map(Line::parse).collect())
         }))
+    }
+
+    fn new(lines: Vec<Line>) -> Self {
+        let mut cut = Self { lines, ..Self::default() };
+        for line in &cut.lines {
+            match line {
+                Line::Making(key) => drop(cut.making.insert(key.as_parent())),
+                Line::Writing(key) => drop(cut.writing.insert(key.clone())),
+                Line::Run(..) | Line::Changing(_) => {}
+            }
+        }
+        cut
     }
 
     /// Whether this entry may be half written.
     pub fn names(&self, key: &MapKey) -> bool {
-        self.lines.iter().any(|line| match line {
-            Line::Writing(written) => written == key,
-            Line::Making(made) => key.is_within(made),
-            _ => false,
-        })
+        let is_made = || prefixes(&key.as_parent()).any(|above| self.making.contains(above));
+        self.writing.contains(key) || is_made()
     }
 
     /// Each run, with what it left: directories to look through.

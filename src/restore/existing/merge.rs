@@ -9,15 +9,16 @@ use crate::repository::Items;
 use crate::restore::Result;
 use crate::restore::change::{Action, What};
 use crate::restore::pending::Pending;
-use crate::restore::plan::{Plan, send};
+use crate::restore::place::prefixes;
+use crate::restore::plan::{Plan, There, send};
 use crate::restore::tree::{Cause, Seen, TreeError};
 use crate::restore::window::Job;
 use crossbeam_channel::{Receiver, Sender};
 use esker_format::content::{Content, Item};
 use esker_format::ids::LinkGroup;
 use esker_format::node::{Fidelity, Node, NodeKind, Xattr};
-use esker_format::path::{MapKey, is_below};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use esker_format::path::MapKey;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Pieces of a file that are compared as one job.
@@ -31,9 +32,10 @@ pub struct Over {
     pub done: HashSet<MapKey>,
     mount: u64,
     /// Things that stay where the snapshot has directories, as parents.
-    shut: BTreeSet<Vec<u8>>,
-    /// Files with several names that stay, by device and inode.
-    claimed: HashMap<(u64, u64), LinkGroup>,
+    shut: HashSet<Vec<u8>>,
+    /// Files with several names, by device and inode, and the group that has them; none when it is
+    /// a single entry.
+    claimed: HashMap<(u64, u64), Option<LinkGroup>>,
     answers: (Sender<Answer>, Receiver<Answer>),
     outstanding: usize,
 }
@@ -49,7 +51,7 @@ impl Over {
             cut,
             done: HashSet::new(),
             mount,
-            shut: BTreeSet::new(),
+            shut: HashSet::new(),
             claimed: HashMap::new(),
             answers: crossbeam_channel::unbounded(),
             outstanding: 0,
@@ -65,17 +67,21 @@ impl Over {
     }
 
     fn is_shut(&self, parent: &[u8]) -> bool {
-        !self.shut.is_empty() && self.shut.iter().any(|shut| is_below(parent, shut))
+        !self.shut.is_empty() && prefixes(parent).any(|above| self.shut.contains(above))
     }
 
-    /// Whether a file that is there has names that are not of its group; claims it for its group.
+    /// Whether the file that is there belongs to another entry, which has it as one of its names;
+    /// else this entry claims it. How many names are left by now says nothing: those that were met
+    /// before may be on their way to another file.
     fn is_split(&mut self, node: &Node, seen: &Seen) -> bool {
-        if seen.names <= 1 {
-            return false;
-        }
-        match node.links {
-            None => true,
-            Some(group) => *self.claimed.entry(seen.identity).or_insert(group) != group,
+        match self.claimed.get(&seen.identity) {
+            Some(claim) => claim.is_none() || *claim != node.links,
+            None => {
+                if seen.names > 1 {
+                    self.claimed.insert(seen.identity, node.links);
+                }
+                false
+            }
         }
     }
 }
@@ -157,7 +163,8 @@ impl Plan<'_> {
     pub fn is_fresh(&self) -> bool {
         let Some(over) = &self.over else { return true };
         // With pages lost, nobody knows which directories were made here.
-        over.rows.row().is_none() && !self.is_lossy()
+        let is_shut = over.rows.parent().is_some_and(|parent| over.is_shut(parent));
+        over.rows.row().is_none() && !is_shut && !self.is_lossy()
     }
 
     /// A directory of the snapshot, in a directory that was there; true when it was there or is.
@@ -175,7 +182,7 @@ impl Plan<'_> {
             return Ok(());
         }
         let trust = over.trust(&key);
-        let seen = match self.outcome.tree.look(&key) {
+        let seen = match self.outcome.look(&key) {
             Ok(seen) => seen,
             Err(error) => {
                 self.outcome.problem(error);
@@ -282,7 +289,7 @@ impl Plan<'_> {
             over.done.insert(key.clone());
         }
         let trust = over.trust(&key);
-        let seen = match self.outcome.tree.look(&key) {
+        let seen = match self.outcome.look(&key) {
             Ok(seen) => seen,
             Err(error) => {
                 self.outcome.problem(error);
@@ -301,10 +308,11 @@ impl Plan<'_> {
             self.outcome.problem(error);
             return Ok(());
         }
-        if let Some(group) = node.links {
-            if self.further_name(&key, &node, group, false) {
-                return Ok(());
-            }
+        let there = if in_the_way.is_some() { There::Directory } else { There::Something };
+        if let Some(group) = node.links
+            && self.further_name(&key, &node, group, there)
+        {
+            return Ok(());
         }
         if node.has_content() {
             return self.merge_file(key, node, seen, step, jobs);

@@ -52,6 +52,11 @@ impl Rows {
         self.at.as_ref().is_some_and(|at| at.parent == parent)
     }
 
+    /// The directory that the walk is in, as a parent.
+    pub fn parent(&self) -> Option<&[u8]> {
+        self.at.as_ref().map(|at| &at.parent[..])
+    }
+
     /// The directory that the walk is in, when it was there.
     pub fn row(&self) -> Option<Row> {
         self.at.as_ref()?.row

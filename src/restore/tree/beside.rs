@@ -23,7 +23,7 @@ pub struct RunId(pub u64);
 
 impl RunId {
     /// A number that no other run has.
-    pub fn new() -> Self {
+    pub fn draw() -> Self {
         let mut bytes = [0; 8];
         // The system's generator cannot fail on Linux once it is seeded. If it does, the time and
         // the process tell this run from those before it.
@@ -55,7 +55,7 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn new() -> Self {
-        Self { run: RunId::new(), next: AtomicU64::new(0) }
+        Self { run: RunId::draw(), next: AtomicU64::new(0) }
     }
 
     fn next(&self) -> Vec<u8> {

@@ -32,7 +32,7 @@ fn come_back(numbers: Range<u64>, file_system: &Path) {
 
 fn once(home: &Home, number: u64) -> Vec<String> {
     let source = home.path(format!("trees/{number}"));
-    Tree::grow(number, &[source.clone()], &mut Refused::default());
+    Tree::grow(number, std::slice::from_ref(&source), &mut Refused::default());
     home.snapshot(&source).ok();
     let pristine = home.path(format!("pristine/{number}"));
     restore(home, &latest(&source), &pristine, &[]).ok();
@@ -84,7 +84,8 @@ fn check_rows(
         })
         .collect()
     };
-    let only = |a: &std::collections::BTreeMap<Vec<u8>, _>, b: &std::collections::BTreeMap<_, _>| {
+    let only = |a: &std::collections::BTreeMap<Vec<u8>, _>,
+                b: &std::collections::BTreeMap<_, _>| {
         a.keys().filter(|key| !b.contains_key(*key)).cloned().collect::<BTreeSet<Vec<u8>>>()
     };
     let mut found = Vec::new();
@@ -103,7 +104,7 @@ fn check_rows(
         let differs = was.state != now.state;
         // Names of one file: which of them counts as changed is a matter of order.
         let is_shared = was.names > 1 || now.names > 1;
-        if changed.contains(path) != differs && !(is_shared && !differs) {
+        if changed.contains(path) != differs && (differs || !is_shared) {
             found.push(format!("change of {:?}: {was:?} {now:?}", String::from_utf8_lossy(path)));
         }
     }
