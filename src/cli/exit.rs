@@ -3,7 +3,7 @@
 use crate::cli::{show, signals};
 use crate::pipeline;
 use crate::repository::Error;
-use crate::restore::{self, tree::Kind, tree::TreeError};
+use crate::restore::{self, swap::SwapError, tree::Kind, tree::TreeError};
 use crate::store::StoreErrorKind;
 use std::process::ExitCode;
 
@@ -116,6 +116,7 @@ impl Failure {
             Some(Error::SelfTest) => Exit::Damage,
             _ => match self {
                 // Whoever reads our output went away: as if by SIGPIPE.
+                Self::Restore(restore::Error::Swap(SwapError::Incomplete(_))) => Exit::Damage,
                 Self::Output(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Exit::Signal(13),
                 _ => Exit::Error,
             },
@@ -129,6 +130,9 @@ impl Failure {
         }
         if let Self::Restore(restore::Error::Target(error)) = self {
             return target_hint(error).map(str::to_owned);
+        }
+        if let Self::Restore(restore::Error::Swap(error)) = self {
+            return swap_hint(error).map(str::to_owned);
         }
         let hint = match self.repository()? {
             Error::NoRepository { .. } => {
@@ -259,8 +263,28 @@ pub fn json_usage(text: &str) {
 fn target_hint(error: &TreeError) -> Option<&'static str> {
     match error.kind() {
         Kind::Exists => Some("name a new or an empty directory"),
-        Kind::NoSpace => Some("make room, or name a directory on a larger file system"),
+        Kind::NoSpace => Some(
+            "make room and run it again, or name a directory on a larger file system; \
+             files that were there are old or new, each as a whole",
+        ),
         Kind::ReadOnly => Some("name a directory that can be written to"),
         _ => None,
     }
+}
+
+/// What to do where directories cannot be exchanged.
+const fn swap_hint(error: &SwapError) -> Option<&'static str> {
+    Some(match error {
+        SwapError::Root | SwapError::MountPoint(_) | SwapError::MountInside { .. } => {
+            "restore without --swap: what differs is replaced file by file"
+        }
+        SwapError::Here(_) => {
+            "go to another directory first: you would stay in the old one without noticing"
+        }
+        SwapError::NotADirectory(_) => "name a directory",
+        SwapError::Nothing(_) => "only `esker restore --swap` keeps something to go back to",
+        SwapError::Unclear(..) => "rename the one that is not meant, and run it again",
+        SwapError::Incomplete(_) => "take from it what you need, or restore without --swap",
+        SwapError::System { .. } => return None,
+    })
 }

@@ -22,6 +22,7 @@ mod signals;
 mod snapshot;
 mod snapshots;
 mod stats;
+mod undo;
 
 pub use exit::Exit;
 
@@ -89,6 +90,7 @@ enum Command {
     Find(find::Args),
     Diff(diff::Args),
     Stats(stats::Args),
+    Undo(undo::Args),
     Check(check::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -124,6 +126,7 @@ pub fn main() -> ExitCode {
         Command::Find(args) => find::run(global, &args),
         Command::Diff(args) => diff::run(global, &args),
         Command::Stats(args) => stats::run(global, &args),
+        Command::Undo(args) => undo::run(global, &args),
         Command::Check(args) => check::run(global, &args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

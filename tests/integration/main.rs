@@ -9,6 +9,7 @@ mod golden;
 mod heal;
 mod house;
 mod reader;
+mod restore_over;
 mod select;
 mod support;
 mod trees;
