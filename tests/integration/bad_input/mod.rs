@@ -5,7 +5,7 @@ mod disks;
 mod extremes;
 mod hostile;
 mod keys;
-mod mounted;
+pub mod mounted;
 mod pipes;
 mod read_only;
 mod repositories;
