@@ -132,6 +132,13 @@ pub fn snapshot(
             progress.reset();
             run.make(repository, Start { threads, is_dry, without_table: true })
         }
+        // A cache as well: it is read from the repository, in another place if need be.
+        Err(Error::Repository(failure @ crate::repository::Error::Database { .. })) => {
+            progress.reset();
+            repository.renew_index(failure)?;
+            let report = run.make(repository, Start { threads, is_dry, without_table: false })?;
+            Ok(Report { indexed: false, ..report })
+        }
         other => other,
     }
 }

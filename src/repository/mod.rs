@@ -114,9 +114,27 @@ impl Repository {
         let presence = Arc::new(Presence::new(Arc::clone(&store)));
         let mut opened =
             Self { store, access, config, state, index, presence, folder, warnings, end_is_known };
-        opened.state = opened.index.load(opened.access.owner_key)?;
-        opened.refresh()?;
+        match opened.catch_up() {
+            Err(failure @ Error::Database { .. }) => opened.renew_index(failure)?,
+            other => other?,
+        }
         Ok(opened)
+    }
+
+    fn catch_up(&mut self) -> Result<()> {
+        self.state = self.index.load(self.access.owner_key)?;
+        self.refresh()
+    }
+
+    /// Begins the index anew from the repository, because it failed: it is a cache. The failure is
+    /// among the warnings from here on.
+    ///
+    /// # Errors
+    /// When the log is damaged, the store fails, or no folder of this machine takes an index.
+    pub fn renew_index(&mut self, failure: Error) -> Result<()> {
+        self.index.renew(&failure)?;
+        self.warnings.push(failure);
+        self.catch_up()
     }
 
     /// Whether the index lacks a segment of the log: a new one, or one that could not be read.

@@ -1,5 +1,6 @@
 //! The state of the log in the index database.
 
+use super::row;
 use crate::repository::state::{Head, Pack, Remark, Segment, Session, Snapshot, State, Writer};
 use esker_format::cbor::{self, Extra};
 use esker_format::checkpoint::{
@@ -11,11 +12,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 /// The state that was saved last; none when none was.
 pub fn state(connection: &Connection) -> rusqlite::Result<Option<State>> {
-    let row: Option<Vec<u8>> = connection
-        .query_row("SELECT row FROM head WHERE only = 1", [], |row| row.get(0))
-        .optional()?;
-    let Some(row) = row else { return Ok(None) };
-    let head: Checkpoint = decode(&row)?;
+    // All rows of one moment: another run may save its own meanwhile.
+    let connection = &*connection.unchecked_transaction()?;
+    let Some((head, packs, snapshots)) = head(connection)? else { return Ok(None) };
     let mut state = State {
         head: Some(Head { seq: head.seq, entry: head.entry, log: head.head }),
         epoch: head.epoch,
@@ -33,11 +32,11 @@ pub fn state(connection: &Connection) -> rusqlite::Result<Option<State>> {
         tokens: head.tokens.into_iter().collect(),
         ..State::new(head.owner)
     };
-    for row in rows(connection, "SELECT row FROM pack ORDER BY no")? {
+    for row in rows(connection, "SELECT no, row FROM pack ORDER BY no", packs)? {
         let PackRow { id, len, session, state: pack_state, .. } = decode(&row)?;
         state.push_pack(Pack { id, len, session, state: pack_state });
     }
-    for row in rows(connection, "SELECT row FROM snapshot ORDER BY no")? {
+    for row in rows(connection, "SELECT no, row FROM snapshot ORDER BY no", snapshots)? {
         let SnapshotRow { id, seq, scope, session, set, summary, .. } = decode(&row)?;
         state.snapshots.push(Snapshot { id, seq, session, scope, set, summary });
     }
@@ -52,10 +51,19 @@ pub fn state(connection: &Connection) -> rusqlite::Result<Option<State>> {
 
 /// The entry that the rows stand for now; none when none was saved or it cannot be read.
 pub fn position(connection: &Connection) -> rusqlite::Result<Option<Seq>> {
-    let row: Option<Vec<u8>> = connection
+    Ok(head(connection).ok().flatten().map(|(head, ..)| head.seq))
+}
+
+/// What was saved of the state, and how many packs and snapshots belong to it.
+fn head(connection: &Connection) -> rusqlite::Result<Option<(Checkpoint, u32, u32)>> {
+    let sealed: Option<Vec<u8>> = connection
         .query_row("SELECT row FROM head WHERE only = 1", [], |row| row.get(0))
         .optional()?;
-    Ok(row.and_then(|row| decode::<Checkpoint>(&row).ok()).map(|head| head.seq))
+    let Some(sealed) = sealed else { return Ok(None) };
+    let row = row::open(0, &sealed).ok_or_else(unsound)?;
+    let (packs, row) = row.split_first_chunk().ok_or_else(unsound)?;
+    let (snapshots, row) = row.split_first_chunk().ok_or_else(unsound)?;
+    Ok(Some((decode(row)?, u32::from_le_bytes(*packs), u32::from_le_bytes(*snapshots))))
 }
 
 /// Saves all of the state but packs and snapshots, which have rows of their own.
@@ -93,7 +101,10 @@ pub fn save_head(connection: &Connection, state: &State) -> rusqlite::Result<()>
         entry: head.entry,
         extra: extra(),
     };
-    let row = cbor::encode(&checkpoint);
+    let mut row = (state.packs.len() as u32).to_le_bytes().to_vec();
+    row.extend((state.snapshots.len() as u32).to_le_bytes());
+    row.extend(cbor::encode(&checkpoint));
+    let row = row::seal(0, row);
     connection.execute("INSERT OR REPLACE INTO head(only, row) VALUES(1, ?1)", [row])?;
     let mut insert = connection
         .prepare_cached("INSERT OR IGNORE INTO remark(seq, void, why) VALUES(?1, ?2, ?3)")?;
@@ -105,8 +116,21 @@ pub fn save_head(connection: &Connection, state: &State) -> rusqlite::Result<()>
     Ok(())
 }
 
-fn rows(connection: &Connection, query: &str) -> rusqlite::Result<Vec<Vec<u8>>> {
-    connection.prepare(query)?.query_map([], |row| row.get(0))?.collect()
+/// The rows of a table, which must be so many, numbered from 0 on.
+fn rows(connection: &Connection, query: &str, count: u32) -> rusqlite::Result<Vec<Vec<u8>>> {
+    let mut found = Vec::new();
+    let mut statement = connection.prepare(query)?;
+    let mut rows = statement.query([])?;
+    while let Some(read) = rows.next()? {
+        let number = found.len() as u32;
+        let row = row::open(number, read.get_ref(1)?.as_blob()?).ok_or_else(unsound)?;
+        found.push(row.to_vec());
+    }
+    if found.len() as u32 == count { Ok(found) } else { Err(unsound()) }
+}
+
+fn unsound() -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure("a row is not what was written".into())
 }
 
 fn decode<T: cbor::Cbor>(bytes: &[u8]) -> rusqlite::Result<T> {

@@ -1,7 +1,7 @@
 //! Finding chunks: decoded packs in memory first (a hit preloads all neighbours), then SQLite.
 
 use crate::repository::error::{Error, Result};
-use crate::repository::index::{database, split};
+use crate::repository::index::{database, row, split};
 use crate::repository::presence::Presence;
 use esker_format::frame::FrameHead;
 use esker_format::ids::ChunkId;
@@ -179,21 +179,34 @@ impl Lookup {
             self.packs.insert(0, Arc::clone(&pack));
             return Ok(pack);
         }
-        let row: Option<Vec<u8>> = self
-            .connection
-            .prepare_cached("SELECT row FROM directory WHERE pack = ?1")
-            .and_then(|mut s| s.query_row([ordinal], |row| row.get(0)).optional())
-            .map_err(|e| database(&self.path, e))?;
-        let row =
-            row.ok_or_else(|| Error::Missing { object: format!("pack {ordinal} of the index") })?;
-        let pack = esker_format::segment::decode(&row)
-            .ok()
-            .and_then(|mut packs| packs.pop())
-            .ok_or_else(|| Error::Missing { object: format!("pack {ordinal} of the index") })?;
+        let pack = self
+            .row(ordinal)?
+            .and_then(|row| esker_format::segment::decode(row::open(ordinal, &row)?).ok()?.pop())
+            .ok_or_else(|| self.lacks(ordinal))?;
         let pack = Arc::new(KnownPack::new(ordinal, pack));
         self.packs.insert(0, Arc::clone(&pack));
         self.forget_old();
         Ok(pack)
+    }
+
+    /// Whether the database has a row of a pack, sound or not.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn has_row(&self, ordinal: u32) -> Result<bool> {
+        Ok(self.row(ordinal)?.is_some())
+    }
+
+    fn row(&self, ordinal: u32) -> Result<Option<Vec<u8>>> {
+        self.connection
+            .prepare_cached("SELECT row FROM directory WHERE pack = ?1")
+            .and_then(|mut s| s.query_row([ordinal], |row| row.get(0)).optional())
+            .map_err(|e| database(&self.path, e))
+    }
+
+    fn lacks(&self, ordinal: u32) -> Error {
+        let source = format!("it has no sound row of pack {ordinal}").into();
+        Error::Database { path: self.path.display().to_string(), source }
     }
 
     /// Makes room for the pack used last.

@@ -7,6 +7,7 @@
 mod files;
 mod load;
 mod lookup;
+mod row;
 mod schema;
 
 pub use files::{
@@ -22,7 +23,7 @@ use esker_format::checkpoint::{PackRow, SnapshotRow};
 use esker_format::ids::SegmentId;
 use esker_format::key::VerificationKey;
 use esker_format::segment::{Prefix, SegmentPack};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -50,10 +51,34 @@ impl Index {
     /// # Errors
     /// When no folder of this machine takes a database.
     pub fn open(path: &Path) -> Result<Self> {
-        let saved = Saved::default();
-        if let Some(connection) = schema::open_file(path) {
-            return Ok(Self { connection, path: path.to_owned(), _temporary: None, saved });
+        match schema::open_file(path) {
+            Some(connection) => {
+                let saved = Saved::default();
+                Ok(Self { connection, path: path.to_owned(), _temporary: None, saved })
+            }
+            None => Self::temporary(path),
         }
+    }
+
+    /// Opens an empty one in place of this one, which has failed: where it was when its file is
+    /// damaged, and one that ends with the run when it is the place that fails.
+    ///
+    /// # Errors
+    /// When no folder of this machine takes a database.
+    pub fn renew(&mut self, failure: &Error) -> Result<()> {
+        let failed = std::mem::replace(self, Self::temporary(&self.path)?);
+        if is_damage(failure) && failed._temporary.is_none() {
+            let path = failed.path.clone();
+            drop(failed);
+            schema::remove(&path);
+            *self = Self::open(&path)?;
+        }
+        Ok(())
+    }
+
+    /// An empty one that ends with the run, in place of the one at `path`.
+    fn temporary(path: &Path) -> Result<Self> {
+        let saved = Saved::default();
         // A folder that nobody else can enter or foresee, as many share the one that it is in.
         for folder in [std::env::temp_dir(), PathBuf::from("/dev/shm")] {
             let Ok(folder) = tempfile::Builder::new().prefix("esker-index-").tempdir_in(folder)
@@ -181,7 +206,7 @@ impl Update<'_> {
                 .prepare_cached("INSERT OR REPLACE INTO directory(pack, row) VALUES(?1, ?2)")?;
             for (ordinal, pack) in packs {
                 let row = esker_format::segment::encode(std::slice::from_ref(*pack));
-                directory.execute(params![ordinal, row])?;
+                directory.execute(params![ordinal, row::seal(*ordinal, row)])?;
             }
             let mut chunk =
                 connection.prepare_cached("INSERT OR IGNORE INTO chunk(k, v) VALUES(?1, ?2)")?;
@@ -255,7 +280,8 @@ fn save_state(connection: &Connection, state: &State, saved: Saved) -> rusqlite:
             state: p.state,
             extra: cbor::Extra::default(),
         };
-        pack.execute(params![no as u32, cbor::encode(&row)])?;
+        let row = row::seal(no as u32, cbor::encode(&row));
+        pack.execute(params![no as u32, row])?;
     }
     let mut snapshot =
         connection.prepare_cached("INSERT OR REPLACE INTO snapshot(no, row) VALUES(?1, ?2)")?;
@@ -271,7 +297,8 @@ fn save_state(connection: &Connection, state: &State, saved: Saved) -> rusqlite:
             held: false,
             extra: cbor::Extra::default(),
         };
-        snapshot.execute(params![no as u32, cbor::encode(&row)])?;
+        let row = row::seal(no as u32, cbor::encode(&row));
+        snapshot.execute(params![no as u32, row])?;
     }
     load::save_head(connection, state)
 }
@@ -289,6 +316,13 @@ fn split(prefix: &Prefix) -> (i64, u32) {
     let mut more = [0; 4];
     more.copy_from_slice(&prefix[8..12]);
     ((u64::from_be_bytes(first) >> 1) as i64, u32::from_be_bytes(more) >> 1)
+}
+
+/// Whether the rows are at fault, and not the disk or another run that holds them.
+fn is_damage(failure: &Error) -> bool {
+    let Error::Database { source, .. } = failure else { return false };
+    let code = source.downcast_ref::<rusqlite::Error>().and_then(|e| e.sqlite_error_code());
+    code.is_none_or(|code| matches!(code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
 fn database(path: &Path, error: rusqlite::Error) -> Error {

@@ -4,7 +4,7 @@
 use rusqlite::Connection;
 use std::path::Path;
 
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     // chunk: 63 bits of the id -> (31 more) << 32 | pack. further: the same for other copies.
     // directory: what a segment says of one pack. head: position, writers, sessions, tokens.
     "CREATE TABLE chunk(k INTEGER PRIMARY KEY, v INTEGER NOT NULL);
@@ -19,6 +19,9 @@ const MIGRATIONS: [&str; 2] = [
     "DELETE FROM chunk; DELETE FROM further; DELETE FROM pack; DELETE FROM directory;
      DELETE FROM snapshot; DELETE FROM segment; DELETE FROM head;
      CREATE TABLE remark(seq INTEGER PRIMARY KEY, void INTEGER NOT NULL, why TEXT NOT NULL);",
+    // Rows with a sum: the tables begin again.
+    "DELETE FROM chunk; DELETE FROM further; DELETE FROM pack; DELETE FROM directory;
+     DELETE FROM snapshot; DELETE FROM segment; DELETE FROM head; DELETE FROM remark;",
 ];
 
 /// Opens the file, making or renewing it as needed; none when that cannot be done here.
