@@ -2,8 +2,8 @@
 
 use crate::cli::exit::Failure;
 use crate::cli::show;
+use crate::pattern::Pattern;
 use crate::repository::Bounds;
-use crate::source::Pattern;
 use esker_format::node::NodeKind;
 use esker_format::page::Entry;
 use esker_format::path::MapKey;

@@ -3,8 +3,9 @@
 use crate::cli::exit::Failure;
 use crate::cli::path_list::{self, Between, is_stdin};
 use crate::cli::{Global, show};
+use crate::pattern::{Line, Pattern, PatternError};
 use crate::repository::Error;
-use crate::source::{Line, Marker, Pattern, PatternError, Reason, Select};
+use crate::source::{Marker, Reason, Select};
 use serde::Serialize;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;

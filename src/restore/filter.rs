@@ -2,18 +2,7 @@
 //! gitignore, for absolute paths in the snapshot: a leading `/` is the root of the file system,
 //! all others match at any depth, a trailing `/` means directories, `!` takes back.
 
-use gix_glob::pattern::Case;
-use gix_glob::wildmatch::Mode;
-
-/// A pattern that means nothing.
-#[derive(Debug, thiserror::Error)]
-#[error("the pattern {text:?} {reason}")]
-pub struct PatternError {
-    /// As it was written.
-    pub text: String,
-    /// What is wrong with it.
-    pub reason: &'static str,
-}
+use crate::pattern::{Pattern, PatternError};
 
 /// What is to become of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,12 +22,6 @@ pub struct Filter {
     excludes: Vec<Pattern>,
 }
 
-#[derive(Debug)]
-struct Pattern {
-    glob: gix_glob::Pattern,
-    takes_back: bool,
-}
-
 impl Filter {
     /// Takes what matches one of `includes` (all, when there are none) with what is below that,
     /// and of that leaves out what matches one of `excludes`. The last pattern that matches counts.
@@ -47,7 +30,7 @@ impl Filter {
     /// When a pattern could never match.
     pub fn new(includes: &[String], excludes: &[String]) -> Result<Self, PatternError> {
         let read = |list: &[String]| -> Result<Vec<Pattern>, PatternError> {
-            list.iter().map(|text| Pattern::new(text)).collect()
+            list.iter().map(|text| Pattern::new(text.as_bytes(), false, None)).collect()
         };
         Ok(Self { includes: read(includes)?, excludes: read(excludes)? })
     }
@@ -85,39 +68,9 @@ impl Filter {
 
 /// What the last pattern that matches says.
 fn last(patterns: &[Pattern], path: &[u8], is_directory: bool) -> Option<bool> {
-    let name_at = path.iter().rposition(|byte| *byte == b'/').map(|at| at + 1);
-    let matches = |pattern: &&Pattern| {
-        let mode = Mode::NO_MATCH_SLASH_LITERAL;
-        let glob = &pattern.glob;
-        let (path, is_directory) = (path.into(), Some(is_directory));
-        glob.matches_repo_relative_path(path, name_at, is_directory, Case::Sensitive, mode)
-    };
-    patterns.iter().rev().find(matches).map(|pattern| !pattern.takes_back)
-}
-
-impl Pattern {
-    fn new(text: &str) -> Result<Self, PatternError> {
-        let error = |reason| PatternError { text: text.to_owned(), reason };
-        let (takes_back, body) = match text.strip_prefix('!') {
-            Some(body) => (true, body),
-            None => (false, text),
-        };
-        let inner = body.strip_suffix('/').unwrap_or(body);
-        let inner = inner.strip_prefix('/').unwrap_or(inner);
-        if inner.trim().is_empty() {
-            return Err(error("names nothing"));
-        }
-        if inner.split('/').any(|part| matches!(part, "" | "." | "..")) {
-            return Err(error("can match nothing: paths have no empty part, . or .. in them"));
-        }
-        // In a .gitignore, a slash inside ties a pattern to the folder of that file. Here is only
-        // the root, which a slash at the beginning stands for.
-        let floats = !body.starts_with('/') && inner.contains('/') && !body.starts_with("**/");
-        let whole = if floats { format!("**/{body}") } else { body.to_owned() };
-        let glob = gix_glob::Pattern::from_bytes_without_negation(whole.as_bytes());
-        let glob = glob.ok_or_else(|| error("names nothing"))?;
-        Ok(Self { glob, takes_back })
-    }
+    let name_at = path.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
+    let matches = |pattern: &&Pattern| pattern.matches(path, name_at, is_directory);
+    patterns.iter().rev().find(matches).map(|pattern| !pattern.is_negative())
 }
 
 #[cfg(test)]

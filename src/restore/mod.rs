@@ -28,9 +28,10 @@ mod verify;
 mod window;
 mod worker;
 
+pub use crate::pattern::PatternError;
 pub use change::{Action, Change, Counts, What};
 pub use error::{Error, Result};
-pub use filter::{Filter, PatternError};
+pub use filter::Filter;
 pub use how::{How, Overwrite, Owner};
 pub use metadata::Notes;
 pub use outcome::Problem;

@@ -13,7 +13,7 @@ pub use file::{Extent, Opened, Reading, data_extents, open};
 pub use metadata::{MetadataError, Subject, node, read_link, xattrs_of};
 pub use owners::Owners;
 pub use roots::{RootError, Roots};
-pub use select::{Line, Marker, Pattern, PatternError, Reason, Select};
+pub use select::{Marker, Reason, Select};
 pub use stat::{Identity, Stat};
 pub use volume::Volume;
 pub use walk::{Listed, Listing, Outcome, Skip, Walk};

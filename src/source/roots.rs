@@ -201,7 +201,7 @@ fn as_far_as_it_goes(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::select::Pattern;
+    use crate::pattern::Pattern;
 
     fn resolve(given: &[PathBuf]) -> Roots {
         Roots::resolve(given, &Select::default()).unwrap()

@@ -2,11 +2,10 @@
 //! sizes, file systems. Says so of one name at a time; the walk asks.
 
 mod marker;
-mod pattern;
 
 pub use marker::Marker;
-pub use pattern::{Line, Pattern, PatternError};
 
+use crate::pattern::{self, Line, Pattern, PatternError};
 use crate::source::stat::Stat;
 use crate::source::volume::Volume;
 use esker_format::node::NodeKind;

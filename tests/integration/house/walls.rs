@@ -10,12 +10,16 @@ const FORMAT: &str = "esker_format";
 /// in the house yet.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &[]),
-    ("source", &[FORMAT]),
+    ("pattern", &[]),
+    ("source", &[FORMAT, "pattern"]),
     ("repository", &[FORMAT, "store"]),
     ("pipeline", &[FORMAT, "repository", "source"]),
-    ("restore", &[FORMAT, "repository"]),
+    ("restore", &[FORMAT, "pattern", "repository"]),
     ("compare", &[FORMAT, "repository", "source"]),
-    ("cli", &[FORMAT, "store", "source", "repository", "pipeline", "restore", "compare"]),
+    (
+        "cli",
+        &["pattern", FORMAT, "store", "source", "repository", "pipeline", "restore", "compare"],
+    ),
     ("main", &["cli"]),
     ("lib", &[]),
 ];
@@ -28,7 +32,7 @@ const OWNED: &[(&str, &str)] = &[
     ("clap_mangen", "src/cli/man.rs"),
     ("indicatif", "src/cli/progress.rs"),
     ("jiff", "src/cli/show"),
-    ("gix_glob", "src/source/select/pattern.rs"),
+    ("gix_glob", "src/pattern.rs"),
     ("rpassword", "src/cli/key.rs"),
     ("signal_hook", "src/cli/signals.rs"),
     ("serde_json", "src/cli/"),
