@@ -27,7 +27,7 @@ fn grow(home: &Home) -> PathBuf {
 fn change(work: &Path) {
     let some = (2..18).map(|number| format!("{}/{number}", number % 2));
     for name in some.chain(["large".to_owned()]) {
-        let file = std::fs::File::options().write(true).open(work.join(name)).unwrap();
+        let file = std::fs::File::options().write(true).open(work.join(&name)).unwrap();
         file.write_all_at(b"changed", 50_000).unwrap();
         if name == "large" {
             (1..3).for_each(|n| file.write_all_at(b"changed", n << 20).unwrap());
