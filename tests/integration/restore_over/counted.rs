@@ -29,7 +29,7 @@ fn grow(home: &Home) -> String {
 /// Restores over the source; returns what was done, and the bytes that were read from the store
 /// for that.
 fn restored(home: &Home, key: &str, target: &Path, overwrite: Overwrite) -> (Counts, u64) {
-    let store = Arc::new(RecordingStore::new(LocalStore::open(&home.repository()).unwrap()));
+    let store = Arc::new(RecordingStore::new(LocalStore::open(home.repository()).unwrap()));
     let unlock = Unlock::Recovery(recovery::decode(key).unwrap());
     let repository = Repository::open(Arc::clone(&store) as _, unlock, &home.path("cache/esker"));
     let repository = repository.unwrap();
