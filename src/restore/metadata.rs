@@ -86,8 +86,8 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// The rules for work below `target`.
-    pub(super) fn new(ownership: bool, target: &Stat) -> Self {
+    /// The rules for work below `target`; `is_over` when something is in it.
+    pub(super) fn new(ownership: bool, target: &Stat, is_over: bool) -> Self {
         let us = (geteuid().as_raw(), getegid().as_raw());
         Self {
             ownership,
@@ -95,7 +95,8 @@ impl Rules {
             // New things are ours, but for a group taken from the parent (a setgid directory,
             // mount option grpid) and for file systems with their own idea (squashed NFS, vfat).
             // Where the target itself has our user and group, each of these gives the same.
-            owner: (us == (target.st_uid, target.st_gid)).then_some(us),
+            // Directories that were there before can differ from it.
+            owner: (!is_over && us == (target.st_uid, target.st_gid)).then_some(us),
             target: (target.st_uid, target.st_gid),
             umask: umask(),
             owners: AtomicU64::new(0),

@@ -180,10 +180,11 @@ pub fn restore(
 fn begin(outcome: &Outcome<'_>) -> Result<Option<Over>> {
     let Outcome { tree, how, .. } = outcome;
     if !tree.is_over() {
-        outcome.journal.making(&MapKey::root())?;
+        let made = outcome.journal.making(&MapKey::root());
+        made.map_err(|error| outcome.with_target(error))?;
         return Ok(None);
     }
-    let cut = Cut::read(tree.target())?;
+    let cut = Cut::read(tree.target()).map_err(|error| outcome.with_target(error))?;
     if let Some(cut) = &cut
         && !how.dry_run
     {
@@ -194,7 +195,7 @@ fn begin(outcome: &Outcome<'_>) -> Result<Option<Over>> {
                        say what all";
         outcome.partial(&MapKey::root(), message);
     }
-    let target = tree.look(&MapKey::root())?;
+    let target = tree.look(&MapKey::root()).map_err(|error| outcome.with_target(error))?;
     Ok(target.map(|target| Over::new(&target, cut)))
 }
 

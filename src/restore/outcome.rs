@@ -12,7 +12,7 @@ use super::{Error, Progress, Report, Result};
 use crate::repository;
 use esker_format::ids::LinkGroup;
 use esker_format::node::NodeKind;
-use esker_format::path::MapKey;
+use esker_format::path::{MapKey, is_below};
 use std::collections::{HashMap, HashSet};
 use std::error::Error as _;
 use std::os::unix::ffi::OsStrExt;
@@ -230,9 +230,9 @@ impl Outcome<'_> {
         reserved
     }
 
-    /// Whether this is the name of the journal.
+    /// Whether this is the name of the journal, or below it.
     pub fn is_reserved_name(&self, key: &MapKey) -> bool {
-        key.parent.is_empty() && key.name == journal::NAME
+        (key.parent.is_empty() && key.name == journal::NAME) || is_below(&key.parent, journal::NAME)
     }
 
     /// What stands after the workers are done: further names, then the directories, and then all
@@ -290,12 +290,16 @@ impl Outcome<'_> {
         if !self.is_over()
             && let Err(error) = self.tree.sync().and_then(|()| self.end_journal(planned, what))
         {
-            let path = self.on_disk(if error.path == b"/" { b"" } else { &error.path });
-            self.fail(TreeError { path, ..error }.into());
+            self.fail(self.with_target(error).into());
         }
         if !self.is_over() {
             self.tree.finish_target(|error| self.problem(error));
         }
+    }
+
+    /// The same error, with the whole path.
+    pub fn with_target(&self, error: TreeError) -> TreeError {
+        TreeError { path: self.on_disk(&error.path), ..error }
     }
 
     /// Removes the journal, as all is on disk, and tells what an earlier run left half done that

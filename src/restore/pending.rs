@@ -5,7 +5,7 @@ use super::existing::Base;
 use super::outcome::Outcome;
 use super::tree::NewFile;
 use esker_format::content::Content;
-use esker_format::node::{Fidelity, Node, Xattr};
+use esker_format::node::{Fidelity, Node, NodeKind, Xattr};
 use esker_format::path::MapKey;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -61,11 +61,10 @@ impl Pending {
         };
         if base.in_place
             && let Some(seen) = &base.seen
+            && outcome.journal.writing(&self.key)?
+            && let Some(file) = outcome.tree.open_in_place(&self.key, &self.node, seen)?
         {
-            outcome.journal.writing(&self.key)?;
-            if let Some(file) = outcome.tree.open_in_place(&self.key, &self.node, seen)? {
-                return Ok(file);
-            }
+            return Ok(file);
         }
         outcome.journal.changing(&self.key.parent)?;
         outcome.tree.create_beside(&self.key, &self.node)
@@ -124,8 +123,13 @@ impl Pending {
     fn finish_over(mut self, base: Base, outcome: &Outcome) {
         let differs = base.differs(&self.node);
         self.base = Some(base);
-        if differs && self.is_lacking() && self.base.as_ref().is_some_and(|b| b.seen.is_some()) {
-            self.report(outcome, "; what is in the target stays");
+        if differs && self.is_lacking() && self.replaces_something() {
+            let in_place = matches!(self.file.get(), Some(Some(file)) if file.is_in_place());
+            let end = match in_place {
+                true => "; the rest was written into what is in the target",
+                false => "; what is in the target stays",
+            };
+            self.report(outcome, end);
             return outcome.spoil(self.node.links);
         }
         self.report(outcome, "");
@@ -164,7 +168,9 @@ impl Pending {
         };
         self.base = Some(base);
         if outcome.how.dry_run {
-            outcome.replaced(self.node.links);
+            if !self.base.as_ref().is_some_and(|base| base.in_place) {
+                outcome.replaced(self.node.links);
+            }
             return outcome.did(action, &self.key, kind);
         }
         self.file(outcome);
@@ -191,6 +197,12 @@ impl Pending {
         let problems = file.finish(&self.node, &self.xattrs);
         problems.into_iter().for_each(|problem| outcome.problem(problem));
         outcome.did(action, &self.key, kind);
+    }
+
+    /// Whether there is anything that could stay. A directory has made way.
+    fn replaces_something(&self) -> bool {
+        let seen = self.base.as_ref().and_then(|base| base.seen);
+        seen.is_some_and(|seen| seen.kind != Some(NodeKind::Directory))
     }
 
     /// Whether some of its bytes are not to be had.

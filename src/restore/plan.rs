@@ -157,6 +157,9 @@ impl<'r> Plan<'r> {
             self.make_parents(&key);
         }
         self.enter(&key);
+        if choice == Choice::Taken && self.outcome.is_reserved(&key) {
+            return Ok(());
+        }
         match choice {
             Choice::Taken if is_directory => self.directory(source, &node),
             Choice::Taken => self.other(key, node, jobs),
@@ -180,9 +183,6 @@ impl<'r> Plan<'r> {
     fn other(&mut self, key: MapKey, node: Node, jobs: &Sender<Job>) -> Result<()> {
         if node.fidelity == Some(Fidelity::Unreadable) {
             self.outcome.partial(&key, "is not restored: it could not be read when it was saved");
-            return Ok(());
-        }
-        if self.outcome.is_reserved(&key) {
             return Ok(());
         }
         if !self.is_fresh() {

@@ -93,7 +93,7 @@ impl Tree {
         let error = |cause| unusable(target, cause);
         let fd = target::open(target).map_err(error)?;
         let has_lost_found = target::check_empty(&fd).map_err(error)?;
-        let tree = Self::of(fd, options).map_err(error)?;
+        let tree = Self::of(fd, options, false).map_err(error)?;
         Ok(Self { has_lost_found, ..tree })
     }
 
@@ -119,7 +119,7 @@ impl Tree {
             None => {
                 let nothing = target::open_existing(Path::new("/")).map_err(error)?;
                 let nothing = nothing.ok_or_else(|| error(Errno::NOENT.into()))?;
-                Self::of(nothing, options).map_err(error)
+                Self::of(nothing, options, false).map_err(error)
             }
         }
     }
@@ -131,7 +131,7 @@ impl Tree {
             Err(Cause::NotEmpty) => true,
             Err(cause) => return Err(cause),
         };
-        Ok(Self { is_over, ..Self::of(fd, options)? })
+        Self::of(fd, options, is_over)
     }
 
     /// Whether something was in the target before.
@@ -139,14 +139,14 @@ impl Tree {
         self.is_over
     }
 
-    fn of(fd: OwnedFd, options: Options) -> Attempt<Self> {
+    fn of(fd: OwnedFd, options: Options, is_over: bool) -> Attempt<Self> {
         let stat = rustix::fs::fstat(&fd)?;
         let gives_acl = rustix::fs::fgetxattr_query(&fd, ACL_DEFAULT).is_ok();
         let tree = Self {
-            rules: Arc::new(Rules::new(options.ownership, &stat)),
+            rules: Arc::new(Rules::new(options.ownership, &stat, is_over)),
             giving: Mutex::default(),
             any_gives: AtomicBool::new(false),
-            is_over: false,
+            is_over,
             names: Names::new(),
             directories: Directories::new(fd),
             unfinished: UnfinishedDirectories::default(),

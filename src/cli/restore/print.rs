@@ -116,7 +116,7 @@ pub fn text(report: &Report, about: &About<'_>) -> std::io::Result<()> {
     if counts.added < report.entries || counts.kept > 0 || counts.deleted > 0 {
         writeln!(
             out,
-            "added {}, changed {}, unchanged {}, kept {}, deleted {}; {} read from the repository",
+            "added {}, changed {}, unchanged {}, kept {}, deleted {}; {} of content read from the repository",
             counts.added,
             counts.changed,
             counts.unchanged,

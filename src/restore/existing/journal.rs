@@ -76,6 +76,9 @@ pub struct Journal {
 struct State {
     file: Option<File>,
     changing: HashSet<Vec<u8>>,
+    /// We may not make files in the target itself, though perhaps below it. Then there is no
+    /// journal; files are replaced as a whole all the same.
+    is_refused: bool,
 }
 
 impl Journal {
@@ -107,12 +110,15 @@ impl Journal {
     }
 
     /// Says that a file is changed where it is. When this returns, that is on disk: after a loss
-    /// of power too, nothing of the file can be new and unnamed.
+    /// of power too, nothing of the file can be new and unnamed. False when there can be no
+    /// journal, and the file must not be changed.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn writing(&self, key: &MapKey) -> Result<(), TreeError> {
-        self.say(&mut self.lock(), &Line::Writing(key.clone()), true)
+    pub fn writing(&self, key: &MapKey) -> Result<bool, TreeError> {
+        let mut state = self.lock();
+        self.say(&mut state, &Line::Writing(key.clone()), true)?;
+        Ok(!state.is_refused)
     }
 
     /// Removes it, as nothing is half done any more, except for `left`.
@@ -145,7 +151,7 @@ impl Journal {
     }
 
     fn say(&self, state: &mut State, line: &Line, durable: bool) -> Result<(), TreeError> {
-        if self.is_off {
+        if self.is_off || state.is_refused {
             return Ok(());
         }
         let mut say = || -> std::io::Result<()> {
@@ -166,7 +172,11 @@ impl Journal {
             }
             Ok(())
         };
-        say().map_err(|error| failed("write", error))
+        match say() {
+            Err(error) if refuses(&error) => state.is_refused = true,
+            said => said.map_err(|error| failed("write", error))?,
+        }
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -177,6 +187,10 @@ impl Journal {
 fn open(target: &OwnedFd, name: &[u8], flags: OFlags) -> std::io::Result<File> {
     let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK;
     Ok(File::from(rustix::fs::openat(target, name, flags, Mode::from_raw_mode(0o600))?))
+}
+
+fn refuses(error: &std::io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::ACCESS | Errno::PERM))
 }
 
 fn failed(operation: &'static str, error: std::io::Error) -> TreeError {

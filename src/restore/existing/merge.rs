@@ -229,7 +229,7 @@ impl Plan<'_> {
         if keeps {
             self.outcome.is_there(NodeKind::Directory);
             if !self.outcome.how.dry_run
-                && let Err(error) = tree.enter_directory(key, seen)
+                && let Err(error) = tree.visit_directory(key, seen)
             {
                 self.outcome.problem(error);
             }

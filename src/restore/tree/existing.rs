@@ -149,13 +149,27 @@ impl Tree {
         Ok(())
     }
 
-    /// Makes sure that we can work in a directory that is there, and learns what it does to what
-    /// is made in it.
+    /// Makes sure that we can work in a directory that is there and keeps what it has.
     ///
     /// # Errors
     /// When we cannot open it.
-    pub fn enter_directory(&self, key: &MapKey, seen: &Seen) -> Result<()> {
-        let enter = || -> Attempt<()> {
+    pub fn visit_directory(&self, key: &MapKey, seen: &Seen) -> Result<()> {
+        let xattrs = self.xattrs(key)?;
+        if self.enter_directory(key, seen)? {
+            let (uid, gid) = seen.owner;
+            let bare = Node::bare(NodeKind::Directory, seen.mode, seen.mtime);
+            self.unfinished.adopt(key, (&Node { uid, gid, ..bare }).into(), &xattrs);
+        }
+        Ok(())
+    }
+
+    /// Makes sure that we can work in a directory that is there, and learns what it does to what
+    /// is made in it. True when its mode had to be changed for that.
+    ///
+    /// # Errors
+    /// When we cannot open it.
+    pub fn enter_directory(&self, key: &MapKey, seen: &Seen) -> Result<bool> {
+        let enter = || -> Attempt<bool> {
             let us = rustix::process::geteuid();
             let is_shut =
                 seen.mode & 0o700 != 0o700 && !us.is_root() && seen.owner.0 == us.as_raw();
@@ -170,7 +184,7 @@ impl Tree {
             if rustix::fs::fgetxattr_query(&*dir, ACL_DEFAULT).is_ok() {
                 self.gives_acl(key.as_parent());
             }
-            Ok(())
+            Ok(is_shut)
         };
         enter().map_err(|cause| TreeError::new(key, "open", cause))
     }

@@ -163,3 +163,47 @@ fn words_that_make_no_sense_together_are_refused() {
         assert!(!home.path("target").exists(), "{options:?}");
     }
 }
+
+#[test]
+fn a_user_restores_his_own_into_directories_above_which_he_may_write_nothing() {
+    if !rustix::process::geteuid().is_root() {
+        return skipped("needs root");
+    }
+    let home = Home::new();
+    home.write("work/mine/file", "saved");
+    home.write("work/mine/folder/file", "saved");
+    let work = home.path("work");
+    let run =
+        |arguments: &[&str]| crate::support::Ran::of(home.command_without_root().args(arguments));
+    run(&["snapshot", work.to_str().unwrap()]).ok();
+    std::os::unix::fs::chown(&work, Some(0), Some(0)).unwrap();
+    std::fs::remove_dir_all(work.join("mine/folder")).unwrap();
+    std::fs::write(work.join("mine/file"), "changed").unwrap();
+    let what = latest(&work);
+    let options = ["--include", "mine", "--in-place"];
+    let arguments = [&["restore", &what, work.to_str().unwrap()], &options[..]].concat();
+    run(&arguments).ok();
+    for path in ["mine/file", "mine/folder/file"] {
+        assert_eq!(std::fs::read(work.join(path)).unwrap(), b"saved", "{path}");
+    }
+}
+
+#[test]
+fn what_has_the_name_of_the_journal_is_not_restored_and_named() {
+    for folder in [false, true] {
+        let home = Home::new();
+        home.write("work/file", "saved");
+        match folder {
+            true => home.write("work/.esker-restore-journal/deep/file", "x"),
+            false => home.write("work/.esker-restore-journal", "writing /file\n"),
+        };
+        let work = home.path("work");
+        home.snapshot(&work).ok();
+        let target = home.path("target");
+        for _ in 0..2 {
+            let ran = restore(&home, &latest(&work), &target, &["--delete"]).exit(3);
+            ran.says(&[".esker-restore-journal", "keeps its journal under this name"]);
+            assert_eq!(std::fs::read_dir(&target).unwrap().count(), 1);
+        }
+    }
+}

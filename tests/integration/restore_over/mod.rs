@@ -1,6 +1,7 @@
 //! Restoring over what is there.
 
 mod bad_targets;
+mod counted;
 mod deletes;
 mod equal;
 mod filters;
