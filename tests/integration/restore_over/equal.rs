@@ -40,14 +40,19 @@ fn once(home: &Home, number: u64) -> Vec<String> {
     mutate(&mut draw, &source, [1, 3, 10][number as usize % 3]);
     let before = listing(&source);
 
-    let dry = restore(home, &latest(&source), &source, &["--delete", "--dry-run"]);
+    let label = source.to_str().unwrap();
+    let over = |options: &[&str]| {
+        let options = [&["--delete", "--label", label], options].concat();
+        restore(home, &latest(&source), &source, &options)
+    };
+    let dry = over(&["--dry-run"]);
     if dry.code != 0 {
         return vec![format!("a dry run ended with {}: {}", dry.code, dry.err)];
     }
     if listing(&source) != before {
         return vec!["the dry run changed something".to_owned()];
     }
-    let ran = restore(home, &latest(&source), &source, &["--delete"]);
+    let ran = over(&[]);
     if ran.code != 0 {
         return vec![format!("restore ended with {}: {}", ran.code, ran.err)];
     }
@@ -56,7 +61,7 @@ fn once(home: &Home, number: u64) -> Vec<String> {
         found.push(format!("dry run {:?}, run {:?}", counts(&dry), counts(&ran)));
     }
     found.extend(check_rows(&dry.json(), &before, &source));
-    let again = restore(home, &latest(&source), &source, &["--delete"]).ok();
+    let again = over(&[]).ok();
     let [added, changed, _, kept, deleted] = counts(&again);
     if (added, changed, kept, deleted) != (0, 0, 0, 0) || summary(&again)["fetched_bytes"] != 0 {
         found.push(format!("and again: {}", again.out));

@@ -20,7 +20,18 @@ use std::path::Path;
 pub fn restore(home: &Home, what: &str, target: &Path, options: &[&str]) -> Ran {
     let mut arguments = vec!["restore", "--json", what, target.to_str().unwrap()];
     arguments.extend(options);
-    home.run(arguments)
+    let mut ran = home.run(arguments);
+    // An error is a JSON object here; the tests read it as people do.
+    if let Some(error) = ran.err.lines().last()
+        && let Ok(error) = serde_json::from_str::<serde_json::Value>(error)
+    {
+        let text = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
+        ran.err.push_str(&format!("error: {}\nhint: {}\n", text("error"), text("hint")));
+        for cause in error["causes"].as_array().into_iter().flatten() {
+            ran.err.push_str(&format!("caused by: {}\n", cause.as_str().unwrap_or_default()));
+        }
+    }
+    ran
 }
 
 /// The last line of its output.
