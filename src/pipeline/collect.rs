@@ -3,7 +3,7 @@
 use crate::pipeline::counts::Counting;
 use crate::pipeline::error::Result;
 use crate::pipeline::known::{Taken, Versus};
-use crate::pipeline::marks::LeafCounts;
+use crate::pipeline::leaf_counts::LeafCounts;
 use crate::pipeline::observe::{Observer, tell_leaf};
 use crate::pipeline::pages::RunPages;
 use crate::pipeline::series::bytes;

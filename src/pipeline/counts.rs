@@ -2,7 +2,7 @@
 
 use crate::pipeline::base::{BaseEntries, Compared, is_root};
 use crate::pipeline::known::Versus;
-use crate::pipeline::marks::LeafCounts;
+use crate::pipeline::leaf_counts::LeafCounts;
 use crate::repository::Chunks;
 use esker_format::ids::LinkGroup;
 use esker_format::node::{Node, NodeKind};

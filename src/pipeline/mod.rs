@@ -14,6 +14,7 @@ mod collect;
 mod counts;
 mod error;
 mod known;
+mod leaf_counts;
 mod mark;
 mod marks;
 mod observe;

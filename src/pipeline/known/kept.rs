@@ -1,7 +1,7 @@
 //! What is taken over from the file table.
 
+use crate::pipeline::leaf_counts::LeafCounts;
 use crate::pipeline::mark::Mark;
-use crate::pipeline::marks::LeafCounts;
 use crate::repository::{Leaf, Lookup, Result, Session};
 use esker_format::content::{Content, Item};
 use esker_format::node::{Node, Xattrs};

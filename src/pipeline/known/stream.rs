@@ -1,8 +1,9 @@
 //! The rows of one run or snapshot, one leaf at a time.
 
 use super::kept::{Kept, Taken, Versus};
+use crate::pipeline::leaf_counts::LeafCounts;
 use crate::pipeline::mark::Mark;
-use crate::pipeline::marks::{Cursor, LeafCounts, Marked, counts};
+use crate::pipeline::marks::{Cursor, Marked, counts};
 use crate::repository::{Error, Leaf, LeafReader, Leaves, Result, Session};
 use esker_format::page::Entry;
 use std::cmp::Ordering;

@@ -109,6 +109,10 @@ fn the_root_of_the_system_needs_to_know_what_is_meant_and_asks() {
     let mine = home.write("work/other", "");
     let include = home.path("work").display().to_string();
     let options = ["--delete", "--include", &include];
+    // The snapshot of the file is of another series.
+    let ran = restore(&home, "latest", Path::new("/"), &options).exit(1);
+    ran.says(&["is that of several series", "hint: name the snapshot"]);
+    let options = [&options[..], &["--label", &include]].concat();
     let ran = restore(&home, "latest", Path::new("/"), &options).exit(1);
     ran.says(&["would delete 1 entry", "hint: look at it with --dry-run, and give --yes"]);
     assert!(mine.exists() && !home.path("work/mine").exists());

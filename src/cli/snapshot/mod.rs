@@ -1,15 +1,16 @@
 //! `esker snapshot`: save directories and files.
 
-use crate::cli::exit::{Exit, Failure};
+mod report;
+
+use crate::cli::exit::Exit;
 use crate::cli::place::{self, Places, places};
 use crate::cli::progress::{Bar, Status};
-use crate::cli::selection::{self, Excluded, Selection};
+use crate::cli::selection::{self, Selection};
 use crate::cli::{Global, Outcome, init, show, signals};
-use crate::pipeline::{self, Compared, Progress, Report, Request, Rules};
-use crate::repository::{Compression, Repository, shorten};
+use crate::pipeline::{self, Compared, Progress, Request, Rules};
+use crate::repository::{Compression, Repository};
 use crate::source::{Identity, Skip};
 use esker_format::node::Time;
-use serde::Serialize;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -64,46 +65,6 @@ pub struct Args {
     selection: Selection,
 }
 
-#[derive(Serialize)]
-struct Told {
-    path: String,
-    change: &'static str,
-}
-
-#[derive(Serialize)]
-struct Counts {
-    files: u64,
-    directories: u64,
-    others: u64,
-    bytes: u64,
-    new: u64,
-    changed: u64,
-    unchanged: u64,
-    removed: u64,
-    added_bytes: u64,
-    stored_bytes: u64,
-}
-
-#[derive(Serialize)]
-struct Shown {
-    snapshot: Option<String>,
-    dry_run: bool,
-    host: String,
-    label: String,
-    start: String,
-    end: String,
-    base: Option<String>,
-    complete: bool,
-    counts: Counts,
-    changing: u64,
-    adopted_packs: usize,
-    problems_total: u64,
-    problems: Vec<(String, String)>,
-    left_out: Vec<(String, &'static str)>,
-    excluded: Excluded,
-    unmatched: Vec<String>,
-}
-
 pub fn run(global: &Global, args: &Args) -> Outcome {
     let select = Arc::new(args.selection.select()?);
     let paths = args.selection.paths(global)?;
@@ -144,7 +105,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
             true => None,
             false => Bar::follow(global, move || status(&watched)),
         };
-        let tell = |path: &[u8], compared: Compared| tell(path, compared, global.json);
+        let tell = |path: &[u8], compared: Compared| report::entry(path, compared, global.json);
         let observer: pipeline::Observer<'_> = if args.verbose { Some(&tell) } else { None };
         pipeline::snapshot(&mut repository, &request, &progress, observer, signals::stop())?
     };
@@ -169,118 +130,11 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     }
     let excluded = selection::excluded(&select);
     if global.json {
-        show::json(&Shown { excluded, unmatched, ..shown(&report, args) })?;
+        report::json(&report, args.dry_run, excluded, unmatched)?;
     } else if !global.quiet {
-        print(&report, &excluded, global, args.dry_run)?;
+        report::text(&report, &excluded, global, args.dry_run)?;
     }
     Ok(if report.summary.problems > 0 { Exit::Partial } else { Exit::Ok })
-}
-
-fn print(
-    report: &Report,
-    excluded: &Excluded,
-    global: &Global,
-    is_dry: bool,
-) -> Result<(), Failure> {
-    use std::io::Write;
-    let mut out = std::io::stdout().lock();
-    let c = &report.summary.counts;
-    for (path, what) in &report.left_out {
-        writeln!(out, "left out: {} ({what})", show::name(path))?;
-    }
-    if let Some(line) = excluded.line() {
-        writeln!(out, "{line}")?;
-    }
-    writeln!(
-        out,
-        "{}, {}, {} other, {}",
-        show::count(c.files, "file", "files"),
-        show::count(c.directories, "directory", "directories"),
-        c.others,
-        show::size(c.bytes)
-    )?;
-    writeln!(
-        out,
-        "new {}, changed {}, unchanged {}, gone {}",
-        c.new, c.changed, c.unchanged, c.removed
-    )?;
-    writeln!(out, "added {} ({} stored)", show::size(c.added), show::size(c.stored))?;
-    if report.summary.problems > 0 {
-        let things = show::count(report.summary.problems, "thing", "things");
-        writeln!(out, "partial: {things} could not be saved whole")?;
-    }
-    if report.changing > 0 {
-        let files = show::count(report.changing, "file", "files");
-        writeln!(out, "changed while they were read, as they may: {files}")?;
-    }
-    if report.adopted > 0 {
-        let packs = show::count(report.adopted as u64, "pack", "packs");
-        writeln!(out, "took over {packs} of a run that did not end")?;
-    }
-    let Some(id) = report.snapshot.as_ref().map(shorten) else {
-        let why = if is_dry { "dry run: nothing was written" } else { "unchanged: no snapshot" };
-        writeln!(out, "{why}")?;
-        return Ok(());
-    };
-    writeln!(out, "snapshot {id}")?;
-    let repo = match &global.repo {
-        Some(path) => format!("--repo {} ", path.display()),
-        None => String::new(),
-    };
-    writeln!(out, "restore it with: esker {repo}restore {id} TARGET")?;
-    Ok(())
-}
-
-/// A line for one entry. Nobody who stops reading them ends a backup.
-fn tell(path: &[u8], compared: Compared, json: bool) {
-    use std::io::Write;
-    let (sign, change) = match compared {
-        Compared::New => ('+', "new"),
-        Compared::Changed => ('M', "changed"),
-        Compared::Same => ('.', "unchanged"),
-    };
-    if json {
-        let _ = show::json(&Told { path: show::json_name(path), change });
-    } else {
-        let _ = writeln!(std::io::stdout().lock(), "{sign} {}", show::name(path));
-    }
-}
-
-fn shown(report: &Report, args: &Args) -> Shown {
-    let s = &report.summary;
-    Shown {
-        snapshot: report.snapshot.map(|id| id.to_string()),
-        dry_run: args.dry_run,
-        host: s.host.clone(),
-        label: s.label.clone(),
-        start: show::utc(s.start),
-        end: show::utc(s.end),
-        base: s.base.map(|id| id.to_string()),
-        complete: s.problems == 0,
-        counts: Counts {
-            files: s.counts.files,
-            directories: s.counts.directories,
-            others: s.counts.others,
-            bytes: s.counts.bytes,
-            new: s.counts.new,
-            changed: s.counts.changed,
-            unchanged: s.counts.unchanged,
-            removed: s.counts.removed,
-            added_bytes: s.counts.added,
-            stored_bytes: s.counts.stored,
-        },
-        changing: report.changing,
-        adopted_packs: report.adopted,
-        problems_total: s.problems,
-        problems: report
-            .problems
-            .iter()
-            .map(|p| (show::json_name(&p.path), p.message.clone()))
-            .collect(),
-        left_out: report.left_out.iter().map(|(p, what)| (show::json_name(p), *what)).collect(),
-        excluded: Excluded::default(),
-        unmatched: Vec::new(),
-    }
 }
 
 /// What must not be saved: the repository would grow into itself, and the key does not belong
