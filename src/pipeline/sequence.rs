@@ -6,19 +6,12 @@ mod large;
 use crate::pipeline::known::{Known, Looked, Taken};
 use crate::pipeline::task::{Done, Entry, Output, Progress, SequenceEnds, Task, Work};
 use crate::pipeline::verdict::is_large;
-use crate::pipeline::worker::node_of;
 use crate::repository::{Error, Result, Session};
-use crate::source::{
-    Extent, Listed, Listing, Opened, Outcome, Owners, Reading, Stat, Subject, Walk, data_extents,
-    open, xattrs_of,
-};
+use crate::source::{Listing, Outcome, Owners, Stat, Walk};
 use esker_format::chunking::Cutter;
-use esker_format::content::Item;
-use esker_format::limits::XATTRS_INLINE_MAX;
-use esker_format::node::{Node, NodeKind, Time, Xattr, Xattrs, xattrs_size};
-use esker_format::path::MapKey;
+use esker_format::node::{NodeKind, Time};
 use large::Large;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
