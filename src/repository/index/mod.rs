@@ -322,7 +322,22 @@ fn split(prefix: &Prefix) -> (i64, u32) {
 fn is_damage(failure: &Error) -> bool {
     let Error::Database { source, .. } = failure else { return false };
     let code = source.downcast_ref::<rusqlite::Error>().and_then(|e| e.sqlite_error_code());
-    code.is_none_or(|code| matches!(code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+    let is_place = |code| {
+        use ErrorCode::*;
+        matches!(
+            code,
+            DatabaseBusy
+                | DatabaseLocked
+                | OutOfMemory
+                | ReadOnly
+                | PermissionDenied
+                | SystemIoFailure
+                | DiskFull
+                | CannotOpen
+                | FileLockingProtocolFailed
+        )
+    };
+    !code.is_some_and(is_place)
 }
 
 fn database(path: &Path, error: rusqlite::Error) -> Error {

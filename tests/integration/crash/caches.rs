@@ -196,7 +196,7 @@ fn rows_that_are_gone_from_the_file_table_are_read_again() {
 /// Flips bits in some pages of a database, and saves what has changed since, again and again.
 fn flip(database: &str, seed: u64) {
     let (home, mut draw) = (home(seed), Draw::new(seed));
-    let (mut deleted, mut told) = (0, 0);
+    let mut warned = 0;
     for round in 0..40 {
         save(&home).ok();
         let path = cache(&home).join(database);
@@ -207,18 +207,11 @@ fn flip(database: &str, seed: u64) {
         }
         std::fs::write(&path, bytes).unwrap();
         change(&home, &mut draw);
-        for _ in 0..2 {
-            let ran = save(&home);
-            if ran.code == 1 && ran.err.contains("delete it") {
-                // It says what to do about it.
-                std::fs::remove_file(&path).unwrap();
-                deleted += 1;
-                save(&home).ok();
-            } else {
-                told += usize::from(!ran.err.is_empty());
-                ran.ok();
-            }
-        }
+        let ran = [save(&home).ok(), save(&home).ok()];
+        // Whoever notices begins anew, and the next one has nothing to complain of.
+        let told: Vec<&str> = ran.iter().map(|ran| ran.err.as_str()).collect();
+        assert!(told.contains(&""), "{told:?}");
+        warned += 2 - told.iter().filter(|said| said.is_empty()).count();
         expect_true(&home);
         if round % 10 == 9 {
             // What no run has looked at may still be damaged; a reader says so, and does not call it
@@ -233,7 +226,7 @@ fn flip(database: &str, seed: u64) {
             expect_restored(&home);
         }
     }
-    println!("{database}: {deleted} times an error that says to delete it, {told} warnings");
+    println!("{database}: {warned} of 80 runs had something to say");
 }
 
 #[test]
