@@ -1,6 +1,8 @@
 //! esker: backups of directories, streams and disks. What the library offers, in order of use.
 
 pub mod cli;
+pub mod compare;
+pub mod pattern;
 pub mod pipeline;
 pub mod repository;
 pub mod restore;

@@ -1,8 +1,9 @@
 //! `esker cat`: write a file of a snapshot to standard output.
 
+use crate::cli::choose::Choose;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::{Global, Outcome, place, show};
-use crate::repository::{Chunks, Error, Items, Selected, select};
+use crate::repository::{Chunks, Error, Items, Selected};
 use esker_format::content::{Content, Item};
 use esker_format::frame::FrameType;
 use esker_format::node::NodeKind;
@@ -14,6 +15,8 @@ pub struct Args {
     /// The file
     #[arg(value_name = "SNAPSHOT:PATH")]
     what: String,
+    #[command(flatten)]
+    choose: Choose,
 }
 
 /// Memory for frames: a file's chunks follow each other.
@@ -21,7 +24,7 @@ const BUDGET: usize = 16 << 20;
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
     let repository = place::open(global)?;
-    let Selected { entry, .. } = select(&repository, &args.what)?;
+    let Selected { entry, .. } = args.choose.select(global, &repository, &args.what)?;
     let Some(entry) = entry else {
         let hint = "SNAPSHOT:PATH names a file".to_owned();
         return Err(Failure::Usage("no file is named".to_owned(), Some(hint)));

@@ -35,6 +35,8 @@ enum Row {
     Path {
         snapshot: String,
         path: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        path_hex: Option<String>,
         message: String,
     },
     Snapshot {
@@ -143,6 +145,7 @@ fn row(finding: &Finding) -> Row {
         Finding::Path { snapshot, path, message } => Row::Path {
             snapshot: snapshot.to_string(),
             path: show::json_name(path),
+            path_hex: show::json_hex(path),
             message: message.clone(),
         },
         Finding::Snapshot { snapshot, message } => {

@@ -3,7 +3,7 @@
 use crate::cli::{show, signals};
 use crate::pipeline;
 use crate::repository::Error;
-use crate::restore::{self, tree::Kind, tree::TreeError};
+use crate::restore::{self, swap::SwapError, tree::Kind, tree::TreeError};
 use crate::store::StoreErrorKind;
 use std::process::ExitCode;
 
@@ -12,9 +12,9 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Done.
     Ok,
-    /// An error, or words that make no sense.
+    /// An error, or words that make no sense; a difference, when a comparison was asked for that.
     Error,
-    /// Done, but something could not be saved or restored whole.
+    /// Done, but something could not be saved, restored or compared whole.
     Partial,
     /// Damage was found.
     Damage,
@@ -116,6 +116,7 @@ impl Failure {
             Some(Error::SelfTest) => Exit::Damage,
             _ => match self {
                 // Whoever reads our output went away: as if by SIGPIPE.
+                Self::Restore(restore::Error::Swap(SwapError::Incomplete(_))) => Exit::Damage,
                 Self::Output(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Exit::Signal(13),
                 _ => Exit::Error,
             },
@@ -130,6 +131,9 @@ impl Failure {
         if let Self::Restore(restore::Error::Target(error)) = self {
             return target_hint(error).map(str::to_owned);
         }
+        if let Self::Restore(restore::Error::Swap(error)) = self {
+            return swap_hint(error).map(str::to_owned);
+        }
         let hint = match self.repository()? {
             Error::NoRepository { .. } => {
                 "make one with `esker init`, or name another with --repo or ESKER_REPOSITORY"
@@ -143,6 +147,13 @@ impl Failure {
             }
             Error::NoSnapshot { .. } => "`esker snapshots` lists what there is",
             Error::AmbiguousSnapshot { .. } => "give more digits of the id",
+            Error::Filtered { .. } => {
+                "--label, --host, --tag and --at leave it out: `esker snapshots` with the same \
+                 options lists what they leave"
+            }
+            Error::AmbiguousLabel { .. } => {
+                "name the label with --label, and the snapshot `latest`"
+            }
             Error::NoPath { .. } => "`esker ls SNAPSHOT` lists the paths; they are absolute",
             Error::Newer { .. } => "use the version of esker that wrote it, or a later one",
             Error::NoSnapshotLeft { .. } => "`esker check` says what is damaged",
@@ -154,7 +165,8 @@ impl Failure {
                  and compare it with another copy of the repository"
             }
             Error::Database { .. } => {
-                "it is a cache: delete it, and the next run makes it again from the repository"
+                "it is a cache: run this again; should that not help, delete it, and the next run makes it \
+                 again from the repository"
             }
             Error::Store(e) => match e.kind {
                 StoreErrorKind::NoSpace => {
@@ -176,28 +188,31 @@ impl Failure {
         Some(hint.to_owned())
     }
 
-    /// Prints it to standard error and returns the exit code.
-    pub fn report(&self) -> ExitCode {
+    /// Prints it to standard error, with `json` as one JSON object, and returns the exit code.
+    pub fn report(&self, json: bool) -> ExitCode {
         let exit = self.exit();
-        if exit == Exit::Signal(13) {
-            return exit.into();
+        if exit != Exit::Signal(13) {
+            let told = Told { exit_code: exit.code(), ..self.told() };
+            if json { told.print_json() } else { told.print() }
         }
-        let mut causes = Vec::new();
+        exit.into()
+    }
+
+    /// Message, causes and hint.
+    fn told(&self) -> Told {
         let error: &dyn std::error::Error = match self {
             Self::Repository(e) => e,
             Self::Pipeline(e) => e,
             Self::Restore(e) => e,
             Self::Output(e) => {
-                show::error(&format!("cannot write the output: {e}"));
-                return exit.into();
+                let error = format!("cannot write the output: {e}");
+                return Told { error, ..Told::default() };
             }
-            Self::Usage(message, _) => {
-                show::error(message);
-                self.hint().iter().for_each(|hint| show::hint(hint));
-                return exit.into();
+            Self::Usage(message, hint) => {
+                return Told { error: message.clone(), hint: hint.clone(), ..Told::default() };
             }
         };
-        show::error(&error.to_string());
+        let mut causes = Vec::new();
         let mut source = error.source();
         while let Some(cause) = source {
             let text = cause.to_string();
@@ -206,18 +221,70 @@ impl Failure {
             }
             source = cause.source();
         }
-        causes.iter().for_each(|cause| show::cause(cause));
-        self.hint().iter().for_each(|hint| show::hint(hint));
-        exit.into()
+        Told { error: error.to_string(), causes, hint: self.hint(), exit_code: 0 }
     }
+}
+
+/// An error, ready to be told.
+#[derive(serde::Serialize, Default)]
+struct Told {
+    error: String,
+    causes: Vec<String>,
+    hint: Option<String>,
+    exit_code: u8,
+}
+
+impl Told {
+    fn print(&self) {
+        show::error(&self.error);
+        self.causes.iter().for_each(|cause| show::cause(cause));
+        self.hint.iter().for_each(|hint| show::hint(hint));
+    }
+
+    fn print_json(&self) {
+        // Texts and numbers can always be written.
+        if let Ok(text) = serde_json::to_string(self) {
+            show::note(&text);
+        }
+    }
+}
+
+/// Tells as JSON that the words of the command make no sense. `text` is what would be told to
+/// people: the error, then advice.
+pub fn json_usage(text: &str) {
+    let (error, advice) = text.split_once("\n\n").unwrap_or((text, ""));
+    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let hint = Some(one_line(advice)).filter(|hint| !hint.is_empty());
+    let error = one_line(error.strip_prefix("error: ").unwrap_or(error));
+    Told { error, hint, causes: Vec::new(), exit_code: Exit::Error.code() }.print_json();
 }
 
 /// What to do about a target that cannot be used.
 fn target_hint(error: &TreeError) -> Option<&'static str> {
     match error.kind() {
         Kind::Exists => Some("name a new or an empty directory"),
-        Kind::NoSpace => Some("make room, or name a directory on a larger file system"),
+        Kind::NoSpace => Some(
+            "make room and run it again, or name a directory on a larger file system; \
+             files that were there are old or new, each as a whole",
+        ),
         Kind::ReadOnly => Some("name a directory that can be written to"),
         _ => None,
     }
+}
+
+/// What to do where directories cannot be exchanged.
+const fn swap_hint(error: &SwapError) -> Option<&'static str> {
+    Some(match error {
+        SwapError::Root | SwapError::MountPoint(_) | SwapError::MountInside { .. } => {
+            "restore without --swap: what differs is replaced file by file"
+        }
+        SwapError::Here(_) => {
+            "go to another directory first: you would stay in the old one without noticing"
+        }
+        SwapError::NotADirectory(_) => "name a directory",
+        SwapError::Nothing(_) => "only `esker restore --swap` keeps something to go back to",
+        SwapError::Unclear(..) => "rename the one that is not meant, and run it again",
+        SwapError::Incomplete(_) => "take from it what you need, or restore without --swap",
+        SwapError::System { .. } => return None,
+    })
 }

@@ -1,9 +1,10 @@
 //! `esker ls`: list what is in a snapshot.
 
+use crate::cli::choose::Choose;
 use crate::cli::exit::Exit;
 use crate::cli::{Global, Outcome, place, show};
-use crate::repository::{Bounds, Chunks, Found, Map, Selected, select, xattrs};
-use esker_format::node::{Fidelity, Node, NodeKind, Xattr};
+use crate::repository::{Bounds, Chunks, Found, Map, Selected, xattrs};
+use esker_format::node::{Node, NodeKind, Xattr};
 use esker_format::page::Entry;
 use serde::Serialize;
 use std::io::Write;
@@ -14,6 +15,8 @@ pub struct Args {
     /// SNAPSHOT or SNAPSHOT:PATH
     #[arg(value_name = "SNAPSHOT[:PATH]")]
     what: String,
+    #[command(flatten)]
+    choose: Choose,
 }
 
 /// Memory for frames of pages.
@@ -22,15 +25,23 @@ const BUDGET: usize = 8 << 20;
 #[derive(Serialize)]
 struct Row {
     path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_hex: Option<String>,
     kind: &'static str,
     mode: u32,
     uid: u32,
     gid: u32,
     user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_hex: Option<String>,
     group: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group_hex: Option<String>,
     mtime: String,
     size: Option<u64>,
     target: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target_hex: Option<String>,
     device: Option<(u32, u32)>,
     links: Option<String>,
     fidelity: &'static str,
@@ -39,7 +50,8 @@ struct Row {
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
     let repository = place::open(global)?;
-    let Selected { manifest, key, entry, .. } = select(&repository, &args.what)?;
+    let selected = args.choose.select(global, &repository, &args.what)?;
+    let Selected { manifest, key, entry, .. } = selected;
     let mut chunks = Chunks::new(&repository, BUDGET)?;
     let bounds = match (&key, &entry) {
         (Some(key), Some(e)) if e.node.kind == NodeKind::Directory => Bounds::Below(key.clone()),
@@ -87,7 +99,7 @@ fn line(entry: &Entry) -> String {
     };
     let mut text = format!(
         "{} {:8} {:8} {size:>12} {} {}",
-        bits(*kind, *mode),
+        show::bits(*kind, *mode),
         name(user, uid),
         name(group, gid),
         show::local(*mtime),
@@ -97,83 +109,34 @@ fn line(entry: &Entry) -> String {
         text.push_str(&format!(" -> {}", show::name(target)));
     }
     if let Some(fidelity) = fidelity {
-        text.push_str(&format!("  [{}]", fidelity_word(Some(*fidelity))));
-    }
-    text
-}
-
-fn bits(kind: NodeKind, mode: u32) -> String {
-    let mut text = String::with_capacity(10);
-    text.push(match kind {
-        NodeKind::Directory => 'd',
-        NodeKind::File | NodeKind::Stream | NodeKind::Image => '-',
-        NodeKind::Symlink => 'l',
-        NodeKind::Fifo => 'p',
-        NodeKind::Socket => 's',
-        NodeKind::BlockDevice => 'b',
-        NodeKind::CharDevice => 'c',
-    });
-    for (shift, special, with, without) in
-        [(6, 0o4000, 's', 'S'), (3, 0o2000, 's', 'S'), (0, 0o1000, 't', 'T')]
-    {
-        let bits = mode >> shift;
-        text.push(if bits & 4 != 0 { 'r' } else { '-' });
-        text.push(if bits & 2 != 0 { 'w' } else { '-' });
-        text.push(match (mode & special != 0, bits & 1 != 0) {
-            (true, true) => with,
-            (true, false) => without,
-            (false, true) => 'x',
-            (false, false) => '-',
-        });
+        text.push_str(&format!("  [{}]", show::fidelity_word(Some(*fidelity))));
     }
     text
 }
 
 fn row(entry: &Entry, xattrs: &[Xattr]) -> Row {
     let node = &entry.node;
+    let path = entry.key.path();
     let name = |n: &Option<Vec<u8>>| n.as_ref().map(|n| show::json_name(n));
+    let hex = |n: &Option<Vec<u8>>| n.as_ref().and_then(|n| show::json_hex(n));
     Row {
-        path: show::json_name(&entry.key.path()),
-        kind: kind_word(node.kind),
+        path: show::json_name(&path),
+        path_hex: show::json_hex(&path),
+        kind: show::kind_word(node.kind),
         mode: node.mode,
         uid: node.uid,
         gid: node.gid,
         user: name(&node.user),
+        user_hex: hex(&node.user),
         group: name(&node.group),
+        group_hex: hex(&node.group),
         mtime: show::utc(node.mtime),
         size: node.size,
         target: name(&node.target),
+        target_hex: hex(&node.target),
         device: node.device,
         links: node.links.map(|l| l.to_string()),
-        fidelity: fidelity_word(node.fidelity),
-        xattrs: xattrs.iter().map(|(n, v)| (show::json_name(n), hex(v))).collect(),
+        fidelity: show::fidelity_word(node.fidelity),
+        xattrs: xattrs.iter().map(|(n, v)| (show::json_name(n), show::hex(v))).collect(),
     }
-}
-
-const fn kind_word(kind: NodeKind) -> &'static str {
-    match kind {
-        NodeKind::Directory => "directory",
-        NodeKind::File => "file",
-        NodeKind::Symlink => "symlink",
-        NodeKind::Fifo => "fifo",
-        NodeKind::Socket => "socket",
-        NodeKind::BlockDevice => "block-device",
-        NodeKind::CharDevice => "char-device",
-        NodeKind::Stream => "stream",
-        NodeKind::Image => "image",
-    }
-}
-
-const fn fidelity_word(fidelity: Option<Fidelity>) -> &'static str {
-    match fidelity {
-        None => "complete",
-        Some(Fidelity::Changed) => "changed",
-        Some(Fidelity::Damaged) => "damaged",
-        Some(Fidelity::Grew) => "grew",
-        Some(Fidelity::Unreadable) => "unreadable",
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

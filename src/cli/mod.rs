@@ -2,21 +2,31 @@
 
 mod cat;
 mod check;
+mod choose;
+mod completions;
+mod diff;
 mod exit;
+mod find;
 mod init;
 mod key;
 mod ls;
+mod man;
+mod path_list;
+mod pattern;
 mod place;
 mod progress;
 mod restore;
+mod selection;
 mod show;
 mod signals;
 mod snapshot;
 mod snapshots;
+mod stats;
+mod undo;
 
 pub use exit::Exit;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use exit::Failure;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,12 +36,14 @@ Without --repo, the repository is $XDG_DATA_HOME/esker/repository (~/.local/shar
 and its key $XDG_CONFIG_HOME/esker/key (~/.config/esker/key); `snapshot` makes both when missing.
 Root without HOME uses /var/lib/esker.
 
-Snapshots are named by their id, the beginning of it, `latest`, or `latest~N` (the Nth before it).
-SNAPSHOT:PATH names a file or directory in a snapshot, by its absolute path.
+SNAPSHOT is an id, the beginning of one, `latest`, `latest~N` (the Nth before it), or LABEL:latest and
+LABEL:latest~N, as in /etc:latest. `latest` is the newest among those that --label, --host, --tag and
+--at leave. SNAPSHOT:PATH names a file or directory in it by its absolute path, as in
+latest:/etc/hosts or /etc:latest~1:/etc/hosts.
 
-Exit codes: 0 done; 1 error or usage; 3 done, but something could not be saved or restored whole;
-4 damage found; 5 store out of reach; 6 busy or lost race; 10 no repository; 12 wrong key;
-128+n ended by signal n.";
+Exit codes: 0 done; 1 error or usage, or with `diff --exit-code` a difference; 3 done, but something
+could not be saved, restored or compared whole; 4 damage found; 5 store out of reach; 6 busy or lost
+race; 10 no repository; 12 wrong key; 128+n ended by signal n.";
 
 /// Deduplicating, encrypted backups that can be proven to restore
 #[derive(Parser)]
@@ -70,22 +82,36 @@ struct Global {
 #[derive(Subcommand)]
 enum Command {
     Init(init::Args),
-    Snapshot(snapshot::Args),
+    Snapshot(Box<snapshot::Args>),
     Snapshots(snapshots::Args),
     Ls(ls::Args),
     Cat(cat::Args),
     Restore(restore::Args),
+    Find(find::Args),
+    Diff(diff::Args),
+    Stats(stats::Args),
+    Undo(undo::Args),
     Check(check::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// Runs the program.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are no errors; a closed pipe is nobody's.
+        // Help and version are no errors; a closed pipe is nobody's.
+        Err(error) if !error.use_stderr() => {
             let _ = error.print();
-            return if error.use_stderr() { Exit::Error } else { Exit::Ok }.into();
+            return Exit::Ok.into();
+        }
+        Err(error) => {
+            if asks_for_json(std::env::args_os()) {
+                exit::json_usage(&error.render().to_string());
+            } else {
+                let _ = error.print();
+            }
+            return Exit::Error.into();
         }
     };
     raise_file_limit();
@@ -97,12 +123,28 @@ pub fn main() -> ExitCode {
         Command::Ls(args) => ls::run(global, &args),
         Command::Cat(args) => cat::run(global, &args),
         Command::Restore(args) => restore::run(global, &args),
+        Command::Find(args) => find::run(global, &args),
+        Command::Diff(args) => diff::run(global, &args),
+        Command::Stats(args) => stats::run(global, &args),
+        Command::Undo(args) => undo::run(global, &args),
         Command::Check(args) => check::run(global, &args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     };
     match result {
         Ok(exit) => exit.into(),
-        Err(failure) => failure.report(),
+        Err(failure) => failure.report(global.json),
     }
+}
+
+/// All commands and options, for whoever describes them.
+fn definitions() -> clap::Command {
+    Cli::command()
+}
+
+/// Whether words that make no sense ask for JSON all the same.
+fn asks_for_json(words: impl Iterator<Item = std::ffi::OsString>) -> bool {
+    words.skip(1).take_while(|word| word != "--").any(|word| word == "--json")
 }
 
 /// A walk holds one open file for each directory above the one it is in.

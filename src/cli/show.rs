@@ -1,5 +1,13 @@
 //! How things look: names, sizes, times, errors.
 
+mod node;
+mod size;
+mod time;
+
+pub use node::{bits, fidelity_word, hex, kind_word};
+pub use size::parse_size;
+pub use time::{after, parse_time};
+
 use esker_format::node::Time;
 use std::io::{self, Write};
 
@@ -12,6 +20,12 @@ pub fn name(bytes: &[u8]) -> String {
 /// The same for JSON, which has its own way with control characters; reversible.
 pub fn json_name(bytes: &[u8]) -> String {
     escape(bytes, |_| false)
+}
+
+/// The bytes of a name in hexadecimal, when they are not UTF-8: for those who would rather not
+/// take the escapes of [`json_name`] apart.
+pub fn json_hex(bytes: &[u8]) -> Option<String> {
+    std::str::from_utf8(bytes).is_err().then(|| hex(bytes))
 }
 
 fn escape(bytes: &[u8], hide: impl Fn(char) -> bool) -> String {

@@ -3,13 +3,15 @@
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::place::{self, Places, places};
 use crate::cli::progress::{Bar, Status};
+use crate::cli::selection::{self, Excluded, Selection};
 use crate::cli::{Global, Outcome, init, show, signals};
 use crate::pipeline::{self, Compared, Progress, Report, Request, Rules};
-use crate::repository::{Repository, shorten};
+use crate::repository::{Compression, Repository, shorten};
 use crate::source::{Identity, Skip};
+use esker_format::node::Time;
 use serde::Serialize;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -17,20 +19,26 @@ use std::sync::atomic::Ordering;
 ///
 /// Paths are stored under their absolute names. What cannot be read is listed at the end, the rest
 /// is saved, and the exit code is 3. The repository itself, its caches and the key file are left out.
+/// Patterns look at each PATH itself and at what is below it, not at the directories above it.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Files and directories
-    #[arg(required = true, value_name = "PATH")]
-    paths: Vec<PathBuf>,
     /// Name of the series; made of the paths when not given
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = plain)]
     label: Option<String>,
     /// Name of this host
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = plain)]
     host: Option<String>,
     /// Remark to find it by; can be given several times
-    #[arg(long = "tag", value_name = "TEXT")]
+    #[arg(long = "tag", value_name = "TEXT", value_parser = plain)]
     tags: Vec<String>,
+    /// Time that the snapshot is given instead of now: 2026-11-21, "2026-11-21 14:30[:05]" (local
+    /// time), 2026-11-21T14:30:05Z, or @SECONDS
+    #[arg(long, value_name = "TIME", value_parser = show::parse_time)]
+    time: Option<Time>,
+    /// How to compress: `auto` takes the level that pays, `off` none, 1 to 19 that level of zstd.
+    /// What is stored already stays as it is
+    #[arg(long, value_name = "auto|off|1..19", default_value = "auto", value_parser = compression)]
+    compression: Compression,
     /// Threads that do the work; one for each core when not given
     #[arg(long, value_name = "N")]
     threads: Option<std::num::NonZeroUsize>,
@@ -52,6 +60,14 @@ pub struct Args {
     /// Say of each entry whether it is new (+), changed (M) or unchanged (.)
     #[arg(long, short = 'v')]
     verbose: bool,
+    #[command(flatten)]
+    selection: Selection,
+}
+
+#[derive(Serialize)]
+struct Told {
+    path: String,
+    change: &'static str,
 }
 
 #[derive(Serialize)]
@@ -79,12 +95,18 @@ struct Shown {
     base: Option<String>,
     complete: bool,
     counts: Counts,
+    changing: u64,
+    adopted_packs: usize,
     problems_total: u64,
     problems: Vec<(String, String)>,
     left_out: Vec<(String, &'static str)>,
+    excluded: Excluded,
+    unmatched: Vec<String>,
 }
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
+    let select = Arc::new(args.selection.select()?);
+    let paths = args.selection.paths(global)?;
     let places = places(global)?;
     if places.is_default && !places.repository.join(esker_format::names::CONFIG).exists() {
         init::make_default(global, &places)?;
@@ -95,12 +117,15 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     tags.sort();
     tags.dedup();
     let request = Request {
-        paths: args.paths.clone(),
+        paths,
+        select: Arc::clone(&select),
+        allow_missing: args.selection.allows_missing(),
         host: args.host.clone().unwrap_or_else(host),
         label: args.label.clone(),
         tags,
-        start: show::now(),
-        clock: show::now,
+        start: args.time.unwrap_or_else(show::now),
+        clock: clock(args.time),
+        compression: args.compression,
         threads: args.threads.map_or_else(super::cores, std::num::NonZero::get),
         skip: skips(global, &places, &repository),
         rules: Rules {
@@ -115,8 +140,12 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     let progress = Arc::new(Progress::default());
     let report = {
         let watched = Arc::clone(&progress);
-        let _bar = Bar::follow(global, move || status(&watched));
-        let observer: pipeline::Observer<'_> = args.verbose.then_some(&tell);
+        let _bar = match args.verbose {
+            true => None,
+            false => Bar::follow(global, move || status(&watched)),
+        };
+        let tell = |path: &[u8], compared: Compared| tell(path, compared, global.json);
+        let observer: pipeline::Observer<'_> = if args.verbose { Some(&tell) } else { None };
         pipeline::snapshot(&mut repository, &request, &progress, observer, signals::stop())?
     };
     for problem in &report.problems {
@@ -134,20 +163,33 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     if !report.tabled {
         show::warning("the cache folder could not be written; the next run reads every file again");
     }
+    let unmatched = selection::unmatched(&select);
+    if !global.quiet {
+        selection::note_unmatched(&unmatched);
+    }
+    let excluded = selection::excluded(&select);
     if global.json {
-        show::json(&shown(&report, args))?;
+        show::json(&Shown { excluded, unmatched, ..shown(&report, args) })?;
     } else if !global.quiet {
-        print(&report, global, args.dry_run)?;
+        print(&report, &excluded, global, args.dry_run)?;
     }
     Ok(if report.summary.problems > 0 { Exit::Partial } else { Exit::Ok })
 }
 
-fn print(report: &Report, global: &Global, is_dry: bool) -> Result<(), Failure> {
+fn print(
+    report: &Report,
+    excluded: &Excluded,
+    global: &Global,
+    is_dry: bool,
+) -> Result<(), Failure> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     let c = &report.summary.counts;
     for (path, what) in &report.left_out {
         writeln!(out, "left out: {} ({what})", show::name(path))?;
+    }
+    if let Some(line) = excluded.line() {
+        writeln!(out, "{line}")?;
     }
     writeln!(
         out,
@@ -167,6 +209,10 @@ fn print(report: &Report, global: &Global, is_dry: bool) -> Result<(), Failure> 
         let things = show::count(report.summary.problems, "thing", "things");
         writeln!(out, "partial: {things} could not be saved whole")?;
     }
+    if report.changing > 0 {
+        let files = show::count(report.changing, "file", "files");
+        writeln!(out, "changed while they were read, as they may: {files}")?;
+    }
     if report.adopted > 0 {
         let packs = show::count(report.adopted as u64, "pack", "packs");
         writeln!(out, "took over {packs} of a run that did not end")?;
@@ -185,14 +231,19 @@ fn print(report: &Report, global: &Global, is_dry: bool) -> Result<(), Failure> 
     Ok(())
 }
 
-/// A line for one entry, on standard error.
-fn tell(path: &[u8], compared: Compared) {
-    let sign = match compared {
-        Compared::New => '+',
-        Compared::Changed => 'M',
-        Compared::Same => '.',
+/// A line for one entry. Nobody who stops reading them ends a backup.
+fn tell(path: &[u8], compared: Compared, json: bool) {
+    use std::io::Write;
+    let (sign, change) = match compared {
+        Compared::New => ('+', "new"),
+        Compared::Changed => ('M', "changed"),
+        Compared::Same => ('.', "unchanged"),
     };
-    show::note(&format!("{sign} {}", show::name(path)));
+    if json {
+        let _ = show::json(&Told { path: show::json_name(path), change });
+    } else {
+        let _ = writeln!(std::io::stdout().lock(), "{sign} {}", show::name(path));
+    }
 }
 
 fn shown(report: &Report, args: &Args) -> Shown {
@@ -218,6 +269,8 @@ fn shown(report: &Report, args: &Args) -> Shown {
             added_bytes: s.counts.added,
             stored_bytes: s.counts.stored,
         },
+        changing: report.changing,
+        adopted_packs: report.adopted,
         problems_total: s.problems,
         problems: report
             .problems
@@ -225,12 +278,14 @@ fn shown(report: &Report, args: &Args) -> Shown {
             .map(|p| (show::json_name(&p.path), p.message.clone()))
             .collect(),
         left_out: report.left_out.iter().map(|(p, what)| (show::json_name(p), *what)).collect(),
+        excluded: Excluded::default(),
+        unmatched: Vec::new(),
     }
 }
 
 /// What must not be saved: the repository would grow into itself, and the key does not belong
 /// where it opens things.
-fn skips(global: &Global, places: &Places, repository: &Repository) -> Vec<Skip> {
+pub fn skips(global: &Global, places: &Places, repository: &Repository) -> Vec<Skip> {
     let mut skip = Vec::new();
     if let Some((device, inode)) = repository.store().local_identity() {
         skip.push(Skip { what: "the repository", identity: Identity { device, inode } });
@@ -258,4 +313,35 @@ fn status(progress: &Progress) -> Status {
 
 fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// What the clock shows when a run ends: a run that was given a time ends so much later.
+fn clock(given: Option<Time>) -> Box<dyn Fn() -> Time> {
+    let Some(time) = given else { return Box::new(show::now) };
+    let begin = std::time::Instant::now();
+    Box::new(move || show::after(time, begin.elapsed()))
+}
+
+/// A name that shows in lists: there must be something to see, and nothing that moves the cursor.
+fn plain(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("it is empty: leave the option out instead".to_owned());
+    }
+    match text.chars().find(|c| c.is_control()) {
+        Some(control) => {
+            Err(format!("it has a control character in it: {}", control.escape_debug()))
+        }
+        None => Ok(text.to_owned()),
+    }
+}
+
+fn compression(text: &str) -> Result<Compression, String> {
+    match text {
+        "auto" => Ok(Compression::Auto),
+        "off" => Ok(Compression::Off),
+        level => match level.parse() {
+            Ok(level @ 1..=19) => Ok(Compression::Level(level)),
+            _ => Err("it is auto, off, or a level from 1 to 19".to_owned()),
+        },
+    }
 }

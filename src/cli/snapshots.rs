@@ -1,5 +1,6 @@
 //! `esker snapshots`: list what was saved.
 
+use crate::cli::choose::Choose;
 use crate::cli::exit::Exit;
 use crate::cli::{Global, Outcome, place, show};
 use crate::repository::shorten;
@@ -8,7 +9,10 @@ use std::io::Write;
 
 /// List snapshots, oldest first
 #[derive(clap::Args)]
-pub struct Args {}
+pub struct Args {
+    #[command(flatten)]
+    choose: Choose,
+}
 
 #[derive(Serialize)]
 struct Row<'a> {
@@ -31,9 +35,9 @@ struct Row<'a> {
     stored_bytes: u64,
 }
 
-pub fn run(global: &Global, _: &Args) -> Outcome {
+pub fn run(global: &Global, args: &Args) -> Outcome {
     let repository = place::open(global)?;
-    let all = repository.snapshots()?;
+    let all = args.choose.snapshots(&repository)?;
     if global.json {
         for snapshot in &all {
             let s = &snapshot.summary;
@@ -91,7 +95,11 @@ pub fn run(global: &Global, _: &Args) -> Outcome {
         )?;
     }
     if all.is_empty() && !global.quiet {
-        show::note("no snapshots yet; `esker snapshot PATH` makes one");
+        show::note(if repository.state().snapshots.is_empty() {
+            "no snapshots yet; `esker snapshot PATH` makes one"
+        } else {
+            "no snapshot is like that; `esker snapshots` alone lists all"
+        });
     }
     Ok(Exit::Ok)
 }

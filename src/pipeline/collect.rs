@@ -9,13 +9,13 @@ use crate::pipeline::pages::RunPages;
 use crate::pipeline::series::bytes;
 use crate::pipeline::task::{CollectorEnds, Output, Saved};
 use crate::repository::{Error, Leaf, Repository, Session};
-use crate::source::Roots;
+use crate::source::{Roots, Select};
 use esker_format::cbor::Extra;
 use esker_format::content::{Content, Item};
 use esker_format::limits::ITEMS_INLINE_MAX;
 use esker_format::list::ListBuilder;
 use esker_format::map_builder::{KnownLeaf, MapBuilder};
-use esker_format::node::{Xattr, Xattrs, encode_xattrs};
+use esker_format::node::{Fidelity, Xattr, Xattrs, encode_xattrs};
 use esker_format::page::{Entry, PageRef};
 use esker_format::segment::prefix;
 use esker_format::snapshot::{Counts, Problem};
@@ -43,6 +43,8 @@ pub struct Collected {
     pub problems_total: u64,
     /// What was left out on purpose.
     pub left_out: Vec<(Vec<u8>, &'static str)>,
+    /// Files that changed while they were read, as they may.
+    pub changing: u64,
 }
 
 /// Collects results.
@@ -56,6 +58,7 @@ pub struct Collector<'s> {
     refs: Vec<u8>,
     counting: Counting,
     observer: Observer<'s>,
+    select: &'s Select,
     problems_bytes: usize,
     out: Collected,
 }
@@ -67,6 +70,7 @@ impl<'s> Collector<'s> {
         pages: RunPages<'s>,
         counting: Counting,
         observer: Observer<'s>,
+        select: &'s Select,
     ) -> Self {
         Self {
             session,
@@ -77,6 +81,7 @@ impl<'s> Collector<'s> {
             refs: Vec::new(),
             counting,
             observer,
+            select,
             problems_bytes: 0,
             out: Collected::default(),
         }
@@ -205,7 +210,13 @@ impl<'s> Collector<'s> {
     fn saved(&mut self, saved: Saved) -> Result<()> {
         let Saved { key, node, problem, mark, refs, versus } = saved;
         if let Some(message) = problem {
-            self.problem(key.path(), message);
+            let fidelity = node.as_ref().and_then(|node| node.fidelity);
+            let changes = matches!(fidelity, Some(Fidelity::Changed | Fidelity::Grew));
+            if changes && self.select.allows_changing(&key.path()) {
+                self.out.changing += 1;
+            } else {
+                self.problem(key.path(), message);
+            }
         }
         let Some(node) = node else { return self.nothing(&versus) };
         if !self.counting.takes(&node) {

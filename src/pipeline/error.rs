@@ -1,6 +1,6 @@
 //! Why a run made no snapshot.
 
-use crate::source::RootError;
+use crate::source::{RootError, Roots};
 use std::path::PathBuf;
 
 /// The result of a run.
@@ -12,9 +12,9 @@ pub enum Error {
     /// The paths contradict each other.
     #[error(transparent)]
     Roots(#[from] RootError),
-    /// None of the paths is there.
+    /// None of the paths is there, or all are left out: each, and why.
     #[error("nothing to save: {}", list(.0))]
-    NothingToSave(Vec<(PathBuf, std::io::Error)>),
+    NothingToSave(Vec<(PathBuf, String)>),
     /// A snapshot cannot have so much of this.
     #[error("{what} has {size} {unit}; a snapshot can have {limit}")]
     TooMuch {
@@ -38,7 +38,22 @@ impl From<esker_format::FormatError> for Error {
     }
 }
 
-fn list(missing: &[(PathBuf, std::io::Error)]) -> String {
-    let one = |(path, error): &(PathBuf, std::io::Error)| format!("{}: {error}", path.display());
-    missing.iter().map(one).collect::<Vec<_>>().join("; ")
+impl Error {
+    /// That nothing is left of what was asked for.
+    pub(super) fn nothing_to_save(roots: &Roots) -> Self {
+        let missing = roots.missing.iter().map(|(path, error)| (path.clone(), error.to_string()));
+        let left_out = roots.left_out.iter().map(|(path, why)| (path.clone(), why.text().into()));
+        Self::NothingToSave(missing.chain(left_out).collect())
+    }
+}
+
+/// The first of many.
+fn list(missing: &[(PathBuf, String)]) -> String {
+    const SHOWN: usize = 10;
+    let one = |(path, why): &(PathBuf, String)| format!("{}: {why}", path.display());
+    let mut all: Vec<String> = missing.iter().take(SHOWN).map(one).collect();
+    if missing.len() > SHOWN {
+        all.push(format!("and {} more", missing.len() - SHOWN));
+    }
+    all.join("; ")
 }

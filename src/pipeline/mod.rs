@@ -31,8 +31,8 @@ pub use mark::Rules;
 pub use observe::Observer;
 pub use task::Progress;
 
-use crate::repository::{Finished, Repository, Session};
-use crate::source::{Roots, Skip, Walk};
+use crate::repository::{Compression, Finished, FrameWriter, Repository, Session};
+use crate::source::{Roots, Select, Skip, Walk};
 use base::Base;
 use collect::{Collected, Collector};
 use esker_format::cbor::Extra;
@@ -44,6 +44,7 @@ use esker_format::snapshot::{Counts, Manifest, Problem, Summary};
 use prior::{Prior, Start};
 use series::{check_names, default_label};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use task::queues;
 
@@ -51,6 +52,10 @@ use task::queues;
 pub struct Request {
     /// Files and directories.
     pub paths: Vec<PathBuf>,
+    /// What of them is left out.
+    pub select: Arc<Select>,
+    /// Whether a path that is not there is no problem.
+    pub allow_missing: bool,
     /// Name of the host.
     pub host: String,
     /// Label of the series; made of the paths when there is none.
@@ -60,7 +65,9 @@ pub struct Request {
     /// When the run began.
     pub start: Time,
     /// Gives the time when the run ends.
-    pub clock: fn() -> Time,
+    pub clock: Box<dyn Fn() -> Time>,
+    /// How content is compressed.
+    pub compression: Compression,
     /// Threads that do the work.
     pub threads: usize,
     /// What must not be saved.
@@ -86,6 +93,8 @@ pub struct Report {
     pub problems: Vec<Problem>,
     /// What was left out on purpose, and what it is.
     pub left_out: Vec<(Vec<u8>, &'static str)>,
+    /// Files that changed while they were read, as they may.
+    pub changing: u64,
     /// Whether the index database learned of it.
     pub indexed: bool,
     /// Whether the next run knows which files are unchanged.
@@ -105,11 +114,14 @@ pub fn snapshot(
     observer: Observer<'_>,
     stop: &AtomicBool,
 ) -> Result<Report> {
-    let roots = Roots::resolve(&request.paths)?;
-    if roots.paths.is_empty() {
-        return Err(Error::NothingToSave(roots.missing));
+    let mut roots = Roots::resolve(&request.paths, &request.select)?;
+    if request.allow_missing {
+        roots.allow_missing();
     }
-    let label = request.label.clone().unwrap_or_else(|| default_label(&roots.paths));
+    if roots.paths.is_empty() {
+        return Err(Error::nothing_to_save(&roots));
+    }
+    let label = request.label.clone().unwrap_or_else(|| default_label(&roots.asked));
     check_names(&request.host, &label, &request.tags, &roots.paths)?;
     let base = Base::find(repository, &request.host, &label)?;
     let run = Run { request, roots: &roots, label: &label, base: &base, progress, observer, stop };
@@ -148,6 +160,9 @@ impl Run<'_> {
         let (session, prior) = Prior::begin(repository, start, self.base, host, label)?;
         let (base, root, adopted) = (prior.base, prior.root.clone(), prior.adopted);
         let mut collected = self.collect(repository, &session, prior)?;
+        let given = self.roots.left_out.iter();
+        let given = given.map(|(path, why)| (series::bytes(path).to_vec(), why.text()));
+        collected.left_out.extend(given);
         let summary = self.summary(&mut collected, base);
         let end = if self.request.is_dry {
             session.end_dry()?
@@ -157,10 +172,10 @@ impl Run<'_> {
             return self.commit(repository, session, collected, summary, adopted);
         };
         let counts = Counts { added: end.added, stored: end.stored, ..summary.counts.clone() };
-        let Collected { problems, left_out, .. } = collected;
+        let Collected { problems, left_out, changing, .. } = collected;
         let (snapshot, indexed, tabled) = (None, true, true);
         let summary = Summary { counts, ..summary };
-        Ok(Report { snapshot, summary, problems, left_out, indexed, tabled, adopted })
+        Ok(Report { snapshot, summary, problems, left_out, changing, indexed, tabled, adopted })
     }
 
     /// The stages, from the walk to the root of the path map.
@@ -175,18 +190,21 @@ impl Run<'_> {
         let (sequence_ends, worker_ends, collector_ends) = queues(request.threads);
         let (counting, known, pages) = prior.into_parts(session, repository, request.rules)?;
         std::thread::scope(|scope| -> Result<Collected> {
-            let walk = Walk::new(roots, request.skip.clone(), request.threads.min(4));
+            let (skip, select) = (request.skip.clone(), Arc::clone(&request.select));
+            let walk = Walk::new(roots, skip, select, request.threads.min(4));
             let cutter = &cutter;
             let run =
                 move || sequence::run(walk, cutter, session, known, sequence_ends, progress, stop);
             let mut stages = vec![scope.spawn(run)];
             for thread in 0..request.threads {
                 let (lookup, ends) = (repository.lookup()?, worker_ends.clone());
-                let run = move || worker::run(thread, session, cutter, lookup, &ends, progress);
+                let data = FrameWriter::data(thread).compressed(request.compression);
+                let run = move || worker::run(data, session, cutter, lookup, &ends, progress);
                 stages.push(scope.spawn(run));
             }
             drop(worker_ends);
-            let collector = Collector::new(session, pages, counting, self.observer);
+            let collector =
+                Collector::new(session, pages, counting, self.observer, &request.select);
             let collected = collector.run(collector_ends, roots, repository, stop);
             for stage in stages {
                 stage.join().map_err(|_| crate::repository::Error::Thread)??;
@@ -224,7 +242,7 @@ impl Run<'_> {
         mut summary: Summary,
         adopted: usize,
     ) -> Result<Report> {
-        let Collected { root, problems, left_out, .. } = collected;
+        let Collected { root, problems, left_out, changing, .. } = collected;
         let finished = session.commit(repository, |added, stored| {
             summary.counts = Counts { added, stored, ..summary.counts.clone() };
             let root_level = root.as_ref().map_or(0, |(_, level)| u32::from(*level));
@@ -240,7 +258,7 @@ impl Run<'_> {
         })?;
         let Finished { snapshot, indexed, tabled } = finished;
         let snapshot = Some(snapshot);
-        Ok(Report { snapshot, summary, problems, left_out, indexed, tabled, adopted })
+        Ok(Report { snapshot, summary, problems, left_out, changing, indexed, tabled, adopted })
     }
 }
 

@@ -26,7 +26,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 /// # Errors
 /// When that fails; failures of tasks go to the collector.
 pub fn run(
-    thread: usize,
+    data: FrameWriter,
     session: &Session,
     cutter: &Cutter,
     lookup: Lookup,
@@ -37,7 +37,7 @@ pub fn run(
         session,
         cutter,
         lookup,
-        data: FrameWriter::data(thread),
+        data,
         pages: FrameWriter::pages(),
         owners: Owners::default(),
         scratch: Vec::new(),

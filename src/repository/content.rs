@@ -5,6 +5,7 @@ use crate::repository::fetch::Chunks;
 use esker_format::FormatError;
 use esker_format::content::{Content, Item, ListRoot};
 use esker_format::frame::FrameType;
+use esker_format::ids::ChunkId;
 use esker_format::list::{ListPage, ListRef};
 use esker_format::node::{Node, Xattr, Xattrs, decode_xattrs};
 
@@ -67,6 +68,52 @@ fn read_page(chunks: &mut Chunks, reference: &ListRef, level: u8) -> Result<List
     let page = ListPage::decode(bytes).map_err(damaged)?;
     page.expect(level, reference.items, reference.bytes).map_err(damaged)?;
     Ok(page)
+}
+
+/// Tells all chunks that a node refers to, with their lengths: list pages, pages of attributes and
+/// data. A page for which `visit` says no is not read, and what is below it not told. Returns what
+/// is lost.
+///
+/// # Errors
+/// When store or index fail.
+pub fn references(
+    chunks: &mut Chunks,
+    node: &Node,
+    visit: &mut dyn FnMut(&ChunkId, u64, FrameType) -> bool,
+) -> Result<Option<Error>> {
+    if let Some(Xattrs::Page(id, len)) = &node.xattrs {
+        visit(id, *len, FrameType::Page);
+    }
+    let mut pages = match &node.content {
+        Some(Content::List(root)) => vec![(root_ref(root), root.level as u8)],
+        _ => Vec::new(),
+    };
+    if let Some(Content::Items(items)) = &node.content {
+        data(items, visit);
+    }
+    let mut lost = None;
+    while let Some((page, level)) = pages.pop() {
+        if !visit(&page.page, page.page_len, FrameType::Page) {
+            continue;
+        }
+        match read_page(chunks, &page, level) {
+            Ok(ListPage::Leaf(items)) => data(&items, visit),
+            Ok(ListPage::Inner(level, below)) => {
+                pages.extend(below.into_iter().map(|page| (page, level - 1)));
+            }
+            Err(error) if error.is_damage() => lost = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(lost)
+}
+
+fn data(items: &[Item], visit: &mut dyn FnMut(&ChunkId, u64, FrameType) -> bool) {
+    for item in items {
+        if let Item::Data(id, len) = item {
+            visit(id, *len, FrameType::Data);
+        }
+    }
 }
 
 /// The extended attributes of a node, wherever they are.

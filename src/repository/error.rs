@@ -109,6 +109,20 @@ pub enum Error {
         /// What it could mean.
         candidates: Vec<SnapshotId>,
     },
+    /// What was asked for is there, and the filter leaves it out.
+    #[error("snapshot {selector} is not among those that were asked for")]
+    Filtered {
+        /// What was asked for.
+        selector: String,
+    },
+    /// The words can be read with several labels.
+    #[error("{what} can mean several labels: {}", labels.join(", "))]
+    AmbiguousLabel {
+        /// What was asked for.
+        what: String,
+        /// What it could mean.
+        labels: Vec<String>,
+    },
     /// A path that is not in the snapshot.
     #[error("{path} is not in snapshot {snapshot}")]
     NoPath {

@@ -2,7 +2,7 @@
 
 use crate::repository::error::Result;
 use crate::repository::packer::{Packed, Packer, compare};
-use esker_format::codec::{Compressor, Decompressor};
+use esker_format::codec::{Codec, Compressor, Decompressor};
 use esker_format::frame::FrameType;
 use esker_format::ids::ChunkId;
 
@@ -27,6 +27,19 @@ pub enum Kept {
     Known,
 }
 
+/// How frames of content are compressed. Chunks are named by their plaintext, so that equal content
+/// is stored once whatever this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// At the level that pays.
+    #[default]
+    Auto,
+    /// Not at all.
+    Off,
+    /// At this zstd level; frames that do not shrink stay as they are.
+    Level(u8),
+}
+
 /// Gathers chunks of one type.
 pub struct FrameWriter {
     frame_type: FrameType,
@@ -39,6 +52,7 @@ pub struct FrameWriter {
     scratch: Vec<u8>,
     compressor: Compressor,
     decompressor: Decompressor,
+    compression: Compression,
     level: Level,
 }
 
@@ -64,8 +78,14 @@ impl FrameWriter {
             scratch: Vec::new(),
             compressor: Compressor::default(),
             decompressor: Decompressor::default(),
+            compression: Compression::default(),
             level: Level::default(),
         }
+    }
+
+    /// The same writer, which compresses like this.
+    pub fn compressed(self, compression: Compression) -> Self {
+        Self { compression, ..self }
     }
 
     /// Memory for the next chunk, of `len` bytes; the frame before it is closed when it is full.
@@ -104,8 +124,21 @@ impl FrameWriter {
             return Ok(());
         }
         let plain = &self.buffer[..self.used];
-        let level = self.level.choose(plain, &mut self.compressor, &mut self.body);
-        let codec = self.compressor.compress(level, plain, &mut self.body);
+        let level = match self.compression {
+            Compression::Auto => {
+                Some(self.level.choose(plain, &mut self.compressor, &mut self.body))
+            }
+            Compression::Off => None,
+            Compression::Level(level) => Some(level.into()),
+        };
+        let codec = match level {
+            Some(level) => self.compressor.compress(level, plain, &mut self.body),
+            None => {
+                self.body.clear();
+                self.body.extend_from_slice(plain);
+                Codec::Raw
+            }
+        };
         compare(codec, &self.body, plain, &mut self.decompressor, &mut self.scratch)?;
         let mut packed = Packed {
             frame_type: self.frame_type,

@@ -21,7 +21,7 @@ pub enum Bounds {
 
 impl Bounds {
     /// Where `key` lies: before, within or behind the range.
-    fn place(&self, key: &MapKey) -> Ordering {
+    pub(super) fn place(&self, key: &MapKey) -> Ordering {
         match self {
             Self::All => Ordering::Equal,
             Self::One(wanted) => key.cmp(wanted),
@@ -34,6 +34,25 @@ impl Bounds {
                 }
             }
         }
+    }
+
+    /// Of pages of `level` that follow each other, those that can hold wanted entries, last first.
+    pub(super) fn queue(&self, level: u8, pages: Vec<PageRef>) -> Vec<(PageRef, u8)> {
+        let firsts: Vec<MapKey> = pages.iter().map(PageRef::first).collect();
+        let mut queue = Vec::new();
+        for (at, page) in pages.into_iter().enumerate().rev() {
+            let behind = self.place(&firsts[at]) == Ordering::Greater;
+            // A page ends before the first key of the next one.
+            let before = firsts.get(at + 1).is_some_and(|next| match self.place(next) {
+                Ordering::Less => true,
+                Ordering::Equal => matches!(self, Self::One(wanted) if next == wanted),
+                Ordering::Greater => false,
+            });
+            if !behind && !before {
+                queue.push((page, level));
+            }
+        }
+        queue
     }
 }
 
@@ -84,7 +103,9 @@ impl Map {
             let Some((page, level)) = self.pages.pop() else { return Ok(None) };
             match read_page(chunks, &page, level) {
                 Ok(Page::Leaf(entries)) => self.entries = entries.into_iter(),
-                Ok(Page::Inner(level, below)) => self.push_pages(level - 1, below),
+                Ok(Page::Inner(level, below)) => {
+                    self.pages.extend(self.bounds.queue(level - 1, below))
+                }
                 Err(error) if error.is_damage() => {
                     let (first, entries) = (page.first(), page.entries);
                     return Ok(Some(Found::Lost { first, entries, error }));
@@ -93,27 +114,10 @@ impl Map {
             }
         }
     }
-
-    /// Queues the pages that can hold wanted entries.
-    fn push_pages(&mut self, level: u8, below: Vec<PageRef>) {
-        let firsts: Vec<MapKey> = below.iter().map(PageRef::first).collect();
-        for (at, page) in below.into_iter().enumerate().rev() {
-            let behind = self.bounds.place(&firsts[at]) == Ordering::Greater;
-            // A page ends before the first key of the next one.
-            let before = firsts.get(at + 1).is_some_and(|next| match self.bounds.place(next) {
-                Ordering::Less => true,
-                Ordering::Equal => matches!(&self.bounds, Bounds::One(wanted) if next == wanted),
-                Ordering::Greater => false,
-            });
-            if !behind && !before {
-                self.pages.push((page, level));
-            }
-        }
-    }
 }
 
 /// Reads a page and checks it against its reference.
-fn read_page(chunks: &mut Chunks, reference: &PageRef, level: u8) -> Result<Page> {
+pub(super) fn read_page(chunks: &mut Chunks, reference: &PageRef, level: u8) -> Result<Page> {
     let bytes = chunks.get(&reference.page, reference.page_len, FrameType::Page)?;
     let damaged = |e: FormatError| Error::damaged(format!("page {}", reference.page), e);
     let page = Page::decode(bytes).map_err(damaged)?;

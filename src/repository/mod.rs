@@ -3,15 +3,22 @@
 mod access;
 mod cache;
 pub mod check;
+mod choice;
 mod content;
 mod create;
+mod diff;
+pub mod difference;
 mod error;
+mod exclusive;
 mod fetch;
+#[cfg(test)]
+mod fixture;
 mod frame_writer;
 mod index;
 mod judge;
 mod log;
 mod map;
+mod merge;
 mod packer;
 mod pieces;
 mod presence;
@@ -21,23 +28,31 @@ mod selection;
 mod session;
 mod snapshots;
 pub mod state;
+mod stats;
 mod unlock;
+mod versions;
 
 pub use access::Access;
+pub use choice::{Choice, Filter};
 pub use content::{Items, xattrs};
 pub use create::{Created, NewKey, create};
+pub use diff::{Diff, Step, root_of};
 pub use error::{Error, Result};
+pub use exclusive::{Exclusive, exclusive};
 pub use fetch::{Chunks, Frames, chunk_in};
-pub use frame_writer::{FrameWriter, Kept};
+pub use frame_writer::{Compression, FrameWriter, Kept};
 pub use index::{
     DeadRun, Files, Journal, KnownPack, Leaf, LeafReader, Leaves, Location, Lookup, NewLeaf,
     OpenLeaf, SourceKey, Standing,
 };
 pub use map::{Bounds, Found, Map, walk};
-pub use selection::{Selected, select};
+pub use merge::{Merge, Met, Variant};
+pub use selection::{Selected, entry_at, look_into, map_key, select};
 pub use session::{Finished, Published, Session};
 pub use snapshots::{Snapshot, shorten};
+pub use stats::{Totals, totals};
 pub use unlock::Unlock;
+pub use versions::{Search, Sighting, Version};
 
 use crate::store::{Store, StoreErrorKind};
 use esker_format::config::{self, Config};

@@ -1,36 +1,29 @@
 //! One run that writes: claims chunks, publishes packs, commits a snapshot.
 
 mod adopt;
+mod end;
+mod publish;
 #[cfg(test)]
 mod tests;
+
+pub use end::Finished;
+pub use publish::Published;
 
 use crate::repository::access::Access;
 use crate::repository::error::Result;
 use crate::repository::frame_writer::{FrameWriter, Kept};
-use crate::repository::index::{DeadRun, Journal, Lookup, Standing};
+use crate::repository::index::{DeadRun, Journal, Lookup};
 use crate::repository::packer::{Packer, lock};
-use crate::repository::state::State;
 use crate::repository::{Repository, entropy};
-use crate::store::{DryStore, Durability, Store};
-use esker_format::cbor::Extra;
+use crate::store::{DryStore, Store};
 use esker_format::checkpoint::PackState;
-use esker_format::envelope::{Header, Kind};
-use esker_format::ids::{ChunkId, Named, SegmentId, SessionId, SnapshotId};
-use esker_format::log_entry::{Add, Body, Commit, PackAdd};
-use esker_format::names;
-use esker_format::ordinals::Ordinals;
-use esker_format::page::PageRef;
-use esker_format::segment::{self, Prefix, SegmentPack, prefix};
-use esker_format::snapshot::{Manifest, SummaryOf, seal_summary};
+use esker_format::ids::{ChunkId, SessionId, SnapshotId};
+use esker_format::segment::{Prefix, prefix};
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// Packs after which what was stored so far is published: 1 GiB.
-const PUBLISH_PACKS: usize = 64;
-/// Chunks after which it is, so that the claims stay within some 32 MiB.
-const PUBLISH_CHUNKS: usize = 500_000;
 /// Claims are spread over so many locks.
 const SHARDS: usize = 16;
 
@@ -58,35 +51,6 @@ pub struct Session {
 }
 
 type Claims = HashSet<Prefix, BuildHasherDefault<PrefixHasher>>;
-
-/// What a commit made.
-#[derive(Debug, Clone, Copy)]
-pub struct Finished {
-    /// The snapshot.
-    pub snapshot: SnapshotId,
-    /// Whether the index database learned of it; if not, the next run reads it from the store.
-    pub indexed: bool,
-    /// Whether the file table did; if not, the next run reads files again.
-    pub tabled: bool,
-}
-
-/// What a run without a snapshot has done.
-#[derive(Debug, Clone, Copy)]
-pub struct Ended {
-    /// Plaintext bytes of new chunks.
-    pub added: u64,
-    /// Bytes of the packs that hold them.
-    pub stored: u64,
-}
-
-/// Whether there was something to publish.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Published {
-    /// Not yet enough.
-    Nothing,
-    /// An add entry is in the log.
-    Packs,
-}
 
 impl Session {
     /// Begins a run with `threads` threads, which leaves no journal.
@@ -243,171 +207,6 @@ impl Session {
             writer.keep(id, bytes.len());
         }
         Ok(id)
-    }
-
-    /// Publishes the packs that were put, when there are enough of them: after a crash they need
-    /// not be uploaded again, others can share them, and the memory for their claims is free.
-    ///
-    /// # Errors
-    /// When the store fails or the log refuses.
-    pub fn publish(&self, repository: &mut Repository) -> Result<Published> {
-        let (packs, chunks) = self.packer.done_len();
-        if packs < PUBLISH_PACKS && chunks < PUBLISH_CHUNKS {
-            return Ok(Published::Nothing);
-        }
-        if self.is_dry {
-            // Not to be remembered for ever: what comes again is counted again.
-            self.forget(&self.packer.take_done());
-            return Ok(Published::Nothing);
-        }
-        self.publish_done(repository)?;
-        Ok(Published::Packs)
-    }
-
-    /// Publishes the packs that were put.
-    fn publish_done(&self, repository: &mut Repository) -> Result<()> {
-        let packs = self.packer.take_done();
-        let segments = self.put_segments(&packs)?;
-        self.store.barrier()?;
-        repository.append(self.id, &mut |state| {
-            Ok(Body::Add(Add {
-                session: self.id,
-                segments: segments.clone(),
-                packs: self.pack_adds(&packs, state),
-                hold: Ordinals::default(),
-                extra: Extra::default(),
-            }))
-        })?;
-        let ordinals = packs.iter().filter_map(|p| repository.state().ordinal(p.id));
-        lock(&self.used).extend(ordinals);
-        repository.index_segments(&packs, &segments)?;
-        // Only now, when the index answers for them and is asked, may the claims go.
-        self.index_is_empty.store(false, Ordering::Release);
-        self.forget(&packs);
-        Ok(())
-    }
-
-    fn forget(&self, packs: &[SegmentPack]) {
-        for (prefix, _) in packs.iter().flat_map(|p| &p.chunks) {
-            lock(&self.claims[usize::from(prefix[15]) % SHARDS]).remove(prefix);
-        }
-    }
-
-    /// Ends a run that wrote nothing; returns what it would have added.
-    ///
-    /// # Errors
-    /// When this machine computes wrongly.
-    pub fn end_dry(self) -> Result<Ended> {
-        self.packer.finish()?;
-        Ok(Ended { added: self.added(), stored: self.packer.stored() })
-    }
-
-    /// Ends a run without a snapshot, because it would be equal to `base`.
-    pub fn end_unchanged(self, base: Option<SnapshotId>, root: Option<(PageRef, u8)>) -> Ended {
-        let ended = Ended { added: self.added(), stored: self.packer.stored() };
-        drop(self.packer);
-        if let Some(journal) = self.journal.and_then(Arc::into_inner)
-            && let Some(snapshot) = base
-        {
-            let adopted = std::mem::take(&mut *lock(&self.adopted));
-            let _ = journal.finish(&Standing { snapshot, root }, adopted);
-        }
-        ended
-    }
-
-    /// Makes everything durable and then the snapshot exist. `finish` gets the bytes added
-    /// (plain) and stored, and returns the manifest.
-    ///
-    /// # Errors
-    /// When the store fails or the log refuses; then there is no snapshot.
-    pub fn commit(
-        self,
-        repository: &mut Repository,
-        finish: impl FnOnce(u64, u64) -> Manifest,
-    ) -> Result<Finished> {
-        self.packer.finish()?;
-        let packs = self.packer.take_done();
-        let segments = self.put_segments(&packs)?;
-        let manifest = finish(self.added(), self.packer.stored());
-        let mut header = self.header(Kind::Manifest);
-        let object = manifest.encode(&mut header, &self.access.recipients(), &mut entropy())?;
-        let snapshot = SnapshotId::of(&object);
-        let _ =
-            self.store.put_new(&names::manifest(snapshot), &[&object], Durability::AtBarrier)?;
-        // The one wait for everything, before the entry that refers to it.
-        self.store.barrier()?;
-        let of = SummaryOf { repository: self.access.repository, session: self.id };
-        let key = &self.access.scope_keys.summary;
-        let summary = seal_summary(&manifest.summary, of, key, &mut entropy());
-        let used = std::mem::take(&mut *lock(&self.used));
-        let bases = std::mem::take(&mut *lock(&self.bases));
-        repository.append(self.id, &mut |state: &State| {
-            let adds = self.pack_adds(&packs, state);
-            let first = state.packs.len() as u32;
-            let own = first..first + adds.len() as u32;
-            // Another run may have taken over the same packs of an unfinished session.
-            let there = packs.iter().filter_map(|p| state.ordinal(p.id));
-            Ok(Body::Commit(Commit {
-                session: self.id,
-                manifest: snapshot,
-                segments: segments.clone(),
-                packs: adds,
-                bases: bases.clone(),
-                set: used.iter().copied().chain(there).chain(own).collect(),
-                set_object: None,
-                summary: summary.clone(),
-                extra: Extra::default(),
-            }))
-        })?;
-        // The snapshot exists. A cache that cannot be written is no reason to say otherwise.
-        let indexed = repository.index_segments(&packs, &segments).is_ok();
-        let root = manifest.root.map(|root| (root, manifest.root_level as u8));
-        drop(self.packer);
-        let tabled = match self.journal.and_then(Arc::into_inner) {
-            Some(journal) => {
-                let adopted = std::mem::take(&mut *lock(&self.adopted));
-                journal.finish(&Standing { snapshot, root }, adopted)
-            }
-            None => false,
-        };
-        Ok(Finished { snapshot, indexed, tabled })
-    }
-
-    fn put_segments(&self, packs: &[SegmentPack]) -> Result<Vec<SegmentId>> {
-        let key = &self.access.scope_keys.segment;
-        let header = self.header(Kind::Segment);
-        let put = |packs: &[SegmentPack]| {
-            let object = segment::encode_object(&header, packs, key, &mut entropy())?;
-            let id = SegmentId::of(&object);
-            let _ = self.store.put_new(&names::segment(id), &[&object], Durability::AtBarrier)?;
-            Ok(id)
-        };
-        segment::split(packs).into_iter().map(put).collect()
-    }
-
-    /// The packs that the log does not have yet, with the sessions that wrote them.
-    fn pack_adds(&self, packs: &[SegmentPack], state: &State) -> Vec<PackAdd> {
-        let new = packs.iter().filter(|p| state.ordinal(p.id).is_none());
-        new.map(|p| {
-            let of = Header::decode(&p.header).map_or(self.id, |(header, _)| header.session);
-            let session = (of != self.id).then_some(of);
-            PackAdd { id: p.id, len: p.len, session, extra: Extra::default() }
-        })
-        .collect()
-    }
-
-    fn header(&self, kind: Kind) -> Header {
-        Header {
-            kind,
-            flags: 0,
-            repository: self.access.repository,
-            scope: self.access.scope,
-            epoch: self.access.epoch,
-            writer: self.access.writer,
-            session: self.id,
-            seq: 0,
-            tlvs: Vec::new(),
-        }
     }
 }
 

@@ -1,6 +1,7 @@
-//! Snapshots: listing them from the log, choosing one, reading its manifest.
+//! Snapshots: listing them from the log, finding one, reading its manifest.
 
 use crate::repository::Repository;
+use crate::repository::choice::{self, Choice, Filter, Miss};
 use crate::repository::error::{Error, Result};
 use esker_format::ids::{Named, Seq, SnapshotId};
 use esker_format::names;
@@ -42,41 +43,33 @@ impl Repository {
         .collect()
     }
 
-    /// The snapshot that `selector` names: an id or the beginning of one, `latest`, or `latest~N`
-    /// for the Nth before it.
+    /// The snapshots that a filter lets through, oldest first.
     ///
     /// # Errors
-    /// [`Error::NoSnapshot`], [`Error::NoSnapshotLeft`] or [`Error::AmbiguousSnapshot`].
-    pub fn snapshot(&self, selector: &str) -> Result<Snapshot> {
+    /// When a summary is damaged.
+    pub fn snapshots_with(&self, filter: &Filter) -> Result<Vec<Snapshot>> {
         let mut all = self.snapshots()?;
-        let missing = || {
-            let selector = selector.to_owned();
-            if self.warnings.iter().any(Error::is_damage) {
-                return Error::NoSnapshotLeft { selector };
+        all.retain(|snapshot| filter.lets(snapshot));
+        Ok(all)
+    }
+
+    /// The snapshot that `what` names, among those that the filter lets through.
+    ///
+    /// # Errors
+    /// [`Error::NoSnapshot`], [`Error::NoSnapshotLeft`], [`Error::Filtered`],
+    /// [`Error::AmbiguousSnapshot`] or [`Error::AmbiguousLabel`].
+    pub fn choose(&self, what: &str, filter: &Filter) -> Result<Choice> {
+        choice::choose(&self.snapshots()?, filter, what).map_err(|miss| match miss {
+            Miss::None(selector) if self.warnings.iter().any(Error::is_damage) => {
+                Error::NoSnapshotLeft { selector }
             }
-            Error::NoSnapshot { selector }
-        };
-        if let Some(rest) = selector.strip_prefix("latest") {
-            let back: usize = match rest.strip_prefix('~') {
-                Some(n) => n.parse().map_err(|_| missing())?,
-                None if rest.is_empty() => 0,
-                None => return Err(missing()),
-            };
-            let at = all.len().checked_sub(1).and_then(|last| last.checked_sub(back));
-            return at.map(|at| all.swap_remove(at)).ok_or_else(missing);
-        }
-        if selector.is_empty() {
-            return Err(missing());
-        }
-        all.retain(|s| s.id.to_string().starts_with(selector));
-        match all.len() {
-            0 => Err(missing()),
-            1 => Ok(all.swap_remove(0)),
-            _ => Err(Error::AmbiguousSnapshot {
-                selector: selector.to_owned(),
-                candidates: all.iter().map(|s| s.id).collect(),
-            }),
-        }
+            Miss::None(selector) => Error::NoSnapshot { selector },
+            Miss::Filtered(selector) => Error::Filtered { selector },
+            Miss::Several(selector, candidates) => {
+                Error::AmbiguousSnapshot { selector, candidates }
+            }
+            Miss::Labels(labels) => Error::AmbiguousLabel { what: what.to_owned(), labels },
+        })
     }
 
     /// The manifest of a snapshot.

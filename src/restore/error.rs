@@ -14,4 +14,7 @@ pub enum Error {
     /// The target: unusable, or full.
     #[error(transparent)]
     Target(#[from] TreeError),
+    /// Directories could not be exchanged.
+    #[error(transparent)]
+    Swap(#[from] super::swap::SwapError),
 }

@@ -39,6 +39,15 @@ impl From<&Node> for Wanted {
     }
 }
 
+/// What the metadata of something are that was there before.
+#[derive(Debug, Clone)]
+pub(super) struct Owned {
+    pub owner: (u32, u32),
+    pub mode: u32,
+    pub mtime: Time,
+    pub xattrs: Vec<Xattr>,
+}
+
 /// What is known of something new before anything was changed about it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Born {
@@ -77,8 +86,8 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// The rules for work below `target`.
-    pub(super) fn new(ownership: bool, target: &Stat) -> Self {
+    /// The rules for work below `target`; `is_over` when something is in it.
+    pub(super) fn new(ownership: bool, target: &Stat, is_over: bool) -> Self {
         let us = (geteuid().as_raw(), getegid().as_raw());
         Self {
             ownership,
@@ -86,7 +95,8 @@ impl Rules {
             // New things are ours, but for a group taken from the parent (a setgid directory,
             // mount option grpid) and for file systems with their own idea (squashed NFS, vfat).
             // Where the target itself has our user and group, each of these gives the same.
-            owner: (us == (target.st_uid, target.st_gid)).then_some(us),
+            // Directories that were there before can differ from it.
+            owner: (!is_over && us == (target.st_uid, target.st_gid)).then_some(us),
             target: (target.st_uid, target.st_gid),
             umask: umask(),
             owners: AtomicU64::new(0),
@@ -118,6 +128,50 @@ impl Rules {
     /// The target, which may have been there before.
     pub(super) const fn born_target(&self) -> Born {
         Born { owner: Some(self.target), mode: None }
+    }
+
+    /// Whether what was there before has other metadata than these, as far as this process could
+    /// change that.
+    pub(super) fn differ(&self, now: &Owned, wanted: &Wanted, xattrs: &[Xattr]) -> bool {
+        let owner = (wanted.uid, wanted.gid);
+        let becomes = if self.ownership { owner } else { now.owner };
+        let bits = match wanted.kind {
+            NodeKind::Directory => wanted.mode,
+            _ => bits_for(wanted.mode, wanted, Some(becomes)),
+        };
+        let settable = |xattr: &&Xattr| self.root || !takes_root(&xattr.0);
+        becomes != now.owner
+            || (wanted.kind != NodeKind::Symlink && bits != now.mode)
+            || wanted.mtime != now.mtime
+            || !xattrs.iter().filter(settable).all(|xattr| now.xattrs.contains(xattr))
+            || now.xattrs.iter().any(|xattr| is_spare(xattr, xattrs))
+    }
+
+    /// Counts what stays with another owner because this process may not change that.
+    pub(super) fn note(&self, now: &Owned, wanted: &Wanted) {
+        if !self.ownership && now.owner != (wanted.uid, wanted.gid) {
+            self.owners.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Gives what was there before all of `wanted` and `xattrs`, and takes away attributes that it
+    /// had beside them.
+    pub(super) fn correct(
+        &self,
+        place: &Place<'_>,
+        now: &Owned,
+        wanted: &Wanted,
+        xattrs: &[Xattr],
+        report: &mut dyn FnMut(&'static str, Cause),
+    ) {
+        for (name, _) in now.xattrs.iter().filter(|xattr| is_spare(xattr, xattrs)) {
+            if let Err(error) = place.remove_xattr(name) {
+                let cause = Cause::Xattr { name: name.clone(), source: error.into() };
+                report("remove an attribute of", cause);
+            }
+        }
+        let born = Born { owner: Some(now.owner), mode: None };
+        self.apply(place, wanted, born, xattrs, report);
     }
 
     /// Gives all of `wanted` and `xattrs`, and reports each part that could not be given.
@@ -196,13 +250,7 @@ impl Rules {
 
     /// A set-id bit lends out the rights of the owner it was set for, and of nobody else.
     fn without_set_ids(&self, bits: u32, wanted: &Wanted, owner: Option<(u32, u32)>) -> u32 {
-        let mut kept = bits;
-        if owner.is_none_or(|(uid, _)| uid != wanted.uid) {
-            kept &= !SET_UID;
-        }
-        if owner.is_none_or(|(_, gid)| gid != wanted.gid) {
-            kept &= !SET_GID;
-        }
+        let kept = bits_for(bits, wanted, owner);
         if kept != bits {
             self.set_ids.fetch_add(1, Relaxed);
         }
@@ -216,6 +264,27 @@ impl Rules {
             xattrs: self.xattrs.load(Relaxed),
         }
     }
+}
+
+/// Without the set-id bits that were meant for another owner than this one.
+fn bits_for(mut bits: u32, wanted: &Wanted, owner: Option<(u32, u32)>) -> u32 {
+    if owner.is_none_or(|(uid, _)| uid != wanted.uid) {
+        bits &= !SET_UID;
+    }
+    if owner.is_none_or(|(_, gid)| gid != wanted.gid) {
+        bits &= !SET_GID;
+    }
+    bits
+}
+
+/// Whether an attribute goes, because the snapshot does not have it. Those that the system keeps
+/// by rules of its own (labels, measurements, the attributes of network file systems) stay.
+fn is_spare(xattr: &Xattr, wanted: &[Xattr]) -> bool {
+    let name = &xattr.0[..];
+    let ours = name.starts_with(b"user.")
+        || name.starts_with(b"trusted.")
+        || [ACL_ACCESS, ACL_DEFAULT, b"security.capability"].contains(&name);
+    ours && !wanted.iter().any(|(wanted, _)| wanted == name)
 }
 
 fn takes_root(name: &[u8]) -> bool {

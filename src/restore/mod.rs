@@ -7,28 +7,45 @@
 //! finish   hard links, then metadata of directories, deepest first        the calling thread
 //! ```
 //! A file is made when its first chunk comes and gets its metadata after its last one. What the
-//! repository has lost reads as zero in the target and is named in the report.
+//! repository has lost reads as zero in the target and is named in the report. A target that has
+//! things in it takes the way of [`existing`].
 
+mod change;
 mod error;
+mod existing;
+mod filter;
+mod how;
 pub mod metadata;
 mod outcome;
+mod owner;
 mod pending;
 mod place;
 mod plan;
+mod scope;
+pub mod swap;
 pub mod tree;
+mod verify;
 mod window;
 mod worker;
 
+pub use crate::pattern::PatternError;
+pub use change::{Action, Change, Counts, What};
 pub use error::{Error, Result};
+pub use filter::Filter;
+pub use how::{How, Overwrite, Owner};
 pub use metadata::Notes;
 pub use outcome::Problem;
 
 use crate::repository::{Bounds, Chunks, Frames, Map, Repository, Selected};
 use esker_format::node::NodeKind;
-use outcome::Outcome;
+use esker_format::path::MapKey;
+use existing::Over;
+use existing::journal::{self, Cut, Journal};
+use outcome::{Counters, Outcome};
 use place::Place;
 use plan::Plan;
-use std::path::Path;
+use scope::Scope;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tree::Tree;
 
@@ -39,10 +56,16 @@ const BUDGET: usize = 8 << 20;
 pub struct Request<'r> {
     /// A snapshot, or an entry of one.
     pub selected: &'r Selected,
-    /// A new or empty directory.
+    /// A directory; it is made when it is not there.
     pub target: &'r Path,
+    /// What the target is called in messages.
+    pub called: &'r Path,
     /// Threads that write.
     pub threads: usize,
+    /// How to treat what is there, and what to take.
+    pub how: &'r How,
+    /// Told of each change, by any thread.
+    pub observe: &'r (dyn Fn(&Change<'_>) + Sync),
 }
 
 /// How far a restore is; read by whoever shows it.
@@ -67,6 +90,12 @@ pub struct Report {
     pub files: u64,
     /// Bytes of their content, holes included.
     pub bytes: u64,
+    /// What had to be done for that.
+    pub counts: Counts,
+    /// Files that were read again from disk, when that was asked for.
+    pub verified: Option<u64>,
+    /// Where the directory is that was there before a swap.
+    pub kept_as: Option<PathBuf>,
     /// What could not be made as it was, for reasons other than damage.
     pub problems: Vec<Problem>,
     /// What the repository has lost.
@@ -99,22 +128,81 @@ pub fn restore(
         progress.of_bytes.store(manifest.summary.counts.bytes, Ordering::Relaxed);
         progress.planned.store(true, Ordering::Relaxed);
     }
-    let tree = Tree::create(request.target, tree::Options::default())?;
-    let outcome = Outcome::new(&tree, request.target, &place, progress, stop);
-    let mut plan = Plan::new(&outcome, Chunks::new(repository, BUDGET)?);
+    let options = tree::Options::default();
+    let tree = match request.how.dry_run {
+        true => Tree::look_into(request.target, options)?,
+        false => Tree::open(request.target, options)?,
+    };
+    let what = journal::What {
+        snapshot: request.selected.snapshot.id.to_string(),
+        path: key.as_ref().map(MapKey::path).unwrap_or_default(),
+    };
+    let journal = Journal::new(tree.target(), tree.run(), &what, request.how.dry_run);
+    let scope = Scope::new(manifest);
+    let outcome = Outcome {
+        tree: &tree,
+        place: &place,
+        progress,
+        how: request.how,
+        journal: &journal,
+        observe: request.observe,
+        scope: &scope,
+        target: request.called,
+        stop,
+        counters: Counters::default(),
+    };
+    let over = begin(&outcome)?;
+    let mut plan = Plan::new(&outcome, Chunks::new(repository, BUDGET)?, over);
     if let (Some(key), Some(entry)) = (key, entry)
         && entry.node.kind == NodeKind::Directory
     {
-        plan.directory(key, &entry.node)?;
+        plan.root(key, &entry.node)?;
     }
     let (jobs, work) = crossbeam_channel::bounded(request.threads * 2);
-    let links = std::thread::scope(|scope| {
+    let planned = std::thread::scope(|scope| {
         for _ in 0..request.threads {
             let (frames, outcome, work) = (Frames::new(repository), &outcome, work.clone());
-            scope.spawn(move || worker::run(frames, outcome, &work));
+            let keys = &repository.access().scope_keys;
+            scope.spawn(move || worker::run(frames, keys, outcome, &work));
         }
         drop(work);
-        plan.run(Map::new(root, bounds), jobs)
+        plan.run(Map::new(root, bounds.clone()), jobs)
     });
-    outcome.end(links?)
+    let mut report = outcome.end(&planned?, &what)?;
+    if request.how.verify && !request.how.dry_run {
+        verify::verify(repository, &outcome, request.threads, Map::new(root, bounds), &mut report)?;
+    }
+    Ok(report)
+}
+
+/// What an earlier run left behind is looked at, and what it left under temporary names removed. An
+/// empty target is announced as being made; what is in another one, when it is changed.
+fn begin(outcome: &Outcome<'_>) -> Result<Option<Over>> {
+    let Outcome { tree, how, .. } = outcome;
+    if !tree.is_over() {
+        let made = outcome.journal.making(&MapKey::root());
+        made.map_err(|error| outcome.with_target(error))?;
+        return Ok(None);
+    }
+    let cut = Cut::read(tree.target()).map_err(|error| outcome.with_target(error))?;
+    if let Some(cut) = &cut
+        && !how.dry_run
+    {
+        cut.changed().iter().for_each(|(run, parent)| tree.remove_temporaries(*run, parent));
+    }
+    if how.delete && outcome.scope.is_vague() {
+        let message = "nothing is deleted: the snapshot could not save everything, and does not \
+                       say what all";
+        outcome.partial(&MapKey::root(), message);
+    }
+    let target = tree.look(&MapKey::root()).map_err(|error| outcome.with_target(error))?;
+    Ok(target.map(|target| Over::new(&target, cut)))
+}
+
+impl Report {
+    /// Threads find things in any order.
+    fn sort(&mut self) {
+        self.problems.sort_by(|a, b| a.path.cmp(&b.path));
+        self.damaged.sort_by(|a, b| a.path.cmp(&b.path));
+    }
 }

@@ -58,9 +58,26 @@ impl Place {
     }
 }
 
+/// A parent and all parents above it, the target's own first.
+pub fn prefixes(parent: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let nul = |(at, byte): (usize, &u8)| (*byte == 0).then_some(at);
+    let ends = parent.iter().enumerate().filter_map(nul);
+    let above = ends.map(|end| &parent[..end]);
+    let own = (!parent.is_empty()).then_some(parent);
+    std::iter::once(&[][..]).chain(above).chain(own)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_prefixes_of_a_parent_are_its_ancestors_by_component() {
+        let of = |parent: &'static [u8]| prefixes(parent).collect::<Vec<_>>();
+        assert_eq!(of(b""), [b""]);
+        assert_eq!(of(b"a"), [&b""[..], b"a"]);
+        assert_eq!(of(b"ab\0c\0d"), [&b""[..], b"ab", b"ab\0c", b"ab\0c\0d"]);
+    }
 
     fn key(path: &str) -> MapKey {
         MapKey::from_path(path.as_bytes()).unwrap()

@@ -7,32 +7,43 @@
 //! Directories are made first, private to this process, and become what they were at the end:
 //! until then nobody else can reach what is below them.
 
+mod beside;
 mod directories;
 pub mod error;
+mod existing;
+mod extra;
 mod file;
+mod seen;
 mod special;
 mod target;
 #[cfg(test)]
 mod tests;
 mod unfinished;
 
+pub use beside::RunId;
 pub use directories::Dir;
 pub use error::{Cause, Kind, Result, TreeError};
+pub use extra::{Extra, Judgement, Sweep};
 pub use file::NewFile;
+pub use seen::Seen;
 
 use super::metadata::{ACL_ACCESS, ACL_DEFAULT, Born, Notes, Place, Rules, Wanted};
+use beside::Names;
 use directories::{DIRECTORY, Directories};
 use error::Attempt;
 use esker_format::node::{Node, NodeKind, Xattr};
 use esker_format::path::{MapKey, check_name};
+use file::Placing;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
+use std::collections::HashSet;
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use target::LOST_FOUND;
 use unfinished::{Unfinished, UnfinishedDirectories};
 
@@ -57,8 +68,16 @@ pub struct Tree {
     directories: Directories,
     rules: Arc<Rules>,
     unfinished: UnfinishedDirectories,
-    /// The target has a default ACL, which its children would inherit.
-    gives_acl: bool,
+    /// The target, which gets its metadata last.
+    last: Mutex<Option<Unfinished>>,
+    /// Directories that were there and have a default ACL, which their children would inherit.
+    giving: Mutex<HashSet<Vec<u8>>>,
+    /// Whether there is any of them.
+    any_gives: AtomicBool,
+    /// Something was in the target before.
+    is_over: bool,
+    /// Names for what is made beside something else.
+    names: Names,
     /// The target is a new file system with nothing but this in it.
     has_lost_found: bool,
 }
@@ -71,20 +90,73 @@ impl Tree {
     /// # Errors
     /// When it cannot be made or opened, is no directory, or is not empty ([`Cause::NotEmpty`]).
     pub fn create(target: &Path, options: Options) -> Result<Self> {
-        let error = |cause| {
-            let path = target.as_os_str().as_bytes().to_vec();
-            TreeError { path, operation: "restore into", cause }
-        };
+        let error = |cause| unusable(target, cause);
         let fd = target::open(target).map_err(error)?;
         let has_lost_found = target::check_empty(&fd).map_err(error)?;
-        let stat = rustix::fs::fstat(&fd).map_err(|errno| error(errno.into()))?;
-        Ok(Self {
-            rules: Arc::new(Rules::new(options.ownership, &stat)),
-            gives_acl: rustix::fs::fgetxattr_query(&fd, ACL_DEFAULT).is_ok(),
+        let tree = Self::of(fd, options, false).map_err(error)?;
+        Ok(Self { has_lost_found, ..tree })
+    }
+
+    /// As [`Self::create`], and takes a directory with things in it too.
+    ///
+    /// # Errors
+    /// When it cannot be made or opened, or is no directory.
+    pub fn open(target: &Path, options: Options) -> Result<Self> {
+        let error = |cause| unusable(target, cause);
+        let fd = target::open(target).map_err(error)?;
+        Self::take(fd, options).map_err(error)
+    }
+
+    /// As [`Self::open`], and makes nothing: a target that is not there is taken for an empty one,
+    /// and must not be worked in.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn look_into(target: &Path, options: Options) -> Result<Self> {
+        let error = |cause| unusable(target, cause);
+        match target::open_existing(target).map_err(error)? {
+            Some(fd) => Self::take(fd, options).map_err(error),
+            None => {
+                let nothing = target::open_existing(Path::new("/")).map_err(error)?;
+                let nothing = nothing.ok_or_else(|| error(Errno::NOENT.into()))?;
+                Self::of(nothing, options, false).map_err(error)
+            }
+        }
+    }
+
+    fn take(fd: OwnedFd, options: Options) -> Attempt<Self> {
+        let is_over = match target::check_empty(&fd) {
+            // Whatever is there has to be looked at, the `lost+found` of a new file system too.
+            Ok(has_lost_found) => has_lost_found,
+            Err(Cause::NotEmpty) => true,
+            Err(cause) => return Err(cause),
+        };
+        Self::of(fd, options, is_over)
+    }
+
+    /// Whether something was in the target before.
+    pub const fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    fn of(fd: OwnedFd, options: Options, is_over: bool) -> Attempt<Self> {
+        let stat = rustix::fs::fstat(&fd)?;
+        let gives_acl = rustix::fs::fgetxattr_query(&fd, ACL_DEFAULT).is_ok();
+        let tree = Self {
+            rules: Arc::new(Rules::new(options.ownership, &stat, is_over)),
+            giving: Mutex::default(),
+            any_gives: AtomicBool::new(false),
+            is_over,
+            names: Names::new(),
             directories: Directories::new(fd),
             unfinished: UnfinishedDirectories::default(),
-            has_lost_found,
-        })
+            last: Mutex::default(),
+            has_lost_found: false,
+        };
+        if gives_acl {
+            tree.gives_acl(Vec::new());
+        }
+        Ok(tree)
     }
 
     /// The open directory of an entry that was made with [`Self::make_directory`].
@@ -116,6 +188,10 @@ impl Tree {
                 Place::Open(made.as_fd()).remove_xattr(ACL_DEFAULT)?;
                 Place::Open(made.as_fd()).remove_xattr(ACL_ACCESS)?;
             }
+            if self.is_over {
+                let owner = Seen::at(&dir, &key.name)?.map(|seen| seen.owner);
+                return Ok(Born { owner, mode: None });
+            }
             Ok(self.rules.born_directory())
         };
         let born = make().map_err(|cause| TreeError::new(key, "make directory", cause))?;
@@ -140,8 +216,12 @@ impl Tree {
                 Place::Open(file.as_fd()).remove_xattr(ACL_ACCESS)?;
                 born.mode = None;
             }
+            if self.is_over {
+                born.owner = Some(Seen::of(file.as_fd())?.owner);
+            }
             let (key, rules) = (key.clone(), Arc::clone(&self.rules));
-            Ok(NewFile { file, key, born, rules, reached: AtomicU64::new(0) })
+            let (reached, placing) = (AtomicU64::new(0), Placing::There);
+            Ok(NewFile { file, key, born, rules, reached, placing })
         };
         let file = create().map_err(|cause| TreeError::new(key, "make file", cause))?;
         if file::is_solid(node) {
@@ -169,6 +249,9 @@ impl Tree {
             if self.inherits_acl(key) && node.kind != NodeKind::Symlink {
                 Place::Named(dir.as_fd(), &key.name).remove_xattr(ACL_ACCESS)?;
                 born.mode = None;
+            }
+            if self.is_over {
+                born.owner = Seen::at(&dir, &key.name)?.map(|seen| seen.owner);
             }
             Ok((dir, born))
         };
@@ -200,6 +283,10 @@ impl Tree {
     /// given.
     pub fn finish_directories(&self, mut report: impl FnMut(TreeError)) {
         for directory in self.unfinished.take_deepest_first() {
+            if directory.is_target() {
+                *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(directory);
+                continue;
+            }
             let mut note = |operation, cause| {
                 report(TreeError::new(&directory.key(), operation, cause));
             };
@@ -208,6 +295,21 @@ impl Tree {
                 Err(cause) => note("finish directory", cause),
             }
         }
+    }
+
+    /// The same for the target itself, which is the last of all: nothing is made or removed in it
+    /// any more.
+    pub fn finish_target(&self, mut report: impl FnMut(TreeError)) {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let target = self.directories.target();
+        if let Some(directory) = last {
+            let mut note = |operation, cause| {
+                report(TreeError::new(&MapKey::root(), operation, cause));
+            };
+            self.finish_directory(target, &directory, &mut note);
+        }
+        // Some file systems do not sync directories; then there is nothing to wait for.
+        let _ = rustix::fs::fsync(&**target);
     }
 
     /// Waits until everything is on disk, because only then the system has told all that went
@@ -242,6 +344,17 @@ impl Tree {
         report: &mut dyn FnMut(&'static str, Cause),
     ) {
         let place = Place::Open(dir.as_fd());
+        if it.was_there {
+            let now = || Ok(Seen::of(dir.as_fd())?.owned(seen::xattrs_of(dir.as_fd())?));
+            match now() {
+                Ok(now) if !self.rules.differ(&now, &it.wanted, &it.xattrs) => {
+                    self.rules.note(&now, &it.wanted);
+                }
+                Ok(now) => self.rules.correct(&place, &now, &it.wanted, &it.xattrs, report),
+                Err(cause) => report("change the metadata of", cause),
+            }
+            return;
+        }
         if it.is_target() {
             // It was there before, perhaps with ACLs of its own.
             for acl in [ACL_DEFAULT, ACL_ACCESS] {
@@ -260,10 +373,25 @@ impl Tree {
     }
 
     fn inherits_acl(&self, key: &MapKey) -> bool {
-        self.gives_acl && key.parent.is_empty()
+        self.any_gives.load(Relaxed) && self.giving().contains(&key.parent)
+    }
+
+    /// What is made in this directory, which was there, inherits an ACL.
+    fn gives_acl(&self, parent: Vec<u8>) {
+        self.giving().insert(parent);
+        self.any_gives.store(true, Relaxed);
+    }
+
+    fn giving(&self) -> MutexGuard<'_, HashSet<Vec<u8>>> {
+        self.giving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_lost_found(&self, key: &MapKey) -> bool {
         self.has_lost_found && key.parent.is_empty() && key.name == LOST_FOUND
     }
+}
+
+fn unusable(target: &Path, cause: Cause) -> TreeError {
+    let path = target.as_os_str().as_bytes().to_vec();
+    TreeError { path, operation: "restore into", cause }
 }

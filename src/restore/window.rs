@@ -1,5 +1,6 @@
 //! Chunks that wait to be fetched, put together by frame, so that each frame is opened once.
 
+use super::existing::Comparison;
 use super::pending::Pending;
 use crate::repository::{KnownPack, Location, Lookup, Result};
 use esker_format::ids::ChunkId;
@@ -15,6 +16,8 @@ pub enum Job {
     Frame { pack: Arc<KnownPack>, frame: u32, parts: Vec<Part> },
     /// Files that need no frame, or none any more.
     Files(Vec<Arc<Pending>>),
+    /// A file that is there.
+    Compare(Comparison),
 }
 
 /// A chunk, and where it goes.

@@ -5,11 +5,12 @@ use super::window::{Job, Part};
 use crate::repository::{Error, Frames, KnownPack, Result, chunk_in};
 use crossbeam_channel::Receiver;
 use esker_format::frame::FrameType;
+use esker_format::key::ScopeKeys;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Works until there is nothing more to do.
-pub fn run(frames: Frames, outcome: &Outcome, work: &Receiver<Job>) {
-    let mut worker = Worker { frames, plain: Vec::new(), outcome };
+pub fn run(frames: Frames, keys: &ScopeKeys, outcome: &Outcome, work: &Receiver<Job>) {
+    let mut worker = Worker { frames, keys, plain: Vec::new(), outcome };
     for job in work {
         // What waits in the queue still has to be taken, or the plan would wait for ever.
         if outcome.is_over() {
@@ -23,6 +24,7 @@ pub fn run(frames: Frames, outcome: &Outcome, work: &Receiver<Job>) {
 
 struct Worker<'r> {
     frames: Frames,
+    keys: &'r ScopeKeys,
     plain: Vec<u8>,
     outcome: &'r Outcome<'r>,
 }
@@ -32,6 +34,10 @@ impl Worker<'_> {
         match job {
             Job::Files(files) => {
                 files.into_iter().for_each(|file| file.release(self.outcome));
+                Ok(())
+            }
+            Job::Compare(comparison) => {
+                comparison.run(self.outcome, self.keys, &mut self.plain);
                 Ok(())
             }
             Job::Frame { pack, frame, parts } => self.frame(&pack, frame, parts),
@@ -69,6 +75,7 @@ impl Worker<'_> {
             self.frames.verify(&part.id, FrameType::Data, bytes, pack)?;
         }
         part.file.write(self.outcome, part.at, bytes);
+        self.outcome.fetched(part.len);
         Ok(())
     }
 }

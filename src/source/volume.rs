@@ -23,6 +23,11 @@ impl Volume {
         Self { id: hash(&[]), here }
     }
 
+    /// Whether it is on the device that this is on.
+    pub const fn is_device_of(self, stat: &Stat) -> bool {
+        self.here.0 == stat.identity.device
+    }
+
     /// The volume of an entry of a directory on this one.
     pub fn of(self, stat: &Stat, parent: &[u8], name: &CStr) -> Self {
         let Identity { device, .. } = stat.identity;

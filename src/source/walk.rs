@@ -5,6 +5,7 @@
 //! and the memory stays bounded however large the tree is.
 
 use crate::source::roots::{Roots, Way};
+use crate::source::select::{Scope, Select};
 use crate::source::stat::{Identity, Stat};
 use crate::source::volume::Volume;
 use esker_format::node::{NodeKind, Time};
@@ -82,6 +83,7 @@ struct Shared {
     ahead: Mutex<Ahead>,
     changed: Condvar,
     skip: Vec<Skip>,
+    select: Arc<Select>,
 }
 
 #[derive(Default)]
@@ -102,8 +104,19 @@ struct Pending {
     name: CString,
     parent: Arc<[u8]>,
     volume: Volume,
-    way: Way,
+    /// What was asked for by name in it.
+    way: Arc<Way>,
+    reach: Reach,
     slot: Mutex<Slot>,
+}
+
+/// How much of a directory is saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// What was asked for by name.
+    Way,
+    /// Everything, but for what is left out on purpose.
+    Whole,
 }
 
 enum Slot {
@@ -120,14 +133,18 @@ struct Directory {
 
 impl Walk {
     /// Begins a walk with so many helping threads.
-    pub fn new(roots: &Roots, skip: Vec<Skip>, helpers: usize) -> Self {
-        let shared = Arc::new(Shared { ahead: Mutex::default(), changed: Condvar::new(), skip });
+    pub fn new(roots: &Roots, skip: Vec<Skip>, select: Arc<Select>, helpers: usize) -> Self {
+        select.begin(roots.left_out.iter().map(|(_, reason)| *reason));
+        let (ahead, changed) = (Mutex::default(), Condvar::new());
+        let shared = Arc::new(Shared { ahead, changed, skip, select });
+        let way = roots.way();
         let top = Arc::new(Pending {
             above: None,
             name: c"/".to_owned(),
             parent: Arc::from(&b""[..]),
             volume: Volume::root(),
-            way: roots.ways(),
+            reach: if way.is_root { Reach::Whole } else { Reach::Way },
+            way,
             slot: Mutex::new(Slot::Waiting),
         });
         let helpers = (0..helpers)
@@ -137,7 +154,7 @@ impl Walk {
             })
             .collect();
         let (root, stack) = match open_directory(&top) {
-            Ok(directory) => (Outcome::Listing(root_listing(directory)), vec![top]),
+            Ok(directory) => (Outcome::Listing(root_listing(directory, &top.way)), vec![top]),
             Err(error) => (Outcome::Unlisted(Arc::from(&b""[..]), error), Vec::new()),
         };
         Self { shared, stack, left_out: Vec::new(), root: Some(root), helpers }
@@ -252,30 +269,42 @@ fn help(shared: &Shared) {
 
 fn list(pending: &Pending, shared: &Shared) -> Result<Directory, io::Error> {
     let directory = Arc::new(open_directory(pending)?);
-    let time = now();
-    let whole = pending.way.below.is_empty();
-    let names =
-        if whole { read_names(&directory)? } else { pending.way.below.keys().cloned().collect() };
+    let (time, select) = (now(), &shared.select);
+    let is_whole = pending.reach == Reach::Whole;
+    let mut scope = is_whole.then(|| select.look_into(&pending.parent, directory.as_fd()));
+    let names = names(pending, &directory, scope.as_ref().map_or(&[], Scope::marks))?;
     let (mut entries, mut below, mut left_out) =
         (Vec::with_capacity(names.len()), Vec::new(), Vec::new());
     for name in names {
-        let stat = Stat::of_name(directory.as_fd(), &name).map_err(io::Error::from);
+        let mut stat = Stat::of_name(directory.as_fd(), &name).map_err(io::Error::from);
         let (mut is_closed, mut volume) = (false, pending.volume);
-        if let Ok(stat) = &stat {
+        if let Ok(stat) = &mut stat {
             volume = pending.volume.of(stat, &pending.parent, &name);
             if let Some(skip) = shared.skip.iter().find(|s| s.identity == stat.identity) {
                 let path = child(&pending.parent, name.to_bytes());
                 left_out.push(Outcome::LeftOut(path, skip.what));
                 continue;
             }
-            if stat.kind() == Some(NodeKind::Directory) {
-                let way = pending.way.below.get(&name).cloned().unwrap_or_default();
-                is_closed = way.below.is_empty() && is_closed_to_us(&directory, &name);
+            let way = pending.way.below.get(&name);
+            let is_root = way.is_some_and(|way| way.is_root);
+            let leaves_out = |scope: &mut Scope| select.leaves_out(scope, name.to_bytes(), stat);
+            let is_excluded = !is_root && scope.as_mut().is_some_and(leaves_out);
+            if is_excluded && way.is_none() {
+                continue;
+            }
+            if stat.kind() == Some(NodeKind::Directory)
+                && let Some(reach) = reach(pending, way, is_excluded, stat, select)
+            {
+                match reach {
+                    Reach::Whole => is_closed = is_closed_to_us(&directory, &name),
+                    Reach::Way => stat.mtime = way.and_then(|way| way.time).unwrap_or(stat.mtime),
+                }
                 below.push(Arc::new(Pending {
                     above: Some(Arc::clone(&directory)),
                     parent: Arc::from(child(&pending.parent, name.to_bytes())),
                     volume,
-                    way,
+                    way: way.cloned().unwrap_or_default(),
+                    reach,
                     name: name.clone(),
                     slot: Mutex::new(Slot::Waiting),
                 }));
@@ -285,6 +314,38 @@ fn list(pending: &Pending, shared: &Shared) -> Result<Directory, io::Error> {
     }
     let listing = Listing { parent: Arc::clone(&pending.parent), directory, time, entries };
     Ok(Directory { listing, below, left_out })
+}
+
+/// How much of a directory in `pending` is saved; none when it is an entry and nothing more.
+fn reach(
+    pending: &Pending,
+    way: Option<&Arc<Way>>,
+    is_excluded: bool,
+    stat: &Stat,
+    select: &Select,
+) -> Option<Reach> {
+    if way.is_some_and(|way| way.is_root) {
+        return Some(Reach::Whole);
+    }
+    match pending.reach {
+        Reach::Whole if !is_excluded && select.enters(pending.volume, stat) => Some(Reach::Whole),
+        _ => way.map(|_| Reach::Way),
+    }
+}
+
+/// The names of a directory that are looked at; of a marked one its marks, and what was asked for.
+fn names(
+    pending: &Pending,
+    directory: &OwnedFd,
+    marks: &[CString],
+) -> Result<Vec<CString>, io::Error> {
+    if pending.reach == Reach::Whole && marks.is_empty() {
+        return read_names(directory);
+    }
+    let mut names: Vec<CString> = pending.way.below.keys().chain(marks).cloned().collect();
+    names.sort_unstable();
+    names.dedup();
+    Ok(names)
 }
 
 /// All names of a directory but the dots, ascending.
@@ -320,9 +381,12 @@ fn is_closed_to_us(directory: &OwnedFd, name: &CStr) -> bool {
         && accessat(directory, name, Access::READ_OK | Access::EXEC_OK, AtFlags::EACCESS).is_err()
 }
 
-fn root_listing(directory: OwnedFd) -> Listing {
+fn root_listing(directory: OwnedFd, way: &Way) -> Listing {
     let time = now();
-    let stat = Stat::of_fd(directory.as_fd()).map_err(io::Error::from);
+    let mut stat = Stat::of_fd(directory.as_fd()).map_err(io::Error::from);
+    if let (Ok(stat), Some(mtime), false) = (&mut stat, way.time, way.is_root) {
+        stat.mtime = mtime;
+    }
     let (name, volume) = (CString::default(), Volume::root());
     let entries = vec![Listed { name, stat, volume, is_closed: false }];
     Listing { parent: Arc::from(&b""[..]), directory: Arc::new(directory), time, entries }

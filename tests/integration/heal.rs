@@ -1,6 +1,6 @@
 //! What a new snapshot mends.
 
-use crate::support::Home;
+use crate::support::{Draw, Home};
 use std::path::PathBuf;
 
 fn packs(home: &Home) -> Vec<PathBuf> {
@@ -36,4 +36,40 @@ fn after_packs_were_lost_the_next_snapshot_is_whole() {
         }
         let _ = std::fs::remove_dir_all(home.path("cache"));
     }
+}
+
+#[test]
+fn an_index_database_that_is_damaged_inside_is_made_again() {
+    let home = Home::new();
+    let mut draw = Draw::new(3);
+    for n in 0..600 {
+        home.write(&format!("work/{n}"), draw.noise(1500));
+    }
+    let work = home.path("work");
+    home.snapshot(&work).ok();
+    let mut folders = std::fs::read_dir(home.path("cache/esker")).unwrap();
+    let index = folders.next().unwrap().unwrap().path().join("index.sqlite");
+    let sound = std::fs::read(&index).unwrap();
+    let mut failed = 0;
+    for round in 0..12 {
+        let mut bytes = sound.clone();
+        // Whole pages of noise, anywhere behind the first.
+        for _ in 0..3 {
+            let page = 1 + draw.below(bytes.len() as u64 / 8192 - 1) as usize;
+            bytes[page * 8192..][..8192].copy_from_slice(&draw.noise(8192));
+        }
+        std::fs::write(&index, bytes).unwrap();
+        for suffix in ["-wal", "-shm"] {
+            let _ = std::fs::remove_file(index.with_extension(format!("sqlite{suffix}")));
+        }
+        home.write("work/new", draw.noise(1500));
+        let mut tries = 0;
+        while home.snapshot(&work).code != 0 {
+            tries += 1;
+            assert!(tries < 3, "round {round}: it fails again and again");
+        }
+        failed += tries;
+        home.run(["check", "--read-data"]).ok();
+    }
+    assert!(failed > 0, "no damage was ever met");
 }

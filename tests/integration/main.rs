@@ -3,10 +3,14 @@
 mod bad_input;
 mod crash;
 mod damage;
+mod finding;
 mod first_use;
 mod golden;
 mod heal;
 mod house;
 mod reader;
+mod restore_over;
+mod select;
 mod support;
 mod trees;
+mod unchanged;

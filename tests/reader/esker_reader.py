@@ -43,18 +43,28 @@ def rfc3339(time):
     return f"{year:04}-{month:02}-{day:02}T{clock}.{nanos:09}Z"
 
 
+def named(member, name):
+    """A name, and its bytes in hexadecimal when it is not UTF-8."""
+    shown = {member: escaped(name)}
+    try:
+        (name or b"").decode()
+    except UnicodeDecodeError:
+        shown[member + "_hex"] = name.hex()
+    return shown
+
+
 def row(chunks, key, node):
     return {
-        "path": escaped(path_of(key)),
+        **named("path", path_of(key)),
         "kind": node["kind"],
         "mode": node["mode"],
         "uid": node["uid"],
         "gid": node["gid"],
-        "user": escaped(node["user"]),
-        "group": escaped(node["group"]),
+        **named("user", node["user"]),
+        **named("group", node["group"]),
         "mtime": rfc3339(node["mtime"]),
         "size": node["size"],
-        "target": escaped(node["target"]),
+        **named("target", node["target"]),
         "device": list(node["device"]) if node["device"] else None,
         "links": node["links"].hex() if node["links"] else None,
         "fidelity": node["fidelity"] or "complete",

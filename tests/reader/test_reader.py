@@ -48,6 +48,8 @@ class Reading(unittest.TestCase):
         rows = {row["path"]: row for row in map(json.loads, lines)}
         self.assertEqual(rows["/data/old"]["mtime"], "1969-12-31T23:59:59.500000000Z")
         self.assertEqual(rows["/data/bad \\xff\\\\ name"]["size"], 4)
+        self.assertEqual(rows["/data/bad \\xff\\\\ name"]["path_hex"], b"/data/bad \xff\\ name".hex())
+        self.assertNotIn("path_hex", rows["/data/hello"])
         self.assertEqual(rows["/data/hello"]["xattrs"], [["user.a", "31"], ["user.b", "00ff"]])
         self.assertEqual(rows["/data/attributes"]["xattrs"], [["user.large", "78" * 2000]])
         self.assertEqual(rows["/data/loop"]["device"], [7, 300])

@@ -341,5 +341,10 @@ fn is_damage(failure: &Error) -> bool {
 }
 
 fn database(path: &Path, error: rusqlite::Error) -> Error {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    if matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)) {
+        // It is a cache: the next run makes it again, and would fail in the same place with this.
+        schema::remove(path);
+    }
     Error::Database { path: path.display().to_string(), source: Box::new(error) }
 }

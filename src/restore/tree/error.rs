@@ -39,6 +39,15 @@ pub enum Cause {
     /// The target has entries already.
     #[error("it is not empty")]
     NotEmpty,
+    /// A directory that has something in it is where something else should be.
+    #[error("a directory that is not empty is in its place; --delete removes it")]
+    InTheWay,
+    /// Another file system begins there.
+    #[error("something is mounted there, and nothing is deleted across a mount")]
+    Mounted,
+    /// Somebody changed it while it was being restored.
+    #[error("somebody changed it in the meantime; run the restore again")]
+    Changed,
 }
 
 /// What a failure means for the rest of the restore.
@@ -73,6 +82,11 @@ impl TreeError {
         Self { path: key.path(), operation, cause: cause.into() }
     }
 
+    /// Something that stays where something else should be.
+    pub(in crate::restore) fn in_the_way(key: &MapKey, cause: Cause) -> Self {
+        Self::new(key, "replace", cause)
+    }
+
     /// What this means for the rest of the restore.
     pub fn kind(&self) -> Kind {
         match &self.cause {
@@ -84,7 +98,8 @@ impl TreeError {
                 kind => kind,
             },
             Cause::Refused(_) => Kind::Refused,
-            Cause::NotEmpty => Kind::Exists,
+            Cause::NotEmpty | Cause::InTheWay => Kind::Exists,
+            Cause::Changed | Cause::Mounted => Kind::Other,
         }
     }
 

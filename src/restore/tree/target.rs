@@ -3,6 +3,7 @@
 use super::directories::DIRECTORY;
 use super::error::{Attempt, Cause};
 use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
 use std::fs::DirBuilder;
 use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
@@ -23,6 +24,15 @@ pub(super) fn open(target: &Path) -> Attempt<OwnedFd> {
     }
     let follow = DIRECTORY.difference(OFlags::NOFOLLOW);
     Ok(rustix::fs::openat(CWD, target, follow, Mode::empty())?)
+}
+
+/// Opens the target; none when it is not there.
+pub(super) fn open_existing(target: &Path) -> Attempt<Option<OwnedFd>> {
+    let follow = DIRECTORY.difference(OFlags::NOFOLLOW);
+    match rustix::fs::openat(CWD, target, follow, Mode::empty()) {
+        Err(Errno::NOENT) if !target.is_symlink() => Ok(None),
+        opened => Ok(Some(opened?)),
+    }
 }
 
 /// Fails unless the directory is empty, and says whether it has a `lost+found` all the same.

@@ -58,6 +58,7 @@ impl Fixture {
     fn finish(&self) -> Vec<TreeError> {
         let mut problems = Vec::new();
         self.tree.finish_directories(|problem| problems.push(problem));
+        self.tree.finish_target(|problem| problems.push(problem));
         problems
     }
 }

@@ -14,6 +14,8 @@ pub(super) struct Unfinished {
     pub wanted: Wanted,
     pub born: Born,
     pub xattrs: Box<[Xattr]>,
+    /// It was there before, with metadata of its own.
+    pub was_there: bool,
 }
 
 impl Unfinished {
@@ -31,6 +33,15 @@ pub(super) struct UnfinishedDirectories(Mutex<Vec<Unfinished>>);
 
 impl UnfinishedDirectories {
     pub(super) fn remember(&self, key: &MapKey, wanted: Wanted, born: Born, xattrs: &[Xattr]) {
+        self.push(key, wanted, born, xattrs, false);
+    }
+
+    /// A directory that was there.
+    pub(super) fn adopt(&self, key: &MapKey, wanted: Wanted, xattrs: &[Xattr]) {
+        self.push(key, wanted, Born::default(), xattrs, true);
+    }
+
+    fn push(&self, key: &MapKey, wanted: Wanted, born: Born, xattrs: &[Xattr], was_there: bool) {
         let mut list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Siblings come in a row and share the path of their parent.
         let parent = match list.last() {
@@ -38,7 +49,7 @@ impl UnfinishedDirectories {
             _ => Arc::from(&*key.parent),
         };
         let (name, xattrs) = (Box::from(&*key.name), Box::from(xattrs));
-        list.push(Unfinished { parent, name, wanted, born, xattrs });
+        list.push(Unfinished { parent, name, wanted, born, xattrs, was_there });
     }
 
     /// Map order backwards: whatever lies below a directory comes before it.

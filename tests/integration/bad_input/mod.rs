@@ -14,3 +14,5 @@ mod signals;
 mod sources;
 mod targets;
 mod unreadable;
+
+pub use mounted::Mounted;

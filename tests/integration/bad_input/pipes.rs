@@ -41,6 +41,8 @@ fn output_that_cannot_be_written_is_an_error() {
         let output = command.args(arguments).stdout(full()).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
-        assert!(said.starts_with("error: cannot write the output"), "{arguments:?}: {said}");
+        let begin = if arguments.contains(&"--json") { "{\"error\":\"" } else { "error: " };
+        let begin = format!("{begin}cannot write the output");
+        assert!(said.starts_with(&begin), "{arguments:?}: {said}");
     }
 }

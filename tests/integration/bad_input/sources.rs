@@ -54,16 +54,22 @@ fn what_may_not_be_read_is_named_and_everything_else_is_saved() {
 }
 
 #[test]
-fn a_path_given_twice_or_within_another_is_an_error_that_names_both() {
+fn a_path_given_twice_or_within_another_is_saved_once_and_makes_no_other_series() {
     let home = Home::new();
     home.write("work/a/file", "");
     let paths = ["work", "work/a", "work/../work/a/file", "work/a/.."].map(|p| home.path(p));
-    let [work, a, file, again] = paths.each_ref().map(|p| p.as_os_str());
-    let inner = a.to_str().unwrap();
-    home.run(["snapshot".as_ref(), a, a]).exit(1).says(&[inner, "given twice"]);
-    home.run(["snapshot".as_ref(), work, again]).exit(1).says(&["given twice"]);
-    home.run(["snapshot".as_ref(), work, a]).exit(1).says(&[inner, "lies in"]);
-    home.run(["snapshot".as_ref(), file, work]).exit(1).says(&["work/a/file", "lies in"]);
+    let [work, a, file, again] = paths.each_ref().map(|p| p.to_str().unwrap());
+    let run = |paths: &[&str]| {
+        let mut command = home.command();
+        let shown = Ran::of(command.args(["snapshot", "--json"]).args(paths)).ok().json().remove(0);
+        assert_eq!((&shown["label"], &shown["counts"]["files"]), (&work.into(), &1.into()));
+        shown
+    };
+    let first = run(&[work]);
+    for paths in [&[work, again][..], &[work, a], &[file, a, work]] {
+        assert_eq!(run(paths)["counts"]["unchanged"], first["counts"]["new"]);
+    }
+    home.run(["snapshot", work, ""]).exit(1).says(&["PATH"]);
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn fail(scene: &mut Scene, moment: Moment) -> bool {
         127 => {}
         code => {
             assert!(REFUSED.contains(&code), "{moment:?}: {ran:?}");
-            assert!(ran.err.contains("error: "), "{moment:?}: {ran:?}");
+            assert!(ran.err.contains("{\"error\":"), "{moment:?}: {ran:?}");
         }
     }
     was_struck(&scene.home)

@@ -2,7 +2,7 @@
 
 use super::change::{Change, kind};
 use super::sample::load;
-use crate::support::{Draw, Home};
+use crate::support::{Draw, Home, Ran, differences};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -119,8 +119,18 @@ fn a_base_that_cannot_be_read_is_no_reason_to_save_nothing() {
         std::fs::remove_file(&path).unwrap();
         std::fs::create_dir(path).unwrap();
     }
-    let ran = home.run(["snapshot".as_ref(), "--json".as_ref(), work.as_os_str()]).ok();
-    let counts = &ran.json()[0]["counts"];
-    assert_eq!((&counts["files"], &counts["unchanged"]), (&300.into(), &0.into()));
-    assert!(counts["new"].as_u64().unwrap() >= 300, "{counts}");
+    // With nothing but the base to compare with, and with the file table.
+    let caches = [home.path("other"), home.path("cache/esker")];
+    for (cache, unchanged) in caches.iter().zip([false, true]) {
+        let ran = Ran::of(
+            home.command().args(["snapshot", "--json", "--cache-dir"]).arg(cache).arg(&work),
+        );
+        let counts = &ran.ok().json()[0]["counts"];
+        assert_eq!(counts["files"], 300);
+        assert_eq!(counts["unchanged"].as_u64().unwrap() >= 300, unchanged, "{counts}");
+        let target = home.path(format!("target {unchanged}"));
+        home.restore("latest", &target).ok();
+        let restored = target.join(work.strip_prefix("/").unwrap());
+        assert_eq!(differences(&work, &restored), Vec::<String>::new());
+    }
 }

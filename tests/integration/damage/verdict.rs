@@ -4,7 +4,7 @@ use super::sample::Sample;
 use super::seen::Seen;
 use esker::repository::check::{self, Finding};
 use esker::repository::{Error, Repository, select};
-use esker::restore::{self, Problem, Progress, Request, restore};
+use esker::restore::{self, Change, How, Problem, Progress, Request, restore};
 use esker_format::path::MapKey;
 use std::path::Path;
 use std::sync::Arc;
@@ -54,7 +54,10 @@ pub fn judge(sample: &Sample, cache: &Path) -> Verdict {
     let target = sample.target();
     let restored =
         select(&repository, &sample.snapshot).map_err(restore::Error::from).and_then(|selected| {
-            let request = Request { selected: &selected, target: &target, threads: 1 };
+            let (how, observe) = (How::default(), &|_: &Change<'_>| ());
+            let (target, called) = (&*target, &*target);
+            let request =
+                Request { selected: &selected, target, called, threads: 1, how: &how, observe };
             restore(&repository, &request, &Progress::default(), &NEVER)
         });
     let request = check::Request { read_data: true, threads: 1 };
@@ -71,7 +74,7 @@ pub fn judge(sample: &Sample, cache: &Path) -> Verdict {
             Verdict::Restored { seen: sample.look(), damaged, problems, found }
         }
         Err(restore::Error::Repository(error)) => Verdict::Refused { error, warnings, found },
-        Err(restore::Error::Target(error)) => panic!("cannot restore: {error}"),
+        Err(error) => panic!("cannot restore: {error}"),
     };
     if target.exists() {
         std::fs::remove_dir_all(&target).unwrap();

@@ -10,11 +10,16 @@ const FORMAT: &str = "esker_format";
 /// in the house yet.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &[]),
-    ("source", &[FORMAT]),
+    ("pattern", &[]),
+    ("source", &[FORMAT, "pattern"]),
     ("repository", &[FORMAT, "store"]),
     ("pipeline", &[FORMAT, "repository", "source"]),
-    ("restore", &[FORMAT, "repository"]),
-    ("cli", &[FORMAT, "store", "source", "repository", "pipeline", "restore"]),
+    ("restore", &[FORMAT, "pattern", "repository"]),
+    ("compare", &[FORMAT, "repository", "source"]),
+    (
+        "cli",
+        &["pattern", FORMAT, "store", "source", "repository", "pipeline", "restore", "compare"],
+    ),
     ("main", &["cli"]),
     ("lib", &[]),
 ];
@@ -23,8 +28,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const OWNED: &[(&str, &str)] = &[
     ("rusqlite", "src/repository/index/"),
     ("clap", "src/cli/"),
+    ("clap_complete", "src/cli/completions.rs"),
+    ("clap_mangen", "src/cli/man.rs"),
     ("indicatif", "src/cli/progress.rs"),
-    ("jiff", "src/cli/show.rs"),
+    ("jiff", "src/cli/show"),
+    ("gix_glob", "src/pattern.rs"),
     ("rpassword", "src/cli/key.rs"),
     ("signal_hook", "src/cli/signals.rs"),
     ("serde_json", "src/cli/"),

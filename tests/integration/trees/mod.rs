@@ -6,6 +6,7 @@ mod without_root;
 
 use crate::support::tree::{Refused, Tree};
 use crate::support::{Home, differences, needs, skipped};
+use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -56,6 +57,11 @@ fn come_back_once(home: &Home, number: u64, refused: &mut Refused) -> Vec<String
     let ran = home.run(["restore".as_ref(), what.as_ref(), target.as_os_str()]);
     if ran.code != 0 {
         return vec![format!("restore ended with {}: {}", ran.code, ran.err)];
+    }
+    if number % 3 != 1 {
+        // What leads to sources is saved with the time of the first of them.
+        let time = source.metadata().unwrap().modified().unwrap();
+        File::open(&restored).unwrap().set_modified(time).unwrap();
     }
     let found = differences(&saved, &restored);
     if found.is_empty() {

@@ -28,6 +28,15 @@ fn no_symlink_that_the_snapshot_brought_is_followed() {
             it.tree.link(&below("file"), &key("/stolen")).unwrap_err(),
             it.tree.link(&key(path), &below("b")).unwrap_err(),
             it.tree.directory(&key(path)).unwrap_err(),
+            it.tree.look(&below("file")).unwrap_err(),
+            it.tree.create_beside(&below("file"), &file).map(drop).unwrap_err(),
+            it.tree.replace_special(&below("file"), &symlink("x"), &[]).unwrap_err(),
+            it.tree.replace_link(&below("file"), &key("/stolen")).unwrap_err(),
+            it.tree.replace_link(&key(path), &below("file")).unwrap_err(),
+            it.tree.names(&key(path)).unwrap_err(),
+            it.tree
+                .remove(&below("file"), &it.tree.look(&key(path)).unwrap().unwrap())
+                .unwrap_err(),
         ];
         for error in errors {
             assert_eq!((error.kind(), error.stops()), (Kind::Obstructed, false), "{error}");

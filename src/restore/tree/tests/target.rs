@@ -53,6 +53,7 @@ fn a_new_file_system_counts_as_empty_and_its_lost_found_is_taken_over() {
     let tree = Tree::create(place.path(), Options::default()).unwrap();
     tree.make_directory(&key("/lost+found"), &node(NodeKind::Directory, 0o710), &[]).unwrap();
     tree.finish_directories(|problem| panic!("{problem}"));
+    tree.finish_target(|problem| panic!("{problem}"));
     assert_eq!(std::fs::metadata(&lost).unwrap().mode() & 0o7777, 0o710);
 }
 
@@ -87,6 +88,7 @@ fn nothing_is_inherited_from_a_target_with_a_default_acl() {
         assert!(tree.create_file(&key(path), &node).unwrap().finish(&node, &[]).is_empty());
     }
     tree.finish_directories(|problem| panic!("{problem}"));
+    tree.finish_target(|problem| panic!("{problem}"));
     for (path, mode) in [("", 0o755), ("d", 0o755), ("f", 0o644), ("d/f", 0o644), ("p", 0o644)] {
         let path = place.path().join(path);
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o7777, mode, "{path:?}");
@@ -109,6 +111,7 @@ fn nothing_is_inherited_from_a_setgid_target_of_another_group() {
     let file = node(NodeKind::File, 0o644);
     assert!(tree.create_file(&key("/d/f"), &file).unwrap().finish(&file, &[]).is_empty());
     tree.finish_directories(|problem| panic!("{problem}"));
+    tree.finish_target(|problem| panic!("{problem}"));
     for (path, mode) in [("d", 0o755), ("d/f", 0o644), ("s", 0o777)] {
         let stat = std::fs::symlink_metadata(place.path().join(path)).unwrap();
         assert_eq!((stat.uid(), stat.gid(), stat.mode() & 0o7777), (0, 0, mode), "{path}");

@@ -77,6 +77,7 @@ fn copy(from: &Path, tree: &Tree) {
         first_names.push((inode, key));
     }
     tree.finish_directories(|problem| panic!("{problem:?}"));
+    tree.finish_target(|problem| panic!("{problem:?}"));
 }
 
 /// Every case that is known to have gone wrong somewhere.

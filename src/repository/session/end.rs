@@ -1,0 +1,119 @@
+//! The end of a run: a snapshot, or none.
+
+use super::Session;
+use crate::repository::error::Result;
+use crate::repository::index::Standing;
+use crate::repository::packer::lock;
+use crate::repository::state::State;
+use crate::repository::{Repository, entropy};
+use crate::store::Durability;
+use esker_format::cbor::Extra;
+use esker_format::envelope::Kind;
+use esker_format::ids::{Named, SnapshotId};
+use esker_format::log_entry::{Body, Commit};
+use esker_format::names;
+use esker_format::page::PageRef;
+use esker_format::snapshot::{Manifest, SummaryOf, seal_summary};
+use std::sync::Arc;
+
+/// What a commit made.
+#[derive(Debug, Clone, Copy)]
+pub struct Finished {
+    /// The snapshot.
+    pub snapshot: SnapshotId,
+    /// Whether the index database learned of it; if not, the next run reads it from the store.
+    pub indexed: bool,
+    /// Whether the file table did; if not, the next run reads files again.
+    pub tabled: bool,
+}
+
+/// What a run without a snapshot has done.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended {
+    /// Plaintext bytes of new chunks.
+    pub added: u64,
+    /// Bytes of the packs that hold them.
+    pub stored: u64,
+}
+
+impl Session {
+    /// Ends a run that wrote nothing; returns what it would have added.
+    ///
+    /// # Errors
+    /// When this machine computes wrongly.
+    pub fn end_dry(self) -> Result<Ended> {
+        self.packer.finish()?;
+        Ok(Ended { added: self.added(), stored: self.packer.stored() })
+    }
+
+    /// Ends a run without a snapshot, because it would be equal to `base`.
+    pub fn end_unchanged(self, base: Option<SnapshotId>, root: Option<(PageRef, u8)>) -> Ended {
+        let ended = Ended { added: self.added(), stored: self.packer.stored() };
+        drop(self.packer);
+        if let Some(journal) = self.journal.and_then(Arc::into_inner)
+            && let Some(snapshot) = base
+        {
+            let adopted = std::mem::take(&mut *lock(&self.adopted));
+            let _ = journal.finish(&Standing { snapshot, root }, adopted);
+        }
+        ended
+    }
+
+    /// Makes everything durable and then the snapshot exist. `finish` gets the bytes added
+    /// (plain) and stored, and returns the manifest.
+    ///
+    /// # Errors
+    /// When the store fails or the log refuses; then there is no snapshot.
+    pub fn commit(
+        self,
+        repository: &mut Repository,
+        finish: impl FnOnce(u64, u64) -> Manifest,
+    ) -> Result<Finished> {
+        self.packer.finish()?;
+        let packs = self.packer.take_done();
+        let segments = self.put_segments(&packs)?;
+        let manifest = finish(self.added(), self.packer.stored());
+        let mut header = self.header(Kind::Manifest);
+        let object = manifest.encode(&mut header, &self.access.recipients(), &mut entropy())?;
+        let snapshot = SnapshotId::of(&object);
+        let _ =
+            self.store.put_new(&names::manifest(snapshot), &[&object], Durability::AtBarrier)?;
+        // The one wait for everything, before the entry that refers to it.
+        self.store.barrier()?;
+        let of = SummaryOf { repository: self.access.repository, session: self.id };
+        let key = &self.access.scope_keys.summary;
+        let summary = seal_summary(&manifest.summary, of, key, &mut entropy());
+        let used = std::mem::take(&mut *lock(&self.used));
+        let bases = std::mem::take(&mut *lock(&self.bases));
+        repository.append(self.id, &mut |state: &State| {
+            let adds = self.pack_adds(&packs, state);
+            let first = state.packs.len() as u32;
+            let own = first..first + adds.len() as u32;
+            // Another run may have taken over the same packs of an unfinished session.
+            let there = packs.iter().filter_map(|p| state.ordinal(p.id));
+            Ok(Body::Commit(Commit {
+                session: self.id,
+                manifest: snapshot,
+                segments: segments.clone(),
+                packs: adds,
+                bases: bases.clone(),
+                set: used.iter().copied().chain(there).chain(own).collect(),
+                set_object: None,
+                summary: summary.clone(),
+                extra: Extra::default(),
+            }))
+        })?;
+        // The snapshot exists. A cache that cannot be written is no reason to say otherwise.
+        let indexed = repository.index_segments(&packs, &segments).is_ok();
+        let root = manifest.root.map(|root| (root, manifest.root_level as u8));
+        drop(self.packer);
+        let tabled = match self.journal.and_then(Arc::into_inner) {
+            Some(journal) => {
+                let adopted = std::mem::take(&mut *lock(&self.adopted));
+                journal.finish(&Standing { snapshot, root }, adopted)
+            }
+            None => false,
+        };
+        Ok(Finished { snapshot, indexed, tabled })
+    }
+}

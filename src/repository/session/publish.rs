@@ -1,0 +1,116 @@
+//! Publishing: packs that were put become part of the log while the run goes on.
+
+use super::{SHARDS, Session};
+use crate::repository::error::Result;
+use crate::repository::packer::lock;
+use crate::repository::state::State;
+use crate::repository::{Repository, entropy};
+use crate::store::Durability;
+use esker_format::cbor::Extra;
+use esker_format::envelope::{Header, Kind};
+use esker_format::ids::{Named, SegmentId};
+use esker_format::log_entry::{Add, Body, PackAdd};
+use esker_format::names;
+use esker_format::ordinals::Ordinals;
+use esker_format::segment::{self, SegmentPack};
+use std::sync::atomic::Ordering;
+
+/// Packs after which what was stored so far is published: 1 GiB.
+const PUBLISH_PACKS: usize = 64;
+/// Chunks after which it is, so that the claims stay within some 32 MiB.
+const PUBLISH_CHUNKS: usize = 500_000;
+/// Whether there was something to publish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Published {
+    /// Not yet enough.
+    Nothing,
+    /// An add entry is in the log.
+    Packs,
+}
+
+impl Session {
+    /// Publishes the packs that were put, when there are enough of them: after a crash they need
+    /// not be uploaded again, others can share them, and the memory for their claims is free.
+    ///
+    /// # Errors
+    /// When the store fails or the log refuses.
+    pub fn publish(&self, repository: &mut Repository) -> Result<Published> {
+        let (packs, chunks) = self.packer.done_len();
+        if packs < PUBLISH_PACKS && chunks < PUBLISH_CHUNKS {
+            return Ok(Published::Nothing);
+        }
+        if self.is_dry {
+            // Not to be remembered for ever: what comes again is counted again.
+            self.forget(&self.packer.take_done());
+            return Ok(Published::Nothing);
+        }
+        self.publish_done(repository)?;
+        Ok(Published::Packs)
+    }
+
+    /// Publishes the packs that were put.
+    pub(super) fn publish_done(&self, repository: &mut Repository) -> Result<()> {
+        let packs = self.packer.take_done();
+        let segments = self.put_segments(&packs)?;
+        self.store.barrier()?;
+        repository.append(self.id, &mut |state| {
+            Ok(Body::Add(Add {
+                session: self.id,
+                segments: segments.clone(),
+                packs: self.pack_adds(&packs, state),
+                hold: Ordinals::default(),
+                extra: Extra::default(),
+            }))
+        })?;
+        let ordinals = packs.iter().filter_map(|p| repository.state().ordinal(p.id));
+        lock(&self.used).extend(ordinals);
+        repository.index_segments(&packs, &segments)?;
+        // Only now, when the index answers for them and is asked, may the claims go.
+        self.index_is_empty.store(false, Ordering::Release);
+        self.forget(&packs);
+        Ok(())
+    }
+
+    fn forget(&self, packs: &[SegmentPack]) {
+        for (prefix, _) in packs.iter().flat_map(|p| &p.chunks) {
+            lock(&self.claims[usize::from(prefix[15]) % SHARDS]).remove(prefix);
+        }
+    }
+
+    pub(super) fn put_segments(&self, packs: &[SegmentPack]) -> Result<Vec<SegmentId>> {
+        let key = &self.access.scope_keys.segment;
+        let header = self.header(Kind::Segment);
+        let put = |packs: &[SegmentPack]| {
+            let object = segment::encode_object(&header, packs, key, &mut entropy())?;
+            let id = SegmentId::of(&object);
+            let _ = self.store.put_new(&names::segment(id), &[&object], Durability::AtBarrier)?;
+            Ok(id)
+        };
+        segment::split(packs).into_iter().map(put).collect()
+    }
+
+    /// The packs that the log does not have yet, with the sessions that wrote them.
+    pub(super) fn pack_adds(&self, packs: &[SegmentPack], state: &State) -> Vec<PackAdd> {
+        let new = packs.iter().filter(|p| state.ordinal(p.id).is_none());
+        new.map(|p| {
+            let of = Header::decode(&p.header).map_or(self.id, |(header, _)| header.session);
+            let session = (of != self.id).then_some(of);
+            PackAdd { id: p.id, len: p.len, session, extra: Extra::default() }
+        })
+        .collect()
+    }
+
+    pub(super) fn header(&self, kind: Kind) -> Header {
+        Header {
+            kind,
+            flags: 0,
+            repository: self.access.repository,
+            scope: self.access.scope,
+            epoch: self.access.epoch,
+            writer: self.access.writer,
+            session: self.id,
+            seq: 0,
+            tlvs: Vec::new(),
+        }
+    }
+}

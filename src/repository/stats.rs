@@ -1,0 +1,60 @@
+//! How much there is.
+
+use crate::repository::Repository;
+use crate::repository::error::{Error, Result};
+use esker_format::frame::FrameType;
+
+/// What the packs hold. Of chunks with several copies each copy counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Packs that the log has named.
+    pub packs: u64,
+    /// Their bytes, as the log has them.
+    pub pack_bytes: u64,
+    /// Frames in them.
+    pub frames: u64,
+    /// Chunks of files.
+    pub chunks: u64,
+    /// Their bytes.
+    pub chunk_bytes: u64,
+    /// Chunks that are pages.
+    pub pages: u64,
+    /// Their bytes.
+    pub page_bytes: u64,
+    /// Packs that the index knows nothing of, and their bytes: what is in them is not counted.
+    pub unknown_packs: u64,
+    /// Bytes of these.
+    pub unknown_bytes: u64,
+}
+
+/// Counts what is in all packs, from log and index alone.
+///
+/// # Errors
+/// When the index database fails.
+pub fn totals(repository: &Repository) -> Result<Totals> {
+    let mut totals = Totals::default();
+    let mut lookup = repository.lookup()?;
+    for (ordinal, pack) in repository.state().packs.iter().enumerate() {
+        totals.packs += 1;
+        totals.pack_bytes += pack.len;
+        let known = match lookup.pack(ordinal as u32) {
+            Ok(known) => known,
+            Err(Error::Missing { .. }) => {
+                totals.unknown_packs += 1;
+                totals.unknown_bytes += pack.len;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        for head in &known.pack.frames {
+            totals.frames += 1;
+            let (chunks, bytes) = match head.frame_type {
+                FrameType::Data => (&mut totals.chunks, &mut totals.chunk_bytes),
+                FrameType::Page => (&mut totals.pages, &mut totals.page_bytes),
+            };
+            *chunks += u64::from(head.chunks);
+            *bytes += u64::from(head.plain_len);
+        }
+    }
+    Ok(totals)
+}
