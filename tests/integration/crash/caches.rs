@@ -1,5 +1,6 @@
 //! Caches that are not what they were: each snapshot is the one that a run without them would make.
 
+use super::scene::tell;
 use crate::bad_input::mounted::Mounted;
 use crate::support::{Draw, Home, Ran, differences, needs};
 use rusqlite::Connection;
@@ -83,7 +84,7 @@ fn expect_restored(home: &Home) {
 /// and the third none.
 #[track_caller]
 fn after(seed: u64, name: &str, trouble: impl FnOnce(&Home, &Path)) {
-    println!("{name}");
+    tell(name);
     let (home, mut draw) = (home(seed), Draw::new(seed + 1));
     save(&home).ok();
     change(&home, &mut draw);
@@ -226,7 +227,7 @@ fn flip(database: &str, seed: u64) {
             expect_restored(&home);
         }
     }
-    println!("{database}: {warned} of 80 runs had something to say");
+    tell(&format!("{database}: {warned} of 80 runs had something to say"));
 }
 
 #[test]
