@@ -50,7 +50,7 @@ fn an_index_database_that_is_damaged_inside_is_made_again() {
     let mut folders = std::fs::read_dir(home.path("cache/esker")).unwrap();
     let index = folders.next().unwrap().unwrap().path().join("index.sqlite");
     let sound = std::fs::read(&index).unwrap();
-    let mut failed = 0;
+    let mut met = 0;
     for round in 0..12 {
         let mut bytes = sound.clone();
         // Whole pages of noise, anywhere behind the first.
@@ -63,13 +63,10 @@ fn an_index_database_that_is_damaged_inside_is_made_again() {
             let _ = std::fs::remove_file(index.with_extension(format!("sqlite{suffix}")));
         }
         home.write("work/new", draw.noise(1500));
-        let mut tries = 0;
-        while home.snapshot(&work).code != 0 {
-            tries += 1;
-            assert!(tries < 3, "round {round}: it fails again and again");
-        }
-        failed += tries;
+        // A run that meets it begins anew by itself, and says so.
+        met += usize::from(home.snapshot(&work).ok().err.contains("index database"));
+        assert_eq!(home.snapshot(&work).ok().err, "", "round {round}");
         home.run(["check", "--read-data"]).ok();
     }
-    assert!(failed > 0, "no damage was ever met");
+    assert!(met > 0, "no damage was ever met");
 }

@@ -74,7 +74,7 @@ fn two_first_runs_of_all_at_once_make_one_repository() {
         let ids: Vec<_> = runs.iter().filter_map(|ran| reported(ran, &source)).collect();
         assert!(!ids.is_empty(), "{runs:?}");
         for ran in runs.iter().filter(|ran| ran.code != 0) {
-            assert!(ran.err.contains("error: ") && !ran.err.contains("panicked"), "{ran:?}");
+            assert!(ran.err.contains("\"error\":") && !ran.err.contains("panicked"), "{ran:?}");
         }
         home.run(["check", "--read-data"]).ok();
         for snapshot in &ids {
