@@ -41,7 +41,8 @@ pub struct Args {
     #[arg(long)]
     pub in_place: bool,
     /// Remove from TARGET what the snapshot does not have: only in directories that were saved as
-    /// a whole, and never across a mount
+    /// a whole, and never across a mount. What was left out on purpose when it was saved is not in
+    /// the snapshot: keep it with the same --exclude. Look with --dry-run first
     #[arg(long)]
     pub delete: bool,
     /// Restore only what matches, with what is below it; can be given several times. Patterns are

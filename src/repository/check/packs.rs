@@ -137,14 +137,9 @@ impl Scanner {
                 out.whole.get_or_insert_with(|| format!("is damaged: {error}"));
             }
         }
-        let known = match self.lookup.pack(ordinal) {
-            Ok(known) => known,
-            // What is wrong with a cache says nothing of the pack.
-            Err(error) if self.lookup.has_row(ordinal)? => return Err(error),
-            Err(_) => {
-                out.whole.get_or_insert_with(|| "is not in the index".to_owned());
-                return Ok(out);
-            }
+        let Some(known) = self.lookup.pack_if_there(ordinal)? else {
+            out.whole.get_or_insert_with(|| "is not in the index".to_owned());
+            return Ok(out);
         };
         let access = &self.access;
         let opened =

@@ -169,6 +169,17 @@ impl Lookup {
         self.presence.has(known.pack.id, known.pack.len)
     }
 
+    /// The pack with an ordinal; none when the database has no row of it.
+    ///
+    /// # Errors
+    /// When the database fails, which says nothing of the pack.
+    pub fn pack_if_there(&mut self, ordinal: u32) -> Result<Option<Arc<KnownPack>>> {
+        match self.row(ordinal)? {
+            Some(_) => self.pack(ordinal).map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// The pack with an ordinal.
     ///
     /// # Errors
@@ -187,14 +198,6 @@ impl Lookup {
         self.packs.insert(0, Arc::clone(&pack));
         self.forget_old();
         Ok(pack)
-    }
-
-    /// Whether the database has a row of a pack, sound or not.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn has_row(&self, ordinal: u32) -> Result<bool> {
-        Ok(self.row(ordinal)?.is_some())
     }
 
     fn row(&self, ordinal: u32) -> Result<Option<Vec<u8>>> {

@@ -94,6 +94,23 @@ fn read(repository: &Repository, chunk: &[u8]) -> Result<(), Error> {
 }
 
 #[test]
+fn what_another_run_with_the_same_cache_has_told_can_be_built_on() {
+    let (place, cache) = (Place::new(), tempfile::tempdir().unwrap());
+    let [mut a, mut b] = [0, 1].map(|_: usize| place.open(cache.path()));
+    let earlier = Session::begin(&a, 1).unwrap();
+    keep(&earlier, &a, b"of a");
+    commit(earlier, &mut a);
+    // The index that both have knows of a pack that is in no entry that this one has read.
+    let later = Session::begin(&b, 1).unwrap();
+    assert_eq!(keep(&later, &b, b"of a"), Kept::Known);
+    commit(later, &mut b);
+    for repository in [b, place.open(cache.path())] {
+        assert_eq!(repository.state().snapshots.len(), 2);
+        read(&repository, b"of a").unwrap();
+    }
+}
+
+#[test]
 fn who_lost_a_race_learns_the_packs_of_who_won_it() {
     let place = Place::new();
     let caches: [TempDir; 2] = [(); 2].map(|()| tempfile::tempdir().unwrap());

@@ -1,6 +1,6 @@
 //! What a killed run has uploaded is not uploaded again, and what it has read is not read again.
 
-use super::scene::files;
+use super::scene::{files, tell};
 use super::traced::{Moment, can_trace, struck, watched};
 use crate::support::{Draw, Home, Ran, differences, needs};
 use std::collections::{BTreeMap, BTreeSet};
@@ -106,11 +106,11 @@ fn a_run_that_was_killed_between_two_packs_is_carried_on_from_there() {
         let after = packs(&home);
         // What is known is a number of whole leaves; the rest of the last one is read again.
         let most = FILES.saturating_sub(stored) + LEAF;
-        println!("{stored} stored, {} opened, {most} at most", opened.len());
+        tell(&format!("{stored} stored, {} opened, {most} at most", opened.len()));
         assert!(opened.len() as u64 <= most, "{} > {most}", opened.len());
         assert!(before.keys().all(|pack| after.contains_key(pack)));
         let more = bytes(&after) as i64 - undisturbed as i64;
-        println!("{more} bytes more than without a kill, {} packs", after.len());
+        tell(&format!("{more} bytes more than without a kill, {} packs", after.len()));
         assert!(more < PACK_COST as i64, "{more}");
         expect_whole(&home);
     }
@@ -134,7 +134,7 @@ fn runs_that_are_killed_again_and_again_upload_nothing_twice() {
         kill(&home, "syncfs", 1).exit(137);
         let (uploaded, there) = (bytes(&packs(&home)), FILE as u64 * (FILES + 300 * (run + 1)));
         let most = there + (run + 1) * PACK_COST + OVERHEAD;
-        println!("run {run}: {uploaded} bytes of at most {most} in packs");
+        tell(&format!("run {run}: {uploaded} bytes of at most {most} in packs"));
         assert!(uploaded < most, "{uploaded} > {most} after run {run}");
     }
     finish(&home);

@@ -1,7 +1,7 @@
 //! System calls that fail at any moment: a full disk, a broken one, one that became read-only. A
 //! run ends with a clear error and without a snapshot, or has saved all that it says.
 
-use super::scene::Scene;
+use super::scene::{Scene, tell};
 use super::traced::{Moment, can_trace, moments, struck, was_struck};
 use crate::support::Ran;
 
@@ -79,7 +79,7 @@ fn at_all_moments(mut scene_for: impl FnMut(Option<Scene>) -> Scene) -> usize {
             last.expect_nothing_differs();
         }
     }
-    println!("{met} runs were met by an error");
+    tell(&format!("{met} runs were met by an error"));
     met
 }
 

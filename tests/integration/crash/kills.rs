@@ -1,7 +1,7 @@
 //! SIGKILL at every moment at which a run changes something: the repository is sound, what was
 //! reported is there, and the next run ends well.
 
-use super::scene::Scene;
+use super::scene::{Scene, tell};
 use super::traced::{Moment, can_trace, moments, struck};
 use crate::support::Ran;
 
@@ -70,7 +70,7 @@ fn at_all_moments(
             last.expect_nothing_differs();
         }
     }
-    println!("{killed} runs were killed");
+    tell(&format!("{killed} runs were killed"));
     killed
 }
 

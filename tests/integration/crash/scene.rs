@@ -2,6 +2,7 @@
 
 use crate::support::{Draw, Home, Ran, differences, needs};
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -104,11 +105,11 @@ impl Scene {
         let what = format!("{snapshot}:{}", self.work().display());
         self.home.restore(&what, target).ok();
     }
+}
 
-    /// Names and lengths of the packs in the store.
-    pub fn packs(&self) -> BTreeMap<PathBuf, u64> {
-        files(&self.home.repository().join("pack"))
-    }
+/// Says something about a test that whoever looks at one test alone wants to know.
+pub fn tell(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// All files below a folder with their lengths; none when it is not there.

@@ -1,7 +1,7 @@
 //! Several runs at once on one host, with the same caches: each has what it says, whatever happens
 //! to the others.
 
-use super::scene::files;
+use super::scene::{files, tell};
 use crate::support::{Draw, Home, Ran, differences, needs};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -74,7 +74,7 @@ fn two_first_runs_of_all_at_once_make_one_repository() {
         let ids: Vec<_> = runs.iter().filter_map(|ran| reported(ran, &source)).collect();
         assert!(!ids.is_empty(), "{runs:?}");
         for ran in runs.iter().filter(|ran| ran.code != 0) {
-            assert!(ran.err.contains("error: ") && !ran.err.contains("panicked"), "{ran:?}");
+            assert!(ran.err.contains("\"error\":") && !ran.err.contains("panicked"), "{ran:?}");
         }
         home.run(["check", "--read-data"]).ok();
         for snapshot in &ids {
@@ -116,7 +116,7 @@ fn a_run_that_is_killed_beside_others_takes_nothing_from_them() {
         }
         home.run(["check", "--read-data"]).ok();
     }
-    println!("{killed} runs were killed, {} ended", all.len());
+    tell(&format!("{killed} runs were killed, {} ended", all.len()));
     let listed = home.run(["snapshots", "--json"]).ok().json();
     for (id, source) in &all {
         assert!(listed.iter().any(|row| row["id"] == id.as_str()), "{id} is gone");
