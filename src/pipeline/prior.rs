@@ -87,10 +87,18 @@ impl Prior {
             false => Session::begin_with(repository, start.threads, id, journal)?,
         };
         prior.adopted = session.adopt(repository, runs)?;
-        if let Some(snapshot) = standing {
-            prior.is_certain = session.build_on(repository, snapshot)?;
-        } else {
-            prior.root = base.snapshot.and_then(|id| root_of(repository, id));
+        let is_live = |id| repository.state().snapshots.iter().any(|s| s.id == id);
+        match standing {
+            Some(snapshot) if is_live(snapshot) => {
+                prior.is_certain = session.build_on(repository, snapshot)?;
+            }
+            // A log that is older than the table, or another: its rows are as good as those of a
+            // run that was killed.
+            _ => {
+                prior.dead.extend(prior.rows.take());
+                prior.base = base.snapshot;
+                prior.root = base.snapshot.and_then(|id| root_of(repository, id));
+            }
         }
         Ok((session, prior))
     }

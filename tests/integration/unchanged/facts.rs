@@ -157,3 +157,33 @@ fn a_file_that_only_grew_is_saved_to_its_first_length_and_looked_at_again() {
     home.snapshot(&work).ok();
     assert_eq!(content(&home, &log), std::fs::read_to_string(&log).unwrap());
 }
+
+#[test]
+fn a_table_that_is_newer_than_the_log_is_believed_only_as_far_as_chunks_are_found() {
+    let (home, work) = known();
+    let keep = home.path("keep");
+    let copy = |from: &Path, to: &Path| {
+        let _ = std::fs::remove_dir_all(to);
+        assert!(Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap().success());
+    };
+    copy(&home.repository(), &keep);
+    // Large enough to be stored in a pack that the older copy does not have.
+    for number in 0..40 {
+        home.write(
+            &format!("work/folder/{number:03}"),
+            crate::support::Draw::new(number).noise(5000),
+        );
+    }
+    let_the_clock_tick();
+    home.snapshot(&work).ok();
+    copy(&keep, &home.repository());
+    let ran = home.snapshot(&work);
+    assert!(ran.code == 0 && ran.err.contains("not there any more"), "{}", ran.err);
+    home.run(["check", "--read-data"]).ok();
+    let target = home.path("target");
+    home.restore("latest", &target).ok();
+    let restored = target.join(work.strip_prefix("/").unwrap());
+    assert_eq!(crate::support::differences(&work, &restored), Vec::<String>::new());
+    // And now everything is known again.
+    assert_eq!(counts(&home, &work, &[])["new"], 0);
+}
