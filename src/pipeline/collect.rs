@@ -208,7 +208,12 @@ impl<'s> Collector<'s> {
     }
 
     fn saved(&mut self, saved: Saved) -> Result<()> {
-        let Saved { key, node, problem, mark, refs, versus } = saved;
+        let Saved { key, mut node, problem, mut mark, refs, versus } = saved;
+        if let Some(node) = node.as_mut().filter(|node| !self.counting.is_of_its_group(node)) {
+            // Restored as a name of the other it would have the other's content.
+            node.links = None;
+            mark = None;
+        }
         if let Some(message) = problem {
             let fidelity = node.as_ref().and_then(|node| node.fidelity);
             let changes = matches!(fidelity, Some(Fidelity::Changed | Fidelity::Grew));

@@ -2,20 +2,21 @@
 
 use crate::pipeline::base::{BaseEntries, Compared, is_root};
 use crate::pipeline::known::Versus;
-use crate::pipeline::leaf_counts::LeafCounts;
+use crate::pipeline::leaf_counts::{LeafCounts, state};
 use crate::repository::Chunks;
 use esker_format::ids::LinkGroup;
 use esker_format::node::{Node, NodeKind};
 use esker_format::page::Entry;
 use esker_format::snapshot::Counts;
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 /// Counts entries as they come.
 pub struct Counting {
     counts: Counts,
     /// The map of the base, where the file table cannot tell how entries compare with it.
     base: Option<(BaseEntries, Chunks)>,
-    links: HashSet<LinkGroup>,
+    /// What has several names, and its state under the first of them.
+    links: HashMap<LinkGroup, u64>,
     /// Bytes of all entries as pages count them: hard links each time.
     bytes: u64,
 }
@@ -23,7 +24,7 @@ pub struct Counting {
 impl Counting {
     /// Nothing yet.
     pub fn new(base: Option<(BaseEntries, Chunks)>) -> Self {
-        Self { counts: Counts::default(), base, links: HashSet::new(), bytes: 0 }
+        Self { counts: Counts::default(), base, links: HashMap::new(), bytes: 0 }
     }
 
     /// Makes room for the bytes of an entry; false when a snapshot cannot have so many.
@@ -32,6 +33,13 @@ impl Counting {
         let Some(bytes) = self.bytes.checked_add(node.len()) else { return false };
         self.bytes = bytes;
         true
+    }
+
+    /// Whether this can be a further name of what its group stands for. The number of an inode can
+    /// be given to another file while the walk goes on, and files change meanwhile.
+    pub fn is_of_its_group(&self, node: &Node) -> bool {
+        let first = node.links.and_then(|group| self.links.get(&group));
+        first.is_none_or(|first| *first == state(node))
     }
 
     /// Counts an entry; returns how it compares with the base.
@@ -57,7 +65,8 @@ impl Counting {
             NodeKind::File | NodeKind::Stream | NodeKind::Image => self.counts.files += 1,
             _ => self.counts.others += 1,
         }
-        if links.is_none_or(|group| self.links.insert(group)) {
+        let is_first = |group| self.links.insert(group, state(&entry.node)).is_none();
+        if links.is_none_or(is_first) {
             self.counts.bytes += entry.node.len();
         }
         compared
@@ -72,9 +81,9 @@ impl Counting {
         counts.others += leaf.others;
         counts.unchanged += leaf.files + leaf.directories + leaf.others;
         counts.bytes += leaf.bytes;
-        for (group, len) in &leaf.links {
-            if self.links.insert(*group) {
-                counts.bytes += len;
+        for linked in &leaf.links {
+            if self.links.insert(linked.group, linked.state).is_none() {
+                counts.bytes += linked.len;
             }
         }
     }

@@ -22,8 +22,32 @@ pub struct LeafCounts {
     pub bytes: u64,
     /// Whether every mark is sure.
     pub is_sure: bool,
-    /// Files with several names, and their bytes.
-    pub links: Vec<(LinkGroup, u64)>,
+    /// What has several names.
+    pub links: Vec<Linked>,
+}
+
+/// One name of something that has several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Linked {
+    /// Its group.
+    pub group: LinkGroup,
+    /// Bytes of its content.
+    pub len: u64,
+    /// Stands for what the file system said of it.
+    pub state: u64,
+}
+
+/// Stands for what the file system says of a node: two names of one file have the same.
+pub fn state(node: &Node) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&node.len().to_le_bytes());
+    hasher.update(&node.mtime.seconds.to_le_bytes());
+    for number in [node.mtime.nanos, node.mode, node.uid, node.gid] {
+        hasher.update(&number.to_le_bytes());
+    }
+    let mut first = [0; 8];
+    hasher.finalize_xof().fill(&mut first);
+    u64::from_le_bytes(first)
 }
 
 impl LeafCounts {
@@ -48,7 +72,7 @@ impl LeafCounts {
             _ => self.others += 1,
         }
         match node.links {
-            Some(group) => self.links.push((group, node.len())),
+            Some(group) => self.links.push(Linked { group, len: node.len(), state: state(node) }),
             None => self.bytes = self.bytes.saturating_add(node.len()),
         }
     }

@@ -68,12 +68,14 @@ impl Mark {
     /// Whether an entry is as it was when it got this mark.
     pub fn is_unchanged(&self, stat: &Stat, volume: Volume, rules: Rules) -> bool {
         let inode = (self.inode, self.volume, self.names);
+        // What has several names is known by its inode: without it nothing says whose names they are.
+        let ignores_inode = rules.ignore_inode && (self.names, stat.names) == (1, 1);
         self.is_sure
             && !rules.force
             && self.size == stat.size
             && self.mtime == stat.mtime
             && (rules.ignore_ctime || self.ctime == stat.ctime)
-            && (rules.ignore_inode || inode == (stat.identity.inode, volume.id, stat.names))
+            && (ignores_inode || inode == (stat.identity.inode, volume.id, stat.names))
             && (self.mode, self.uid, self.gid) == (stat.mode, stat.uid, stat.gid)
     }
 }

@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! head     entries u32, key bytes u64, files u64, directories u64, others u64, bytes u64,
-//!          sure u8, links u32, links x (group 16, length u64)
+//!          sure u8, links u32, links x (group 16, length u64, state u64)
 //! groups   (parent length u32, parent, entries u32, entries x (name length u16, name, mark))
 //! ```
 //! Numbers are little-endian. They never leave this machine.
 
-use crate::pipeline::leaf_counts::LeafCounts;
+use crate::pipeline::leaf_counts::{LeafCounts, Linked};
 use crate::pipeline::mark::Mark;
 use esker_format::ids::LinkGroup;
 use esker_format::node::Time;
@@ -24,9 +24,10 @@ pub fn encode(entries: &[Entry], marks: &[Mark], out: &mut Vec<u8>) {
     }
     out.push(counts.is_sure.into());
     out.extend((counts.links.len() as u32).to_le_bytes());
-    for (group, len) in &counts.links {
+    for Linked { group, len, state } in &counts.links {
         out.extend(group.as_bytes());
         out.extend(len.to_le_bytes());
+        out.extend(state.to_le_bytes());
     }
     let mut rest = marks.iter();
     for group in entries.chunk_by(|a, b| a.key.parent == b.key.parent) {
@@ -71,7 +72,7 @@ pub fn counts(bytes: &[u8]) -> Option<(LeafCounts, usize)> {
     };
     for _ in 0..r.u32()? {
         let group = LinkGroup::new(*r.take(16)?.first_chunk()?);
-        counts.links.push((group, r.u64()?));
+        counts.links.push(Linked { group, len: r.u64()?, state: r.u64()? });
     }
     Some((counts, r.at))
 }

@@ -34,7 +34,7 @@ pub use task::Progress;
 
 use crate::repository::{Compression, Finished, FrameWriter, Repository, Session};
 use crate::source::{Roots, Select, Skip, Walk};
-use base::Base;
+use base::{Base, root_of};
 use collect::{Collected, Collector};
 use esker_format::cbor::Extra;
 use esker_format::chunking::PROFILE_FILES;
@@ -160,6 +160,10 @@ impl Run<'_> {
         let (host, label) = (&self.request.host, self.label);
         let (session, prior) = Prior::begin(repository, start, self.base, host, label)?;
         let (base, root, adopted) = (prior.base, prior.root.clone(), prior.adopted);
+        // The table may stand for an older snapshot than the last one of the series.
+        let last = self.base.snapshot;
+        let last_root =
+            if base == last { root } else { last.and_then(|id| root_of(repository, id)) };
         let mut collected = self.collect(repository, &session, prior)?;
         let given = self.roots.left_out.iter();
         let given = given.map(|(path, why)| (series::bytes(path).to_vec(), why.text()));
@@ -167,8 +171,12 @@ impl Run<'_> {
         let summary = self.summary(&mut collected, base);
         let end = if self.request.is_dry {
             session.end_dry()?
-        } else if self.request.skip_if_unchanged && is_same(repository, &collected, root, base) {
-            session.end_unchanged(base, collected.root.clone())
+        } else if self.request.skip_if_unchanged
+            && adopted == 0
+            && session.added() == 0
+            && is_same(repository, &collected, last_root, last)
+        {
+            session.end_unchanged(last, collected.root.clone())
         } else {
             return self.commit(repository, session, collected, summary, adopted);
         };
@@ -263,7 +271,8 @@ impl Run<'_> {
     }
 }
 
-/// Whether a snapshot of this would be that of the base, which was whole.
+/// Whether a snapshot of this would be that of the base, which was whole. (What had to be stored
+/// for it again, or was taken over, is worth a snapshot: nothing else would refer to it.)
 fn is_same(
     repository: &Repository,
     collected: &Collected,

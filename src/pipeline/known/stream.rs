@@ -16,6 +16,8 @@ pub struct Stream {
     leaf: Option<Current>,
     /// Rows whose marks are no marks.
     bad: Vec<i64>,
+    /// Whether the walk has met the entry that comes next.
+    met: bool,
     over: bool,
 }
 
@@ -39,7 +41,7 @@ struct Open {
 
 impl Stream {
     pub const fn new(leaves: Leaves, reader: LeafReader) -> Self {
-        Self { leaves, reader, leaf: None, bad: Vec::new(), over: false }
+        Self { leaves, reader, leaf: None, bad: Vec::new(), met: false, over: false }
     }
 
     /// The entry that comes next; none behind the last.
@@ -114,6 +116,7 @@ impl Stream {
 
     /// Passes the entry that comes next, of a leaf that is not taken over as a whole.
     pub fn pass(&mut self, session: &Session) {
+        self.met = false;
         let Some(current) = &mut self.leaf else { return };
         current.advance();
         if current.passed >= current.counts.entries {
@@ -121,16 +124,16 @@ impl Stream {
         }
     }
 
-    /// Passes all before a key; returns how many there were.
+    /// Passes all before a key; returns how many of them the walk has not met.
     pub fn seek(&mut self, parent: &[u8], name: &[u8], session: &Session) -> u64 {
-        let mut passed = 0;
+        let mut gone = 0;
         while self.peek().is_some_and(|marked| {
             (marked.parent, marked.name).cmp(&(parent, name)) == Ordering::Less
         }) {
+            gone += u64::from(!self.met);
             self.pass(session);
-            passed += 1;
         }
-        passed
+        gone
     }
 
     /// The entry with this key, when it comes next and can be had. It is not passed.
@@ -140,6 +143,7 @@ impl Stream {
             return None;
         }
         let mark = marked.mark;
+        self.met = true;
         if !self.is_open() && !self.open(session) {
             return None;
         }
@@ -149,9 +153,12 @@ impl Stream {
         Some(kept)
     }
 
-    /// Passes all that is left; returns how many entries there were.
+    /// Passes all that is left; returns how many of them the walk has not met.
     pub fn rest(&mut self, session: &Session) -> u64 {
         let mut left = 0;
+        if std::mem::take(&mut self.met) {
+            self.pass(session);
+        }
         while self.peek().is_some() {
             if let Some(current) = &self.leaf {
                 left += u64::from(current.counts.entries - current.passed);

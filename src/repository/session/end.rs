@@ -53,8 +53,8 @@ impl Session {
         if let Some(journal) = self.journal.and_then(Arc::into_inner)
             && let Some(snapshot) = base
         {
-            let adopted = std::mem::take(&mut *lock(&self.adopted));
-            let _ = journal.finish(&Standing { snapshot, root }, adopted);
+            // Packs of killed runs stay in their journals: nothing of them is in the log.
+            let _ = journal.finish(&Standing { snapshot, root }, Vec::new());
         }
         ended
     }
