@@ -193,23 +193,27 @@ fn split(prefix: &Prefix) -> (i64, u32) {
 /// Whether the rows are at fault, and not the disk or another run that holds them.
 fn is_damage(failure: &Error) -> bool {
     let Error::Database { source, .. } = failure else { return false };
-    let code = source.downcast_ref::<rusqlite::Error>().and_then(|e| e.sqlite_error_code());
-    let is_place = |code| {
-        use ErrorCode::*;
-        matches!(
-            code,
-            DatabaseBusy
-                | DatabaseLocked
-                | OutOfMemory
-                | ReadOnly
-                | PermissionDenied
-                | SystemIoFailure
-                | DiskFull
-                | CannotOpen
-                | FileLockingProtocolFailed
-        )
+    source.downcast_ref::<rusqlite::Error>().is_none_or(is_damage_of)
+}
+
+/// The same for what SQLite says.
+fn is_damage_of(error: &rusqlite::Error) -> bool {
+    use ErrorCode::{
+        CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, FileLockingProtocolFailed, OutOfMemory,
+        PermissionDenied, ReadOnly, SystemIoFailure,
     };
-    !code.is_some_and(is_place)
+    let place = [
+        CannotOpen,
+        DatabaseBusy,
+        DatabaseLocked,
+        DiskFull,
+        FileLockingProtocolFailed,
+        OutOfMemory,
+        PermissionDenied,
+        ReadOnly,
+        SystemIoFailure,
+    ];
+    error.sqlite_error_code().is_none_or(|code| !place.contains(&code))
 }
 
 fn database(path: &Path, error: rusqlite::Error) -> Error {

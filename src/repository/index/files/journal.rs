@@ -4,6 +4,7 @@
 
 use super::runs::{DeadRun, Lock};
 use super::{SourceKey, Standing, codec_number, sum};
+use crate::repository::index::{is_damage_of, schema};
 use crate::repository::packer::lock;
 use esker_format::cbor;
 use esker_format::codec::Compressor;
@@ -50,6 +51,8 @@ struct Writing {
     all_superseded: bool,
     zstd: Compressor,
     failed: bool,
+    /// Whether it failed because the table is damaged.
+    is_damaged: bool,
 }
 
 struct Begun {
@@ -92,6 +95,7 @@ impl Journal {
             all_superseded: false,
             zstd: Compressor::default(),
             failed: false,
+            is_damaged: false,
         }))
     }
 
@@ -137,6 +141,10 @@ impl Journal {
         let numbers: Vec<(i64, i64)> = dead.iter().map(|run| (run.number, run.source)).collect();
         writing.attempt(|writing| writing.stand(standing, &numbers));
         if writing.failed {
+            let damaged = writing.is_damaged.then(|| writing.path.clone());
+            drop(writing);
+            // The next run makes a sound one, and would fail as this did otherwise.
+            damaged.iter().for_each(|path| schema::remove(path));
             return false;
         }
         dead.into_iter().for_each(DeadRun::forget);
@@ -150,8 +158,14 @@ impl Journal {
 impl Writing {
     /// After a failure nothing more is written: half of a run's rows would be of no use.
     fn attempt(&mut self, write: impl FnOnce(&mut Self) -> rusqlite::Result<()>) {
-        if !self.failed && write(self).is_err() {
+        if self.failed {
+            return;
+        }
+        if let Err(error) = write(self) {
             self.failed = true;
+            // That the lock cannot be had is told as a query that makes no sense.
+            self.is_damaged =
+                !matches!(error, rusqlite::Error::InvalidQuery) && is_damage_of(&error);
         }
     }
 
