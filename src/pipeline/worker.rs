@@ -4,11 +4,12 @@ use crate::pipeline::known::Versus;
 use crate::pipeline::mark::Mark;
 use crate::pipeline::task::{Done, Entry, Output, Progress, Saved, Task, Work, WorkerEnds};
 use crate::pipeline::verdict::{LARGE, flaw, is_read_again};
-use crate::repository::{FrameWriter, Kept, Lookup, Result, Session};
+use crate::repository::{Error, FrameWriter, Kept, Lookup, Result, Session};
 use crate::source::{
     Listed, MetadataError, Opened, Owners, Reading, Stat, Subject, Volume, node, open, read_link,
     xattrs_of,
 };
+use crossbeam_channel::Sender;
 use esker_format::chunking::Cutter;
 use esker_format::content::{Content, Item};
 use esker_format::limits::{INLINE_MAX, ITEMS_INLINE_MAX, XATTRS_INLINE_MAX};
@@ -43,6 +44,7 @@ pub fn run(
         scratch: Vec::new(),
     };
     for Task { number, work } in &ends.tasks {
+        let guard = Unfinished { number, done: &ends.done };
         let output = match work {
             Work::Entries { parent, directory, time, entries } => {
                 let place = Directory { parent: &parent, fd: directory.as_fd(), time };
@@ -56,13 +58,33 @@ pub fn run(
             }
         };
         let failed = output.is_err();
-        let _ = ends.done.send(Done { number, output });
+        guard.finish(output);
         if failed {
             return Ok(());
         }
     }
     worker.data.flush(session.packer())?;
     worker.pages.flush(session.packer())
+}
+
+/// A task that was begun. One that ends in a panic is told as failed, because the collector waits
+/// for each of them.
+struct Unfinished<'e> {
+    number: u64,
+    done: &'e Sender<Done>,
+}
+
+impl Unfinished<'_> {
+    fn finish(self, output: Result<Output>) {
+        let _ = self.done.send(Done { number: self.number, output });
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        let _ = self.done.send(Done { number: self.number, output: Err(Error::Thread) });
+    }
 }
 
 struct Worker<'s> {
@@ -345,4 +367,22 @@ fn vanished(error: &io::Error, what: &str) -> String {
 fn is_zero(bytes: &[u8]) -> bool {
     let (head, rest) = bytes.split_at(bytes.len().min(64));
     head.iter().all(|b| *b == 0) && rest.iter().all(|b| *b == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_ends_in_a_panic_is_told_as_failed() {
+        let (done, told) = crossbeam_channel::bounded(2);
+        let worker = std::thread::spawn(move || {
+            Unfinished { number: 1, done: &done }.finish(Ok(Output::Gone(0)));
+            let _unfinished = Unfinished { number: 2, done: &done };
+            panic!("as meant");
+        });
+        assert!(worker.join().is_err());
+        let told: Vec<_> = told.iter().map(|d| (d.number, d.output.is_ok())).collect();
+        assert_eq!(told, [(1, true), (2, false)]);
+    }
 }

@@ -15,6 +15,7 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -253,7 +254,9 @@ fn help(shared: &Shared) {
         }
         *slot = Slot::Taken;
         drop(slot);
-        let result = list(&pending, shared);
+        // Who waits for a directory would wait for ever for one whose helper has panicked.
+        let listed = std::panic::catch_unwind(AssertUnwindSafe(|| list(&pending, shared)));
+        let result = listed.unwrap_or_else(|_| Err(io::Error::other("a thread failed")));
         // Filled under the lock that the waiting walk holds between its look and its sleep.
         let mut ahead = lock(&shared.ahead);
         ahead.directories += 1;

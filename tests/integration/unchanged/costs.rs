@@ -126,3 +126,46 @@ fn nothing_but_its_stat_is_asked_of_a_file_that_did_not_change() {
     let calls = touched(&mut command, &work, &log);
     assert!(!calls.is_empty() && calls.iter().all(|call| call.contains("160")), "{calls:#?}");
 }
+
+/// Saves unless nothing has changed, with the caches in a folder of their own; true when it did.
+fn saved_if_changed(home: &Home, work: &Path, cache: &str) -> bool {
+    let mut command = home.command();
+    command.args(["snapshot", "--json", "--skip-if-unchanged", "--cache-dir"]);
+    let ran = Ran::of(command.arg(home.path(cache)).arg(work)).ok();
+    !ran.json().pop().unwrap()["snapshot"].is_null()
+}
+
+#[test]
+fn unchanged_means_equal_to_the_last_snapshot_and_not_to_the_last_of_this_cache() {
+    let (home, work) = grown();
+    let file = work.join("3/160");
+    let old = std::fs::read(&file).unwrap();
+    assert!(!saved_if_changed(&home, &work, "cache/esker"));
+    std::fs::write(&file, "changed").unwrap();
+    assert!(saved_if_changed(&home, &work, "another"));
+    std::fs::write(&file, &old).unwrap();
+    assert!(saved_if_changed(&home, &work, "cache/esker"), "the last one has the change");
+    assert_eq!(home.run(["snapshots", "--json"]).json().len(), 3);
+}
+
+#[test]
+fn what_was_lost_and_is_stored_again_is_worth_a_snapshot() {
+    let (home, work) = grown();
+    for pack in objects(&home).iter().filter(|p| p.starts_with(home.repository().join("pack"))) {
+        std::fs::remove_file(pack).unwrap();
+    }
+    home.run(["check"]).exit(4);
+    assert!(saved_if_changed(&home, &work, "cache/esker"));
+    home.restore("latest", home.path("target")).ok();
+    assert!(!saved_if_changed(&home, &work, "cache/esker"), "and then nothing is new again");
+}
+
+#[test]
+fn entries_that_are_there_are_not_counted_as_gone_when_rows_are_not_certain() {
+    let (home, work) = grown();
+    let pack = objects(&home).into_iter().find(|p| p.starts_with(home.repository().join("pack")));
+    std::fs::remove_file(pack.unwrap()).unwrap();
+    std::fs::remove_file(work.join("0/7")).unwrap();
+    let found = counts(&home, &work, &[]);
+    assert_eq!((&found["new"], &found["removed"]), (&0.into(), &1.into()), "{found}");
+}

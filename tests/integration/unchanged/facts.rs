@@ -187,3 +187,26 @@ fn a_table_that_is_newer_than_the_log_is_believed_only_as_far_as_chunks_are_foun
     // And now everything is known again.
     assert_eq!(counts(&home, &work, &[])["new"], 0);
 }
+
+#[test]
+fn what_has_several_names_is_not_taken_over_without_its_inode() {
+    let (home, work) = known();
+    let (first, out, second) = (work.join("folder/a"), home.path("out"), work.join("folder/z"));
+    std::fs::write(&first, "AAAA").unwrap();
+    std::fs::hard_link(&first, &out).unwrap();
+    let_the_clock_tick();
+    home.snapshot(&work).ok();
+    // Its other name becomes another file's, and it itself is another inode of the same looks.
+    let time = first.metadata().unwrap().modified().unwrap();
+    std::fs::remove_file(&first).unwrap();
+    std::fs::write(&first, "AAAA").unwrap();
+    File::options().write(true).open(&first).unwrap().set_modified(time).unwrap();
+    std::fs::write(&out, "another").unwrap();
+    std::fs::hard_link(&out, &second).unwrap();
+    counts(&home, &work, &["--ignore-inode", "--ignore-ctime"]);
+    let target = home.path("target");
+    home.restore("latest", &target).ok();
+    let restored = target.join(work.strip_prefix("/").unwrap()).join("folder");
+    assert_eq!(std::fs::read_to_string(restored.join("a")).unwrap(), "AAAA");
+    assert_eq!(std::fs::read_to_string(restored.join("z")).unwrap(), "another");
+}
