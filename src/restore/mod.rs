@@ -8,7 +8,7 @@
 //! ```
 //! A file is made when its first chunk comes and gets its metadata after its last one. What the
 //! repository has lost reads as zero in the target and is named in the report. A target that has
-//! things in it takes the way of [`existing`].
+//! things in it takes the way of `existing`.
 
 mod change;
 mod error;
