@@ -1,6 +1,7 @@
 //! How a restore treats what is in the target already, and which part of a snapshot it takes.
 
 use super::filter::Filter;
+use super::scope::Guarded;
 
 /// Which of the files that are there are replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,4 +44,6 @@ pub struct How {
     pub filter: Filter,
     /// Whom they belong to.
     pub owner: Owner,
+    /// What is not touched wherever it lies: the repository, the cache, the key file.
+    pub guarded: Vec<Guarded>,
 }

@@ -35,6 +35,7 @@ pub use filter::Filter;
 pub use how::{How, Overwrite, Owner};
 pub use metadata::Notes;
 pub use outcome::Problem;
+pub use scope::Guarded;
 
 use crate::repository::{Bounds, Chunks, Frames, Map, Repository, Selected};
 use esker_format::node::NodeKind;
@@ -138,7 +139,7 @@ pub fn restore(
         path: key.as_ref().map(MapKey::path).unwrap_or_default(),
     };
     let journal = Journal::new(tree.target(), tree.run(), &what, request.how.dry_run);
-    let scope = Scope::new(manifest);
+    let scope = Scope::new(manifest, &request.how.guarded);
     let outcome = Outcome {
         tree: &tree,
         place: &place,

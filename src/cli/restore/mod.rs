@@ -1,5 +1,6 @@
 //! `esker restore`: give back a snapshot, or a part of it.
 
+mod guard;
 mod options;
 mod print;
 
@@ -19,10 +20,16 @@ use std::sync::atomic::Ordering;
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
     let mut how = args.how()?;
-    let repository = place::open(global)?;
+    let places = place::places(global)?;
+    let repository = place::open_at(global, &places)?;
     signals::watch();
     let selected = args.choose.select(global, &repository, &args.what)?;
     args.check(&selected)?;
+    how.guarded = guard::guarded(global, &places, &repository);
+    guard::check_target(&args.target, &how.guarded)?;
+    if args.swap {
+        guard::check_swap(&args.target, global, &places)?;
+    }
     let work = Work { global, args, repository: &repository, selected: &selected };
     if args.delete && args.is_root() && !args.yes && !args.dry_run && !work.agrees(&mut how)? {
         return Err(Failure::usage("nothing was changed"));

@@ -189,6 +189,9 @@ impl Plan<'_> {
                 return Ok(());
             }
         };
+        if self.is_guarded(&key, seen.as_ref()) {
+            return Ok(());
+        }
         let step = step(node, seen.as_ref(), self.outcome.how.overwrite, trust);
         match seen {
             Some(seen) if seen.kind == Some(NodeKind::Directory) => {
@@ -213,6 +216,20 @@ impl Plan<'_> {
             }
             None => self.make_merged(&key, node, Action::Add),
         }
+    }
+
+    /// Whether something has this name that the restore itself works with. It stays, and all that
+    /// would be in it.
+    fn is_guarded(&mut self, key: &MapKey, seen: Option<&Seen>) -> bool {
+        let Some(what) = seen.and_then(|seen| self.outcome.scope.guards(seen)) else {
+            return false;
+        };
+        self.outcome.partial(key, format!("is not restored: {what} in use is there"));
+        self.outcome.kept(key);
+        if let Some(over) = &mut self.over {
+            over.shut.insert(key.as_parent());
+        }
+        true
     }
 
     /// Takes a directory that is there.
@@ -296,6 +313,9 @@ impl Plan<'_> {
                 return Ok(());
             }
         };
+        if self.is_guarded(&key, seen.as_ref()) {
+            return Ok(());
+        }
         let step = step(&node, seen.as_ref(), self.outcome.how.overwrite, trust);
         if step == Step::Keep {
             self.outcome.kept(&key);
