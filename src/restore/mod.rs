@@ -14,6 +14,7 @@ mod change;
 mod error;
 mod existing;
 mod filter;
+mod group;
 mod how;
 pub mod metadata;
 mod outcome;
