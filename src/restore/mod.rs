@@ -135,6 +135,10 @@ pub fn restore(
         true => Tree::look_into(request.target, options)?,
         false => Tree::open(request.target, options)?,
     };
+    let tree = match request.how.run {
+        Some(run) => tree.with_run(run),
+        None => tree,
+    };
     let what = journal::What {
         snapshot: request.selected.snapshot.id.to_string(),
         path: key.as_ref().map(MapKey::path).unwrap_or_default(),

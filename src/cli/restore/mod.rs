@@ -34,7 +34,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     if args.delete && args.is_root() && !args.yes && !args.dry_run && !work.agrees(&mut how)? {
         return Err(Failure::usage("nothing was changed"));
     }
-    let report = if args.swap { work.swap(&how)? } else { work.restore(&args.target, &how)? };
+    let report = if args.swap { work.swap(how)? } else { work.restore(&args.target, &how)? };
     work.print(&report)
 }
 
@@ -110,9 +110,10 @@ impl Work<'_> {
     }
 
     /// Restores beside the target and exchanges both.
-    fn swap(&self, how: &How) -> Result<Report, Failure> {
+    fn swap(&self, how: How) -> Result<Report, Failure> {
         let swap = Swap::prepare(&self.args.target).map_err(restore::Error::from)?;
-        let mut report = match self.restore(swap.beside(), how) {
+        let how = How { run: Some(swap.run()), ..how };
+        let mut report = match self.restore(swap.beside(), &how) {
             Ok(report) => report,
             Err(failure) => {
                 swap.abandon();
