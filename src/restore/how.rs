@@ -1,6 +1,8 @@
 //! How a restore treats what is in the target already, and which part of a snapshot it takes.
 
 use super::filter::Filter;
+use super::scope::Guarded;
+use super::tree::RunId;
 
 /// Which of the files that are there are replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,4 +45,8 @@ pub struct How {
     pub filter: Filter,
     /// Whom they belong to.
     pub owner: Owner,
+    /// The number of the run, when somebody has to know it beforehand.
+    pub run: Option<RunId>,
+    /// What is not touched wherever it lies: the repository, the cache, the key file.
+    pub guarded: Vec<Guarded>,
 }

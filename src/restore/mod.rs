@@ -14,6 +14,7 @@ mod change;
 mod error;
 mod existing;
 mod filter;
+mod group;
 mod how;
 pub mod metadata;
 mod outcome;
@@ -35,6 +36,7 @@ pub use filter::Filter;
 pub use how::{How, Overwrite, Owner};
 pub use metadata::Notes;
 pub use outcome::Problem;
+pub use scope::Guarded;
 
 use crate::repository::{Bounds, Chunks, Frames, Map, Repository, Selected};
 use esker_format::node::NodeKind;
@@ -133,12 +135,16 @@ pub fn restore(
         true => Tree::look_into(request.target, options)?,
         false => Tree::open(request.target, options)?,
     };
+    let tree = match request.how.run {
+        Some(run) => tree.with_run(run),
+        None => tree,
+    };
     let what = journal::What {
         snapshot: request.selected.snapshot.id.to_string(),
         path: key.as_ref().map(MapKey::path).unwrap_or_default(),
     };
     let journal = Journal::new(tree.target(), tree.run(), &what, request.how.dry_run);
-    let scope = Scope::new(manifest);
+    let scope = Scope::new(manifest, &request.how.guarded);
     let outcome = Outcome {
         tree: &tree,
         place: &place,

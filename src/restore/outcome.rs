@@ -70,6 +70,8 @@ struct Found {
     unnamed: HashMap<(u64, u64), u32>,
     /// What stays as it is, where that has to be known.
     kept: HashSet<MapKey>,
+    /// Files that stay though they differ, and whether they were written into.
+    unfinished: HashMap<MapKey, bool>,
     /// Files with several names of which the first would be another one than it is.
     replaced: HashSet<LinkGroup>,
 }
@@ -211,6 +213,11 @@ impl Outcome<'_> {
         self.found().spoiled.extend(group);
     }
 
+    /// A file stays though it differs; `is_torn` when it was written into.
+    pub fn unfinished(&self, key: &MapKey, is_torn: bool) {
+        self.found().unfinished.insert(key.clone(), is_torn);
+    }
+
     /// The first name of something would be another file than it is.
     pub fn replaced(&self, group: Option<LinkGroup>) {
         self.found().replaced.extend(group);
@@ -305,7 +312,7 @@ impl Outcome<'_> {
     /// Removes the journal, as all is on disk, and tells what an earlier run left half done that
     /// was not part of this one.
     fn end_journal(&self, planned: &Planned, what: &journal::What) -> super::tree::Result<()> {
-        let left = match &planned.left {
+        let mut left = match &planned.left {
             None => Vec::new(),
             Some((cut, done)) => {
                 let is_whole = self.how.filter.is_empty() && !planned.is_lossy;
@@ -332,7 +339,20 @@ impl Outcome<'_> {
                 Line::Changing(_) => {}
             }
         }
+        left.extend(self.torn(planned, what));
         self.journal.end(&left)
+    }
+
+    /// Lines for files that are neither old nor new, by this run or by an earlier one, which this
+    /// one could not finish either. What they lack was told.
+    fn torn(&self, planned: &Planned, what: &journal::What) -> Vec<Line> {
+        let found = self.found();
+        let was_torn = |key: &MapKey| planned.left.as_ref().is_some_and(|(cut, _)| cut.names(key));
+        let torn = found.unfinished.iter().filter(|(key, torn)| **torn || was_torn(key));
+        let mut keys: Vec<&MapKey> = torn.map(|(key, _)| key).collect();
+        keys.sort();
+        let run = (!keys.is_empty()).then(|| Line::Run(self.tree.run(), what.clone()));
+        run.into_iter().chain(keys.into_iter().map(|key| Line::Writing(key.clone()))).collect()
     }
 
     fn link(&self, link: &Link) {

@@ -126,11 +126,13 @@ impl Pending {
         if differs && self.is_lacking() && self.replaces_something() {
             let in_place = matches!(self.file.get(), Some(Some(file)) if file.is_in_place());
             let end = match in_place {
-                true => "; the rest was written into what is in the target",
+                true => {
+                    "; the rest was written into what is in the target, which is neither old nor new now"
+                }
                 false => "; what is in the target stays",
             };
             self.report(outcome, end);
-            return outcome.spoil(self.node.links);
+            return self.leave(outcome);
         }
         self.report(outcome, "");
         let Some(base) = &self.base else { return };
@@ -178,7 +180,7 @@ impl Pending {
         if let Some(Content::Inline(bytes)) = &self.node.content {
             self.write(outcome, 0, bytes);
         }
-        let Some(Some(file)) = self.file.take() else { return };
+        let Some(Some(file)) = self.file.get() else { return };
         let ranges = std::mem::take(&mut *base.ranges());
         let taken = if file.is_in_place() {
             let clear = ranges
@@ -188,15 +190,36 @@ impl Pending {
             clear.map_err(|error| outcome.problem(error)).is_ok()
         } else {
             base.ranges().equal = ranges.equal;
-            base.take_over(outcome, &self.key, &file)
+            base.take_over(outcome, &self.key, file)
         };
         // A file that lacks something does not take the place of one that does not.
         if !taken || outcome.is_over() || self.failed() {
-            return outcome.spoil(self.node.links);
+            self.base = Some(base);
+            return self.leave(outcome);
         }
+        let Some(Some(file)) = self.file.take() else { return };
         let problems = file.finish(&self.node, &self.xattrs);
         problems.into_iter().for_each(|problem| outcome.problem(problem));
         outcome.did(action, &self.key, kind);
+    }
+
+    /// Leaves the old file, as whole as it still is. One that was written into stays named in the
+    /// journal.
+    fn leave(mut self, outcome: &Outcome) {
+        let mut is_torn = false;
+        if let Some(Some(file)) = self.file.take()
+            && file.is_in_place()
+        {
+            is_torn = true;
+            let seen = self.base.as_ref().and_then(|base| base.seen);
+            if let Some(seen) = seen
+                && let Err(error) = file.leave(seen.mode, self.node.mode)
+            {
+                outcome.problem(error);
+            }
+        }
+        outcome.unfinished(&self.key, is_torn);
+        outcome.spoil(self.node.links);
     }
 
     /// Whether there is anything that could stay. A directory has made way.
@@ -206,7 +229,7 @@ impl Pending {
     }
 
     /// Whether some of its bytes are not to be had.
-    fn is_lacking(&self) -> bool {
+    pub fn is_lacking(&self) -> bool {
         let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
         lost.damaged > 0 || lost.unread > 0 || self.node.fidelity == Some(Fidelity::Damaged)
     }

@@ -5,6 +5,7 @@ use super::change::Action;
 use super::existing::journal::Cut;
 use super::existing::{Base, Over};
 use super::filter::Choice;
+use super::group;
 use super::outcome::Outcome;
 use super::owner::Owners;
 use super::pending::Pending;
@@ -149,6 +150,7 @@ impl<'r> Plan<'r> {
         let key = self.outcome.place.target(source);
         let is_directory = node.kind == NodeKind::Directory;
         let choice = self.outcome.how.filter.choose(&source.path(), is_directory);
+        node.links = group::of(&node);
         self.owners.translate(&mut node);
         if choice == Choice::Taken {
             self.make_held(&key)?;

@@ -3,7 +3,7 @@
 
 use super::filter::Choice;
 use super::outcome::Outcome;
-use super::tree::{Extra, Judgement, Sweep, TreeError};
+use super::tree::{Extra, Judgement, Seen, Sweep, TreeError};
 use esker_format::node::NodeKind;
 use esker_format::path::MapKey;
 use esker_format::snapshot::Manifest;
@@ -11,9 +11,20 @@ use esker_format::snapshot::Manifest;
 /// What the file system checker puts back into.
 const LOST_FOUND: &[u8] = b"lost+found";
 
+/// Something that no restore touches, because it works with it: it was left out when saving, so
+/// that no snapshot has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guarded {
+    /// What it is, for messages.
+    pub what: &'static str,
+    /// Device and inode.
+    pub identity: (u64, u64),
+}
+
 /// The places that a snapshot knows as a whole.
 #[derive(Debug, Default)]
 pub struct Scope {
+    guarded: Vec<Guarded>,
     sources: Vec<MapKey>,
     /// What could not be saved; it may be there all the same.
     unsaved: Vec<MapKey>,
@@ -23,14 +34,21 @@ pub struct Scope {
 
 impl Scope {
     /// The scope of a snapshot.
-    pub fn new(manifest: &Manifest) -> Self {
+    pub fn new(manifest: &Manifest, guarded: &[Guarded]) -> Self {
         let key = |path: &Vec<u8>| MapKey::from_path(path).ok();
         let problems = &manifest.problems;
         Self {
+            guarded: guarded.to_vec(),
             sources: manifest.summary.paths.iter().filter_map(key).collect(),
             unsaved: problems.iter().filter_map(|problem| key(&problem.path)).collect(),
             is_vague: manifest.summary.problems > problems.len() as u64,
         }
+    }
+
+    /// What this is, if no restore touches it.
+    pub fn guards(&self, seen: &Seen) -> Option<&'static str> {
+        let found = self.guarded.iter().find(|guarded| guarded.identity == seen.identity);
+        found.map(|guarded| guarded.what)
     }
 
     /// Whether a path of the snapshot is a source or lies in one.
@@ -79,6 +97,7 @@ impl Sweep for Broom<'_> {
         let is_system = key.parent.is_empty() && key.name == LOST_FOUND;
         if self.outcome.is_reserved_name(key)
             || is_system
+            || self.scope.guards(seen).is_some()
             || self.scope.unsaved.iter().any(|path| source.is_within(path))
         {
             return Judgement::Stays;

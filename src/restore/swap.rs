@@ -2,19 +2,22 @@
 //! in one step. The old one is kept under another name until somebody removes it.
 //!
 //! ```text
-//! TARGET.esker-NUMBER          being restored; holds a journal, and goes when that is cut off
+//! TARGET.esker-RUN             being restored, and locked meanwhile; when that is cut off, its
+//!                              journal names the same run, and the next swap removes it
 //! TARGET.before-restore-TIME   what was there before
 //! TARGET.undone-restore-TIME   what was restored, after `undo`
 //! ```
 
-use super::existing::journal;
+use super::existing::journal::{Cut, Line};
 use super::tree::RunId;
-use rustix::fs::{CWD, RenameFlags};
+use rustix::fs::{CWD, FlockOperation, RenameFlags};
 use rustix::io::Errno;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 const BEFORE: &str = ".before-restore-";
@@ -72,6 +75,9 @@ type Result<T> = std::result::Result<T, SwapError>;
 pub struct Swap {
     target: PathBuf,
     beside: PathBuf,
+    run: RunId,
+    /// Held while the new one is being made; none where the file system has no locks.
+    _lock: Option<OwnedFd>,
 }
 
 /// What an undo did.
@@ -91,13 +97,28 @@ impl Swap {
     pub fn prepare(target: &Path) -> Result<Self> {
         let target = exchangeable(target)?;
         for left in siblings(&target, BESIDE)? {
-            // Only what is being restored has a journal; nobody else's directory goes.
-            if left.join(OsStr::from_bytes(journal::NAME)).is_file() {
+            let run = suffix(&target, BESIDE, &left).and_then(|number| run_in(&number));
+            // Nobody else's directory goes, and none that is still being made.
+            if let Some(run) = run
+                && let Some(locked) = lock(&left)
+                && is_cut_off(&locked, run)
+            {
                 remove(&left)?;
             }
         }
-        let beside = with(&target, &format!("{BESIDE}{:016x}", RunId::draw().0));
-        Ok(Self { target, beside })
+        let run = RunId::draw();
+        let beside = with(&target, &format!("{BESIDE}{:016x}", run.0));
+        std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&beside)
+            .map_err(|source| SwapError::System { action: "make", path: beside.clone(), source })?;
+        let _lock = lock(&beside);
+        Ok(Self { target, beside, run, _lock })
+    }
+
+    /// The number that the restore has to have.
+    pub const fn run(&self) -> RunId {
+        self.run
     }
 
     /// Where to restore to.
@@ -122,16 +143,16 @@ impl Swap {
             sync_above(&self.target)?;
             return Ok(None);
         }
-        // First the name that the old one gets, then the exchange: so that a directory which is
-        // named as kept is never one that is half made.
-        let kept = free(&self.beside, &self.target, BEFORE, time)?;
-        if let Err(error) = rename(&kept, &self.target, RenameFlags::EXCHANGE) {
-            // It gets back the name under which it is removed.
-            let _ = rename(&kept, &self.beside, RenameFlags::NOREPLACE);
-            return Err(error);
+        // First the exchange, then the name: what is named as kept was in the place of the target,
+        // whenever this ends. `undo` relies on it.
+        rename(&self.beside, &self.target, RenameFlags::EXCHANGE)?;
+        match free(&self.beside, &self.target, BEFORE, time) {
+            Ok(kept) => sync_above(&self.target).map(|()| Some(kept)),
+            Err(error) => {
+                let _ = rename(&self.beside, &self.target, RenameFlags::EXCHANGE);
+                Err(error)
+            }
         }
-        sync_above(&self.target)?;
-        Ok(Some(kept))
     }
 }
 
@@ -142,6 +163,8 @@ impl Swap {
 pub fn undo(target: &Path) -> Result<Undone> {
     let target = exchangeable(target)?;
     let mut kept = siblings(&target, BEFORE)?;
+    // A directory that somebody else named so was not kept by a swap.
+    kept.retain(|path| suffix(&target, BEFORE, path).is_some_and(|end| is_time(&end)));
     kept.sort();
     let time = |path: &PathBuf| {
         suffix(&target, BEFORE, path).map(|time| time[..16.min(time.len())].to_vec())
@@ -164,6 +187,39 @@ pub fn undo(target: &Path) -> Result<Undone> {
     let kept_as = free(&last, &target, UNDONE, &suffix)?;
     sync_above(&target)?;
     Ok(Undone { target, kept_as })
+}
+
+/// The run in the name of what is being restored, as it is written there.
+fn run_in(number: &[u8]) -> Option<RunId> {
+    let is_digit = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
+    let number = std::str::from_utf8(number).ok()?;
+    let is_number = number.len() == 16 && number.as_bytes().iter().all(is_digit);
+    is_number.then(|| u64::from_str_radix(number, 16).ok().map(RunId)).flatten()
+}
+
+/// Whether this is the directory of a run that was cut off: its journal is that of the run.
+fn is_cut_off(directory: &OwnedFd, run: RunId) -> bool {
+    let is_its = |line: &Line| matches!(line, Line::Run(of, _) if *of == run);
+    matches!(Cut::read(directory), Ok(Some(cut)) if cut.lines.iter().any(is_its))
+}
+
+/// Locks a directory until that is dropped; none when another process has, or it cannot be.
+fn lock(directory: &Path) -> Option<OwnedFd> {
+    let open = OwnedFd::from(File::open(directory).ok()?);
+    rustix::fs::flock(&open, FlockOperation::NonBlockingLockExclusive).ok().map(|()| open)
+}
+
+/// Whether this is a time as in the names of what is kept, and perhaps a number to it.
+fn is_time(end: &[u8]) -> bool {
+    let (time, more) = end.split_at(end.len().min(16));
+    let fits = |(at, byte): (usize, &u8)| match at {
+        8 => *byte == b'T',
+        15 => *byte == b'Z',
+        _ => byte.is_ascii_digit(),
+    };
+    let is_number = |more: &[u8]| !more.is_empty() && more.iter().all(u8::is_ascii_digit);
+    let has_number = more.strip_prefix(b"-").is_some_and(is_number);
+    time.len() == 16 && time.iter().enumerate().all(fits) && (more.is_empty() || has_number)
 }
 
 /// The directory itself, without links on the way, when it may be exchanged.
@@ -295,7 +351,7 @@ mod tests {
     use super::*;
 
     fn named(path: &Path, name: &str) {
-        std::fs::create_dir(path).unwrap();
+        std::fs::create_dir_all(path).unwrap();
         std::fs::write(path.join("name"), name).unwrap();
     }
 
@@ -341,13 +397,56 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let target = place.path().join("target");
         named(&target, "0");
-        let (left, other) = (with(&target, ".esker-0123"), with(&target, ".esker-notes"));
-        named(&left, "half");
-        std::fs::write(left.join(OsStr::from_bytes(journal::NAME)), "").unwrap();
-        named(&other, "mine");
+        let run = "0123456789abcdef";
+        let journal = format!("esker-restore {run} ab12 /\nmaking /\n");
+        let make = |end: &str, journal: &str| {
+            let path = with(&target, end);
+            named(&path, "mine");
+            std::fs::write(path.join(".esker-restore-journal"), journal).unwrap();
+            path
+        };
+        let left = make(".esker-0123456789abcdef", &journal);
+        let others = [
+            make(".esker-notes", &journal),
+            make(".esker-0123456789ABCDEF", &journal),
+            make(".esker-0123456789abcdef0", &journal),
+            // The old one of a swap that was cut off may have the journal of another restore.
+            make(".esker-0123456789abcdee", &journal),
+            make(".esker-0123456789abcded", ""),
+        ];
         Swap::prepare(&target).unwrap();
         assert!(!left.exists());
-        assert_eq!(name(&other), "mine");
+        assert!(others.iter().all(|other| name(other) == "mine"));
+    }
+
+    #[test]
+    fn what_a_swap_is_still_making_stays() {
+        let place = tempfile::tempdir().unwrap();
+        let target = place.path().join("target");
+        named(&target, "0");
+        let running = Swap::prepare(&target).unwrap();
+        let journal = format!("esker-restore {:016x} ab12 /\nmaking /\n", running.run().0);
+        std::fs::write(running.beside().join(".esker-restore-journal"), journal).unwrap();
+        let beside = running.beside().to_owned();
+        Swap::prepare(&target).unwrap();
+        assert!(beside.exists());
+        drop(running);
+        Swap::prepare(&target).unwrap();
+        assert!(!beside.exists());
+    }
+
+    #[test]
+    fn undo_takes_only_what_a_swap_has_named() {
+        let place = tempfile::tempdir().unwrap();
+        let target = place.path().join("target");
+        named(&target, "0");
+        for end in ["x", "20260101T000000Z-old", "20260101", "20260101T000000Z-"] {
+            named(&with(&target, &format!("{BEFORE}{end}")), "mine");
+            assert!(matches!(undo(&target), Err(SwapError::Nothing(_))), "{end}");
+        }
+        named(&with(&target, &format!("{BEFORE}20260101T000000Z-2")), "kept");
+        undo(&target).unwrap();
+        assert_eq!(name(&target), "kept");
     }
 
     #[test]

@@ -134,6 +134,12 @@ impl Tree {
         Self::of(fd, options, is_over)
     }
 
+    /// The same, with this number in the names of temporary things and in the journal.
+    #[must_use]
+    pub fn with_run(self, run: RunId) -> Self {
+        Self { names: Names::of(run), ..self }
+    }
+
     /// Whether something was in the target before.
     pub const fn is_over(&self) -> bool {
         self.is_over

@@ -3,6 +3,7 @@
 
 use super::existing::{Zeros, has_chunk, holds, zeros};
 use super::filter::Choice;
+use super::group;
 use super::outcome::{Outcome, Problem};
 use super::{BUDGET, Report, Result};
 use crate::repository::{self, Chunks, Found, Items, Map, Repository};
@@ -85,7 +86,7 @@ fn walk(
             || outcome.is_reserved_name(&key)
             || told.contains(&source[..])
             || told.contains(&outcome.on_disk(&key.path())[..])
-            || node.links.is_some_and(|group| !seen.insert(group))
+            || group::of(node).is_some_and(|group| !seen.insert(group))
         {
             continue;
         }

@@ -1,5 +1,6 @@
 //! `esker restore`: give back a snapshot, or a part of it.
 
+mod guard;
 mod options;
 mod print;
 
@@ -19,15 +20,21 @@ use std::sync::atomic::Ordering;
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
     let mut how = args.how()?;
-    let repository = place::open(global)?;
+    let places = place::places(global)?;
+    let repository = place::open_at(global, &places)?;
     signals::watch();
     let selected = args.choose.select(global, &repository, &args.what)?;
     args.check(&selected)?;
+    how.guarded = guard::guarded(global, &places, &repository);
+    guard::check_target(&args.target, &how.guarded)?;
+    if args.swap {
+        guard::check_swap(&args.target, global, &places)?;
+    }
     let work = Work { global, args, repository: &repository, selected: &selected };
     if args.delete && args.is_root() && !args.yes && !args.dry_run && !work.agrees(&mut how)? {
         return Err(Failure::usage("nothing was changed"));
     }
-    let report = if args.swap { work.swap(&how)? } else { work.restore(&args.target, &how)? };
+    let report = if args.swap { work.swap(how)? } else { work.restore(&args.target, &how)? };
     work.print(&report)
 }
 
@@ -103,9 +110,10 @@ impl Work<'_> {
     }
 
     /// Restores beside the target and exchanges both.
-    fn swap(&self, how: &How) -> Result<Report, Failure> {
+    fn swap(&self, how: How) -> Result<Report, Failure> {
         let swap = Swap::prepare(&self.args.target).map_err(restore::Error::from)?;
-        let mut report = match self.restore(swap.beside(), how) {
+        let how = How { run: Some(swap.run()), ..how };
+        let mut report = match self.restore(swap.beside(), &how) {
             Ok(report) => report,
             Err(failure) => {
                 swap.abandon();

@@ -122,6 +122,8 @@ impl Args {
                 Owner::Names => restore::Owner::Names,
                 Owner::Ids => restore::Owner::Ids,
             },
+            run: None,
+            guarded: Vec::new(),
         })
     }
 

@@ -15,7 +15,7 @@ use crate::restore::tree::{Cause, Seen, TreeError};
 use crate::restore::window::Job;
 use crossbeam_channel::{Receiver, Sender};
 use esker_format::content::{Content, Item};
-use esker_format::ids::LinkGroup;
+use esker_format::ids::{ChunkId, LinkGroup};
 use esker_format::node::{Fidelity, Node, NodeKind, Xattr};
 use esker_format::path::MapKey;
 use std::collections::{HashMap, HashSet};
@@ -38,6 +38,16 @@ pub struct Over {
     claimed: HashMap<(u64, u64), Option<LinkGroup>>,
     answers: (Sender<Answer>, Receiver<Answer>),
     outstanding: usize,
+    /// Files that are to be changed where they are, until all is known that differs.
+    held: HashMap<MapKey, Held>,
+}
+
+/// What differs of a file that is to be changed where it is.
+#[derive(Default)]
+struct Held {
+    outstanding: usize,
+    all_sent: bool,
+    differing: Vec<(u64, ChunkId, u64)>,
 }
 
 impl Over {
@@ -55,6 +65,7 @@ impl Over {
             claimed: HashMap::new(),
             answers: crossbeam_channel::unbounded(),
             outstanding: 0,
+            held: HashMap::new(),
         }
     }
 
@@ -189,6 +200,9 @@ impl Plan<'_> {
                 return Ok(());
             }
         };
+        if self.is_guarded(&key, seen.as_ref()) {
+            return Ok(());
+        }
         let step = step(node, seen.as_ref(), self.outcome.how.overwrite, trust);
         match seen {
             Some(seen) if seen.kind == Some(NodeKind::Directory) => {
@@ -213,6 +227,20 @@ impl Plan<'_> {
             }
             None => self.make_merged(&key, node, Action::Add),
         }
+    }
+
+    /// Whether something has this name that the restore itself works with. It stays, and all that
+    /// would be in it.
+    fn is_guarded(&mut self, key: &MapKey, seen: Option<&Seen>) -> bool {
+        let Some(what) = seen.and_then(|seen| self.outcome.scope.guards(seen)) else {
+            return false;
+        };
+        self.outcome.partial(key, format!("is not restored: {what} in use is there"));
+        self.outcome.kept(key);
+        if let Some(over) = &mut self.over {
+            over.shut.insert(key.as_parent());
+        }
+        true
     }
 
     /// Takes a directory that is there.
@@ -296,6 +324,9 @@ impl Plan<'_> {
                 return Ok(());
             }
         };
+        if self.is_guarded(&key, seen.as_ref()) {
+            return Ok(());
+        }
         let step = step(&node, seen.as_ref(), self.outcome.how.overwrite, trust);
         if step == Step::Keep {
             self.outcome.kept(&key);
@@ -433,6 +464,12 @@ impl Plan<'_> {
             self.settle_answers(jobs)?;
             self.flush(jobs)?;
         }
+        if let Some(over) = &mut self.over
+            && base.in_place
+            && !self.outcome.how.dry_run
+        {
+            over.held.insert(key.clone(), Held::default());
+        }
         let file = Pending::new(key, node, xattrs, Some(base));
         let mut items = Items::new(&content);
         let (mut at, mut pieces, mut sent) = (0, Vec::new(), false);
@@ -448,6 +485,10 @@ impl Plan<'_> {
         if !pieces.is_empty() || !sent {
             self.send_pieces(&file, pieces, !sent, jobs)?;
         }
+        if let Some(held) = self.held(&file.key) {
+            held.all_sent = true;
+            self.fetch_held(&file, jobs)?;
+        }
         file.release(self.outcome);
         Ok(())
     }
@@ -461,6 +502,9 @@ impl Plan<'_> {
     ) -> Result<()> {
         let Some(over) = &mut self.over else { return Ok(()) };
         over.outstanding += 1;
+        if let Some(held) = over.held.get_mut(&file.key) {
+            held.outstanding += 1;
+        }
         let answers = over.answers.0.clone();
         send(jobs, Job::Compare(Comparison::new(Arc::clone(file), pieces, is_all, answers)));
         while let Some(answer) = self.over.as_ref().and_then(|o| o.answers.1.try_recv().ok()) {
@@ -480,12 +524,47 @@ impl Plan<'_> {
         Ok(())
     }
 
+    fn held(&mut self, key: &MapKey) -> Option<&mut Held> {
+        self.over.as_mut()?.held.get_mut(key)
+    }
+
+    /// Has all chunks fetched that differ in a file which is changed where it is, once they are
+    /// known. If one of them is not to be had, none is: the old file stays as it is.
+    fn fetch_held(&mut self, file: &Arc<Pending>, jobs: &Sender<Job>) -> Result<()> {
+        let Some(over) = &mut self.over else { return Ok(()) };
+        let known = |held: &Held| held.all_sent && held.outstanding == 0;
+        if !over.held.get(&file.key).is_some_and(known) {
+            return Ok(());
+        }
+        let Some(Held { differing, .. }) = over.held.remove(&file.key) else { return Ok(()) };
+        for (_, id, len) in &differing {
+            if self.chunks().lookup().find_present(id)?.is_none() {
+                file.lose(*len, &format!("chunk {id} is in no pack that is there"));
+            }
+        }
+        for (at, id, len) in differing {
+            if file.is_lacking() {
+                self.outcome.pass_bytes(len);
+            } else {
+                self.fetch(file, at, id, len, jobs)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Has the chunks fetched that a comparison found different.
     fn answer(&mut self, answer: Answer, jobs: &Sender<Job>) -> Result<()> {
         if let Some(over) = &mut self.over {
             over.outstanding -= 1;
         }
         let Answer { file, differing } = answer;
+        if let Some(held) = self.held(&file.key) {
+            held.outstanding -= 1;
+            held.differing.extend(differing);
+            self.fetch_held(&file, jobs)?;
+            self.give_back(file, jobs);
+            return Ok(());
+        }
         for (at, id, len) in differing {
             if self.outcome.how.dry_run {
                 self.outcome.pass_bytes(len);

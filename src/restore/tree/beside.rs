@@ -55,7 +55,11 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn new() -> Self {
-        Self { run: RunId::draw(), next: AtomicU64::new(0) }
+        Self::of(RunId::draw())
+    }
+
+    pub(super) const fn of(run: RunId) -> Self {
+        Self { run, next: AtomicU64::new(0) }
     }
 
     fn next(&self) -> Vec<u8> {

@@ -121,6 +121,17 @@ impl NewFile {
         problems
     }
 
+    /// Gives a file that was changed where it is the mode back that it had, except for what it is
+    /// not to allow any more: some of what is in it may be new.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn leave(self, had: u32, wanted: u32) -> Result<()> {
+        let mode = rustix::fs::Mode::from_raw_mode(had & wanted);
+        rustix::fs::fchmod(&self.file, mode)
+            .map_err(|errno| self.error("change the mode of", errno.into()))
+    }
+
     /// Whether it is the file that was there.
     pub const fn is_in_place(&self) -> bool {
         matches!(self.placing, Placing::InPlace)

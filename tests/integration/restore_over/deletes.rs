@@ -136,3 +136,67 @@ fn a_link_to_a_directory_is_deleted_and_not_what_it_leads_to() {
     assert_eq!(counts(&restore(&home, &latest(&work), &work, &["--delete"]).ok())[4], 3);
     assert!(mine.exists());
 }
+
+#[test]
+fn the_repository_the_cache_and_the_key_below_the_target_stay() {
+    let home = Home::new();
+    let file = home.write("file", "saved");
+    let all = home.path("");
+    home.snapshot(&all).ok();
+    let key = home.path("config/esker/key");
+    let (key_before, cache) = (std::fs::read(&key).unwrap(), home.path("cache/esker"));
+    let mine = home.write("mine", "mine");
+    home.write("data/esker/mine", "mine");
+    let ran = restore(&home, &latest(&all), &all, &["--delete", "--dry-run"]);
+    assert!(!ran.out.contains("repository") && !ran.out.contains("key"), "{}", ran.out);
+    restore(&home, &latest(&all), &all, &["--delete"]).ok();
+    assert!(!mine.exists() && !home.path("data/esker/mine").exists());
+    assert!(home.repository().join("config").exists() && cache.exists());
+    assert_eq!(std::fs::read(&key).unwrap(), key_before);
+    std::fs::remove_file(&file).unwrap();
+    restore(&home, &latest(&all), &all, &["--delete"]).ok();
+    assert_eq!(std::fs::read(&file).unwrap(), b"saved");
+}
+
+#[test]
+fn the_repository_stays_where_the_snapshot_has_something_else() {
+    for has_file in [true, false] {
+        let home = Home::new();
+        let place = home.path("work/place");
+        if has_file {
+            home.write("work/place", "saved");
+        } else {
+            home.write("work/place/pack/file", "saved");
+        }
+        let work = home.path("work");
+        home.snapshot(&work).ok();
+        if has_file {
+            std::fs::remove_file(&place).unwrap();
+        } else {
+            std::fs::remove_dir_all(&place).unwrap();
+        }
+        std::fs::rename(home.repository(), &place).unwrap();
+        let (repo, key) = (place.to_str().unwrap(), home.path("config/esker/key"));
+        let options = ["--delete", "--repo", repo, "--key-file", key.to_str().unwrap()];
+        for _ in 0..2 {
+            let ran = restore(&home, &latest(&work), &work, &options).exit(3);
+            ran.says(&[repo, "the repository in use is there"]);
+            assert!(!place.join("pack/file").exists());
+        }
+        home.run(["check", "--repo", repo, "--key-file", key.to_str().unwrap()]).ok();
+    }
+}
+
+#[test]
+fn a_target_in_the_repository_is_refused() {
+    let home = Home::new();
+    home.write("work/file", "saved");
+    let work = home.path("work");
+    home.snapshot(&work).ok();
+    for target in [home.repository(), home.repository().join("pack"), home.path("cache/esker/a/b")]
+    {
+        let ran = restore(&home, &latest(&work), &target, &["--delete"]).exit(1);
+        ran.says(&["is in the ", "hint: restore into another directory"]);
+        assert!(home.repository().join("config").exists() && !target.join("file").exists());
+    }
+}

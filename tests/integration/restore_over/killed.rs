@@ -256,6 +256,9 @@ fn killed_while_it_exchanges_a_swap_leaves_the_old_or_the_new_directory() {
             kills += 1;
             let is_old = differences(&changed, &work).is_empty();
             assert!(is_old || differences(&twin, &work).is_empty(), "{call} {number}");
+            // What `undo` would put back is never the new one.
+            let undone = home.run(["undo", work.to_str().unwrap()]);
+            assert!(!is_old || undone.code != 0, "{call} {number}");
         }
         home.run(["restore", "--swap", &latest(&work), work.to_str().unwrap()]).ok();
         assert_eq!(differences(&twin, &work), Vec::<String>::new(), "{call}");

@@ -9,6 +9,7 @@ mod kept;
 mod killed;
 mod links;
 mod listing;
+mod lost;
 mod mutate;
 mod swapped;
 mod verified;

@@ -84,3 +84,18 @@ fn a_target_that_is_not_there_is_simply_made() {
     assert_eq!(summary(&ran)["kept_as"], serde_json::Value::Null);
     assert_eq!(read(&home.path("new/folder/file")), "saved");
 }
+
+#[test]
+fn a_directory_with_the_repository_the_cache_or_the_key_in_it_is_not_exchanged() {
+    let home = Home::new();
+    let work = changed(&home);
+    for (place, what) in
+        [("data", "the repository"), ("cache", "the cache"), ("config", "the key file")]
+    {
+        let target = home.path(place);
+        let ran = restore(&home, &latest(&work), &target, &["--swap"]).exit(1);
+        ran.says(&["cannot be exchanged", what, "hint: restore without --swap"]);
+        assert!(!target.join("folder").exists());
+    }
+    home.run(["check"]).ok();
+}
