@@ -66,10 +66,7 @@ enum Row {
 pub fn run(global: &Global, args: &Args) -> Outcome {
     let repository = place::open(global)?;
     signals::watch();
-    let request = Request {
-        read_data: args.read_data,
-        threads: args.threads.map_or_else(super::cores, std::num::NonZero::get),
-    };
+    let request = Request { read_data: args.read_data, threads: super::threads(args.threads) };
     let progress = Arc::new(Progress::default());
     let report = {
         let watched = Arc::clone(&progress);

@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 /// Make a repository
 ///
 /// With --key-file PATH, the key is written to PATH, a new file that only you can read, and the
-/// repository opens without a passphrase (for unattended use). Without it, a passphrase is asked
-/// for (or taken from ESKER_PASSWORD, ESKER_PASSWORD_FILE or ESKER_PASSWORD_COMMAND).
+/// repository opens without a passphrase (for unattended use). Without --key-file and --repo, the key
+/// goes to its default place. With --repo alone a passphrase is asked for, or taken from
+/// ESKER_PASSWORD, ESKER_PASSWORD_FILE or ESKER_PASSWORD_COMMAND, which also count without --repo.
 /// The recovery key is printed once: it opens the repository alone, when all else is lost.
 #[derive(clap::Args)]
 pub struct Args {}
@@ -99,6 +100,19 @@ pub fn make_default(global: &Global, places: &Places) -> Result<(), Failure> {
         },
         false => NewKey::draw(),
     };
+    if path.exists() && (!places.repository.exists() || has_caches_of(places, &new)) {
+        // A disk that is not mounted, perhaps. A second repository with the same key beside it would
+        // look like a history that was rolled back.
+        let location = places.repository.display().to_string();
+        return Err(Failure::Usage(
+            format!("the repository that {} opens is not in {location}", path.display()),
+            Some(
+                "mount or bring back what holds it, or name it with --repo; to begin a new one, move \
+                 the key file away first"
+                    .to_owned(),
+            ),
+        ));
+    }
     let store = match LocalStore::create(&places.repository) {
         Err(_) if path.exists() && is_begun(&places.repository) => {
             LocalStore::open(&places.repository)?
@@ -119,6 +133,15 @@ pub fn make_default(global: &Global, places: &Places) -> Result<(), Failure> {
         Err(Failure::Repository(Error::AlreadyThere { .. })) => Ok(()),
         other => other,
     }
+}
+
+/// Whether there are caches of the repository that a key opens: then it was there before.
+fn has_caches_of(places: &Places, key: &NewKey) -> bool {
+    let Ok(mut entries) = std::fs::read_dir(&places.cache) else { return false };
+    let prefix = format!("{}-", key.repository);
+    entries.any(|entry| {
+        entry.is_ok_and(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
+    })
 }
 
 /// Whether a folder holds nothing but what an attempt that was interrupted can have left there.

@@ -31,18 +31,23 @@ use exit::Failure;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// Threads of one command at most.
+const THREADS_MAX: usize = 256;
+
 const AFTER: &str = "\
-Without --repo, the repository is $XDG_DATA_HOME/esker/repository (~/.local/share/esker/repository),
-and its key $XDG_CONFIG_HOME/esker/key (~/.config/esker/key); `snapshot` makes both when missing.
-Root without HOME uses /var/lib/esker.
+Without --repo, the repository is $XDG_DATA_HOME/esker/repository (~/.local/share/esker/repository), \
+and its key $XDG_CONFIG_HOME/esker/key (~/.config/esker/key); `snapshot` makes both when missing. \
+Root without HOME uses /var/lib/esker. A passphrase is asked for on a terminal, or taken from \
+ESKER_PASSWORD, ESKER_PASSWORD_FILE or ESKER_PASSWORD_COMMAND.
 
-SNAPSHOT is an id, the beginning of one, `latest`, `latest~N` (the Nth before it), or LABEL:latest and
-LABEL:latest~N, as in /etc:latest. `latest` is the newest among those that --label, --host, --tag and
---at leave. SNAPSHOT:PATH names a file or directory in it by its absolute path, as in
-latest:/etc/hosts or /etc:latest~1:/etc/hosts.
+SNAPSHOT is an id, the beginning of one, `latest`, `latest~N` (the Nth before it), or LABEL:latest and \
+LABEL:latest~N, as in /etc:latest. `latest` is the one saved last among those that --label, --host, \
+--tag and --at leave; with --at, the one with the latest time. SNAPSHOT:PATH names a file or directory \
+in it by its absolute path, as in latest:/etc/hosts or /etc:latest~1:/etc/hosts; bytes of names are \
+written as `ls` shows them.
 
-Exit codes: 0 done; 1 error or usage, or with `diff --exit-code` a difference; 3 done, but something
-could not be saved, restored or compared whole; 4 damage found; 5 store out of reach; 6 busy or lost
+Exit codes: 0 done; 1 error or usage, or with `diff --exit-code` a difference; 3 done, but something \
+could not be saved, restored or compared whole; 4 damage found; 5 store out of reach; 6 busy or lost \
 race; 10 no repository; 12 wrong key; 128+n ended by signal n.";
 
 /// Deduplicating, encrypted backups that can be proven to restore
@@ -154,6 +159,11 @@ fn raise_file_limit() {
     limit.current = limit.maximum;
     // Without it only very deep trees are out of reach, and they say so.
     let _ = setrlimit(Resource::Nofile, limit);
+}
+
+/// Threads that were asked for, as far as any machine has use for them.
+fn threads(asked: Option<std::num::NonZeroUsize>) -> usize {
+    asked.map_or_else(cores, |asked| asked.get().min(THREADS_MAX))
 }
 
 /// Threads that keep this machine busy.

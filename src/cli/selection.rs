@@ -105,7 +105,7 @@ impl Selection {
         for list in &self.files_from0 {
             paths.extend(path_list::read(list, Between::Nuls)?);
         }
-        if paths.is_empty() {
+        if paths.is_empty() && !self.allow_missing {
             return Err(Failure::usage("no path to save: the list is empty"));
         }
         Ok(paths)

@@ -141,6 +141,12 @@ fn pick(
         if is_there { Miss::Filtered(name.to_owned()) } else { Miss::None(name.to_owned()) }
     };
     if let Some(back) = steps(name) {
+        let mut left = left;
+        if filter.at.is_some() {
+            // A point in time was asked for: of two snapshots the later time counts, also where one
+            // was given its time afterwards.
+            left.sort_by_key(|s| s.summary.start);
+        }
         let Some(at) = left.len().checked_sub(1).and_then(|last| last.checked_sub(back)) else {
             return Err(miss(all.len() > back));
         };

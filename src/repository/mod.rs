@@ -260,8 +260,13 @@ pub(crate) fn entropy() -> Entropy {
 /// lost it. The config is put before the first entry behind the two that every log begins with.
 pub fn without_config(store: &dyn Store) -> Error {
     let has = |seq| matches!(store.size(&names::entry(Seq(seq))), Ok(Some(_)));
+    // Whatever the log has lost: what was saved is not nothing.
+    let mut is_used = has(2);
+    let looked = store.list("", &mut |found| {
+        is_used |= ["pack/", "snapshot/"].iter().any(|kind| found.name.starts_with(kind));
+    });
     let location = store.location();
-    match (has(0), has(2)) {
+    match (has(0), is_used || looked.is_err()) {
         (_, true) => Error::Missing { object: names::CONFIG.to_owned() },
         (true, false) => Error::Unfinished { location },
         (false, false) => Error::NoRepository { location },

@@ -70,3 +70,23 @@ fn without_a_repository_commands_end_with_exit_code_10() {
     }
     home.run(["no-such-command"]).exit(1);
 }
+
+#[test]
+fn a_default_repository_that_is_gone_is_not_replaced_by_an_empty_one() {
+    let home = Home::new();
+    let file = home.write("work/file", "content");
+    // Nothing is made for a run that saves nothing.
+    home.run(["snapshot".as_ref(), "--dry-run".as_ref(), file.as_os_str()]).exit(10);
+    home.run(["snapshot", "/is/not/there"]).exit(10);
+    assert!(!home.repository().exists());
+    home.snapshot(&file).ok();
+    let away = home.path("away");
+    std::fs::rename(home.repository(), &away).unwrap();
+    home.snapshot(&file).exit(1).says(&["error: the repository that", "hint: mount or bring back"]);
+    // An empty folder in its place is no better.
+    std::fs::create_dir(home.repository()).unwrap();
+    home.snapshot(&file).exit(1).says(&["is not in"]);
+    std::fs::remove_dir(home.repository()).unwrap();
+    std::fs::rename(&away, home.repository()).unwrap();
+    home.snapshot(&file).ok().says_nothing();
+}

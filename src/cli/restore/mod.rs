@@ -68,7 +68,7 @@ impl Work<'_> {
             selected: self.selected,
             target,
             called: &self.args.target,
-            threads: self.args.threads.map_or_else(crate::cli::cores, std::num::NonZero::get),
+            threads: crate::cli::threads(self.args.threads),
             how,
             observe,
         };

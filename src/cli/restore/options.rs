@@ -31,8 +31,6 @@ pub struct Args {
     /// A directory
     #[arg(value_name = "TARGET")]
     pub target: PathBuf,
-    #[command(flatten)]
-    pub choose: Choose,
     /// Which of the files that are in TARGET are replaced
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Overwrite::IfChanged)]
     pub overwrite: Overwrite,
@@ -66,14 +64,17 @@ pub struct Args {
     pub verify: bool,
     /// Restore beside TARGET, exchange both in one step when all is there, and keep the old one as
     /// TARGET.before-restore-TIME; `esker undo TARGET` takes it back
-    #[arg(long, conflicts_with_all = ["overwrite", "in_place", "delete", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["overwrite", "in_place", "delete", "dry_run", "include", "exclude"])]
     pub swap: bool,
-    /// Do not ask before something is deleted
+    /// Do not ask before something is deleted from the root of this system; elsewhere --delete does
+    /// not ask
     #[arg(long, short = 'y', requires = "delete")]
     pub yes: bool,
     /// Threads that write; one for each core when not given
     #[arg(long, value_name = "N")]
     pub threads: Option<std::num::NonZeroUsize>,
+    #[command(flatten)]
+    pub choose: Choose,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -102,7 +102,11 @@ pub fn text(report: &Report, about: &About<'_>) -> std::io::Result<()> {
         writeln!(out, "partial: {} not as it was saved", things(&report.problems))?;
     }
     if !report.damaged.is_empty() {
-        writeln!(out, "damaged: {} that the repository has lost", things(&report.damaged))?;
+        writeln!(
+            out,
+            "damaged: {} that the repository has lost, or that differ on disk",
+            things(&report.damaged)
+        )?;
     }
     let target = about.target.display();
     let counts = &report.counts;

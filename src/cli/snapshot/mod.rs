@@ -69,7 +69,16 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     let select = Arc::new(args.selection.select()?);
     let paths = args.selection.paths(global)?;
     let places = places(global)?;
-    if places.is_default && !places.repository.join(esker_format::names::CONFIG).exists() {
+    if paths.is_empty() {
+        show::note("note: nothing to save: the list is empty");
+        return Ok(Exit::Ok);
+    }
+    let is_there = |path: &std::path::PathBuf| path.symlink_metadata().is_ok();
+    if places.is_default
+        && !places.repository.join(esker_format::names::CONFIG).exists()
+        && !args.dry_run
+        && paths.iter().any(is_there)
+    {
         init::make_default(global, &places)?;
     }
     let mut repository = place::open_at(global, &places)?;
@@ -87,7 +96,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         start: args.time.unwrap_or_else(show::now),
         clock: clock(args.time),
         compression: args.compression,
-        threads: args.threads.map_or_else(super::cores, std::num::NonZero::get),
+        threads: super::threads(args.threads),
         skip: skips(global, &places, &repository),
         rules: Rules {
             ignore_inode: args.ignore_inode,

@@ -97,11 +97,12 @@ pub fn text(
         return Ok(());
     };
     writeln!(out, "snapshot {id}")?;
-    let repo = match &global.repo {
-        Some(path) => format!("--repo {} ", path.display()),
+    let option = |name: &str, path: &Option<std::path::PathBuf>| match path {
+        Some(path) => format!("--{name} {} ", path.display()),
         None => String::new(),
     };
-    writeln!(out, "restore it with: esker {repo}restore {id} TARGET")?;
+    let (repo, key) = (option("repo", &global.repo), option("key-file", &global.key_file));
+    writeln!(out, "restore it with: esker {repo}{key}restore {id} TARGET")?;
     Ok(())
 }
 

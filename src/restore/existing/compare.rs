@@ -56,6 +56,9 @@ impl Comparison {
         let Some(pending) = self.file.clone() else { return };
         let Some(base) = &pending.base else { return };
         let file = base.file(outcome, &pending.key);
+        if let Some(Content::Inline(bytes)) = &pending.node.content {
+            outcome.progress.bytes.fetch_add(bytes.len() as u64, Relaxed);
+        }
         if let Some(Content::Inline(bytes)) = &pending.node.content
             && !file.as_ref().is_some_and(|file| holds(file, 0, bytes, buffer))
         {

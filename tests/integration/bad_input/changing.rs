@@ -40,3 +40,15 @@ fn a_file_of_the_kernel_that_says_a_page_and_gives_a_line_is_whole() {
     home.snapshot(line).ok();
     assert_eq!(home.run(["cat", &format!("latest:{}", line.display())]).ok().out, text);
 }
+
+#[test]
+fn a_file_of_the_kernel_that_says_nothing_and_gives_lines_is_whole() {
+    let home = Home::new();
+    let file = Path::new("/proc/version");
+    let Ok(text) = std::fs::read_to_string(file) else { return skipped("needs /proc") };
+    assert_eq!(file.metadata().unwrap().len(), 0);
+    for _ in 0..2 {
+        home.snapshot(file).ok();
+        assert_eq!(home.run(["cat", "latest:/proc/version"]).ok().out, text);
+    }
+}
