@@ -123,7 +123,7 @@ fn runs_that_are_killed_again_and_again_upload_nothing_twice() {
     }
     let home = home();
     // So many runs that not all of them can be looked at file by file.
-    let runs = 14;
+    let runs = 10;
     for run in 0..runs {
         for number in 0..300 {
             let noise = Draw::new(run * 1000 + number).noise(FILE);

@@ -50,8 +50,8 @@ fn at_all_moments(
     let mut killed = 0;
     for &call in calls {
         let mut scene = None;
-        for when in moments() {
-            let mut this = scene_for(scene.take());
+        for when in moments(false) {
+            let mut this = scene_for(scene.take().filter(|scene: &Scene| !scene.is_worn()));
             let moment = Moment { call, what: "signal=KILL", when };
             let was_killed = kill(&mut this, moment, more);
             if this.home.repository().join("config").exists() {

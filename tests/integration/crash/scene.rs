@@ -54,6 +54,12 @@ impl Scene {
         }
     }
 
+    /// Whether there are so many snapshots that a run makes one more call for each: a loop over all
+    /// calls would not come to an end.
+    pub fn is_worn(&self) -> bool {
+        self.reported.len() >= 30
+    }
+
     /// Notes what a run with `--json` has reported as saved.
     pub fn note(&mut self, ran: &Ran) {
         let ids =

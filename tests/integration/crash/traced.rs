@@ -66,9 +66,13 @@ fn strace(home: &Home, arguments: &[&str]) -> Command {
 }
 
 /// The moments of a loop: each of the first, then wider apart, so that a run of hundreds of calls
-/// is met in some fifteen places. `ESKER_CRASH=all` takes every one.
-pub fn moments() -> impl Iterator<Item = u32> {
+/// is met in some fifteen places, or in ten when it is by `leaps`. `ESKER_CRASH=all` takes every one.
+pub fn moments(leaps: bool) -> impl Iterator<Item = u32> {
     let all = std::env::var_os("ESKER_CRASH").is_some_and(|value| value == "all");
-    let wider = move |n: &u32| Some(if all { n + 1 } else { n + 1 + n / 4 });
-    std::iter::successors(Some(1), wider)
+    let more = move |n: u32| match (all, leaps) {
+        (true, _) => 0,
+        (false, true) => n / 2,
+        (false, false) => n / 4,
+    };
+    std::iter::successors(Some(1), move |n| Some(n + 1 + more(*n)))
 }
