@@ -7,4 +7,4 @@ mod kills;
 mod scene;
 mod signals;
 mod together;
-mod traced;
+pub mod traced;

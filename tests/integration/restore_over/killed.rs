@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 const JOURNAL: &str = ".esker-restore-journal";
 
-fn grow(home: &Home) -> PathBuf {
+pub(super) fn grow(home: &Home) -> PathBuf {
     let mut draw = Draw::new(3);
     for number in 0..20 {
         home.write(&format!("work/{}/{number}", number % 2), draw.noise(70 << 10));
@@ -24,7 +24,7 @@ fn grow(home: &Home) -> PathBuf {
 }
 
 /// The same changes each time.
-fn change(work: &Path) {
+pub(super) fn change(work: &Path) {
     let some = (2..18).map(|number| format!("{}/{number}", number % 2));
     for name in some.chain(["large".to_owned()]) {
         let file = std::fs::File::options().write(true).open(work.join(&name)).unwrap();

@@ -4,6 +4,7 @@ mod bad_targets;
 mod counted;
 mod deletes;
 mod equal;
+mod failed;
 mod filters;
 mod kept;
 mod killed;
