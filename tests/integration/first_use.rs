@@ -77,7 +77,7 @@ fn a_default_repository_that_is_gone_is_not_replaced_by_an_empty_one() {
     let file = home.write("work/file", "content");
     // Nothing is made for a run that saves nothing.
     home.run(["snapshot".as_ref(), "--dry-run".as_ref(), file.as_os_str()]).exit(10);
-    home.run(["snapshot", "/is/not/there"]).exit(10);
+    home.run(["snapshot", "/is/not/there"]).exit(1).says(&["nothing to save", "/is/not/there"]);
     assert!(!home.repository().exists());
     home.snapshot(&file).ok();
     let away = home.path("away");

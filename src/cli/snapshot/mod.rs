@@ -73,12 +73,17 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         show::note("note: nothing to save: the list is empty");
         return Ok(Exit::Ok);
     }
-    let is_there = |path: &std::path::PathBuf| path.symlink_metadata().is_ok();
     if places.is_default
         && !places.repository.join(esker_format::names::CONFIG).exists()
         && !args.dry_run
-        && paths.iter().any(is_there)
     {
+        // Nothing is made for a run that has nothing to save.
+        let looked = paths.iter().map(|path| (path, path.symlink_metadata()));
+        let missing: Vec<_> =
+            looked.filter_map(|(p, m)| Some((p.clone(), m.err()?.to_string()))).collect();
+        if missing.len() == paths.len() {
+            return Err(pipeline::Error::NothingToSave(missing).into());
+        }
         init::make_default(global, &places)?;
     }
     let mut repository = place::open_at(global, &places)?;
