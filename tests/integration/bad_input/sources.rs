@@ -26,7 +26,11 @@ fn without_any_source_there_is_no_snapshot() {
     let home = Home::new();
     home.snapshot(home.path("missing")).exit(1).says(&["error: ", "missing"]);
     home.run(["snapshot"]).exit(1).says(&["PATH"]);
-    assert!(home.run(["snapshots", "--json"]).ok().out.is_empty());
+    home.run(["snapshots"]).exit(10);
+    // And where there is a repository, nothing is added to it.
+    home.snapshot(home.write("there", "")).ok();
+    home.snapshot(home.path("missing")).exit(1).says(&["error: ", "missing"]);
+    assert_eq!(home.run(["snapshots", "--json"]).ok().json().len(), 1);
 }
 
 #[test]
