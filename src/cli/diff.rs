@@ -18,23 +18,27 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use tell::Teller;
 
+/// What the help says at length, line by line as it stands.
+const LONG: &str = "\
+Show what differs between two snapshots, or a snapshot and the file system
+
+Each difference is a line that begins with one of these:
+
+    +  only B has it
+    -  only A has it
+    T  it is of another kind
+    M  its content differs
+    m  only metadata differ, which are named
+    ?  with --live: same size, another time; --content tells whether it is M or m
+
+Snapshots are compared by what their maps do not share; content by the ids of its chunks. With
+--live, B is the file system as it is now, by what it says of each file: kind, size, time, mode,
+owner, target. What the snapshot left out by choice shows as +.";
+
 /// Show what differs between two snapshots, or a snapshot and the file system
-///
-/// Each difference is a line that begins with one of these:
-///
-///     +  only B has it
-///     -  only A has it
-///     T  it is of another kind
-///     M  its content differs
-///     m  only metadata differ, which are named
-///     ?  with --live: same size, another time; --content tells whether it is M or m
-///
-/// Snapshots are compared by what their maps do not share; content by the ids of its chunks. With
-/// --live, B is the file system as it is now, by what it says of each file: kind, size, time, mode,
-/// owner, target. What the snapshot left out by choice shows as +.
 #[derive(clap::Args)]
 #[command(
-    verbatim_doc_comment,
+    long_about = LONG,
     override_usage = "esker diff [OPTIONS] A B [PATH]
        esker diff [OPTIONS] A --live[=PLACE] [PATH]"
 )]
