@@ -6,10 +6,12 @@ use esker_format::node::Node;
 
 /// The group of a node with several names. The one in the snapshot stands for an inode, which may
 /// have been freed and given to another file while the snapshot was made: names are of one file
-/// only when all that is known of them is equal too. Others are files of their own.
+/// only when all that is known of them is equal too. Others are files of their own. Names of owners
+/// are only looked up, and may have been found for one of them alone: their numbers count.
 pub fn of(node: &Node) -> Option<LinkGroup> {
     node.links.map(|_| {
-        let hash = blake3::hash(&encode(node));
+        let by_number = Node { user: None, group: None, ..node.clone() };
+        let hash = blake3::hash(&encode(&by_number));
         let (half, _) = hash.as_bytes().split_at(16);
         let mut id = [0; 16];
         id.copy_from_slice(half);
@@ -46,5 +48,12 @@ mod tests {
             assert_ne!(of(&other), of(&first), "{other:?}");
         }
         assert_eq!(of(&Node { links: None, ..first }), None);
+    }
+
+    #[test]
+    fn a_name_of_an_owner_that_was_found_once_only_parts_nothing() {
+        let known = Node { user: Some(b"root".to_vec()), ..node(1, b"x") };
+        assert_eq!(of(&known), of(&node(1, b"x")));
+        assert_ne!(of(&Node { uid: 7, ..node(1, b"x") }), of(&node(1, b"x")));
     }
 }
