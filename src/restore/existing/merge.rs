@@ -1,101 +1,17 @@
 //! The walk over a target that has things in it: for each entry what is there, and what follows.
 
 use super::base::{Base, IN_PLACE_MIN};
-use super::compare::{Answer, Comparison};
-use super::journal::Cut;
-use super::rows::{Left, Row, Rows};
+use super::rows::{Left, Row};
 use super::step::{Step, Trust, step};
-use crate::repository::Items;
 use crate::restore::Result;
 use crate::restore::change::{Action, What};
 use crate::restore::pending::Pending;
-use crate::restore::place::prefixes;
-use crate::restore::plan::{Plan, There, send};
+use crate::restore::plan::{Plan, There};
 use crate::restore::tree::{Cause, Seen, TreeError};
 use crate::restore::window::Job;
-use crossbeam_channel::{Receiver, Sender};
-use esker_format::content::{Content, Item};
-use esker_format::ids::{ChunkId, LinkGroup};
+use crossbeam_channel::Sender;
 use esker_format::node::{Fidelity, Node, NodeKind, Xattr};
 use esker_format::path::MapKey;
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
-
-/// Pieces of a file that are compared as one job.
-const PIECES: usize = 256;
-
-/// What the walk knows of the target.
-pub struct Over {
-    pub rows: Rows,
-    pub cut: Option<Cut>,
-    /// Entries that an earlier run left unfinished, and this one went through.
-    pub done: HashSet<MapKey>,
-    mount: u64,
-    /// Things that stay where the snapshot has directories, as parents.
-    shut: HashSet<Vec<u8>>,
-    /// Files with several names, by device and inode, and the group that has them; none when it is
-    /// a single entry.
-    claimed: HashMap<(u64, u64), Option<LinkGroup>>,
-    answers: (Sender<Answer>, Receiver<Answer>),
-    outstanding: usize,
-    /// Files that are to be changed where they are, until all is known that differs.
-    held: HashMap<MapKey, Held>,
-}
-
-/// What differs of a file that is to be changed where it is.
-#[derive(Default)]
-struct Held {
-    outstanding: usize,
-    all_sent: bool,
-    differing: Vec<(u64, ChunkId, u64)>,
-}
-
-impl Over {
-    /// A walk over a target.
-    pub fn new(target: &Seen, cut: Option<Cut>) -> Self {
-        let mut rows = Rows::default();
-        let mount = target.mount_or_device();
-        rows.add(Vec::new(), Row { delete: false, same_mount: true });
-        Self {
-            rows,
-            cut,
-            done: HashSet::new(),
-            mount,
-            shut: HashSet::new(),
-            claimed: HashMap::new(),
-            answers: crossbeam_channel::unbounded(),
-            outstanding: 0,
-            held: HashMap::new(),
-        }
-    }
-
-    fn trust(&self, key: &MapKey) -> Trust {
-        match &self.cut {
-            None => Trust::Whole,
-            Some(cut) if cut.names(key) => Trust::Unfinished,
-            Some(_) => Trust::Doubtful,
-        }
-    }
-
-    fn is_shut(&self, parent: &[u8]) -> bool {
-        !self.shut.is_empty() && prefixes(parent).any(|above| self.shut.contains(above))
-    }
-
-    /// Whether the file that is there belongs to another entry, which has it as one of its names;
-    /// else this entry claims it. How many names are left by now says nothing: those that were met
-    /// before may be on their way to another file.
-    fn is_split(&mut self, node: &Node, seen: &Seen) -> bool {
-        match self.claimed.get(&seen.identity) {
-            Some(claim) => claim.is_none() || *claim != node.links,
-            None => {
-                if seen.names > 1 {
-                    self.claimed.insert(seen.identity, node.links);
-                }
-                false
-            }
-        }
-    }
-}
 
 impl Plan<'_> {
     /// Goes on to the directory of an entry, and finishes those that are passed by that.
@@ -193,17 +109,7 @@ impl Plan<'_> {
             return Ok(());
         }
         let trust = over.trust(&key);
-        let seen = match self.outcome.look(&key) {
-            Ok(seen) => seen,
-            Err(error) => {
-                self.outcome.problem(error);
-                return Ok(());
-            }
-        };
-        if self.is_guarded(&key, seen.as_ref()) {
-            return Ok(());
-        }
-        let step = step(node, seen.as_ref(), self.outcome.how.overwrite, trust);
+        let Some((seen, step)) = self.meet(&key, node, trust) else { return Ok(()) };
         match seen {
             Some(seen) if seen.kind == Some(NodeKind::Directory) => {
                 let keeps = step == Step::Keep || (on_the_way && trust != Trust::Unfinished);
@@ -227,6 +133,23 @@ impl Plan<'_> {
             }
             None => self.make_merged(&key, node, Action::Add),
         }
+    }
+
+    /// What is there, and what follows; none when it cannot be looked at, or is not to be touched,
+    /// which was told then.
+    fn meet(&mut self, key: &MapKey, node: &Node, trust: Trust) -> Option<(Option<Seen>, Step)> {
+        let seen = match self.outcome.look(key) {
+            Ok(seen) => seen,
+            Err(error) => {
+                self.outcome.problem(error);
+                return None;
+            }
+        };
+        if self.is_guarded(key, seen.as_ref()) {
+            return None;
+        }
+        let step = step(node, seen.as_ref(), self.outcome.how.overwrite, trust);
+        Some((seen, step))
     }
 
     /// Whether something has this name that the restore itself works with. It stays, and all that
@@ -317,17 +240,7 @@ impl Plan<'_> {
             over.done.insert(key.clone());
         }
         let trust = over.trust(&key);
-        let seen = match self.outcome.look(&key) {
-            Ok(seen) => seen,
-            Err(error) => {
-                self.outcome.problem(error);
-                return Ok(());
-            }
-        };
-        if self.is_guarded(&key, seen.as_ref()) {
-            return Ok(());
-        }
-        let step = step(&node, seen.as_ref(), self.outcome.how.overwrite, trust);
+        let Some((seen, step)) = self.meet(&key, &node, trust) else { return Ok(()) };
         if step == Step::Keep {
             self.outcome.kept(&key);
             return Ok(());
@@ -445,134 +358,5 @@ impl Plan<'_> {
         base.in_place = how.in_place || (is_large && is_alone && has_owner());
         base.split &= !how.in_place;
         base
-    }
-
-    /// Has a file compared, in pieces.
-    fn compare(
-        &mut self,
-        key: MapKey,
-        mut node: Node,
-        xattrs: Vec<Xattr>,
-        base: Base,
-        jobs: &Sender<Job>,
-    ) -> Result<()> {
-        self.count_ahead(&node);
-        let content = Self::take_content(&mut node);
-        let several = matches!(&content, Content::List(_))
-            || matches!(&content, Content::Items(items) if items.len() > 1);
-        if several && self.opens_too_many() {
-            self.settle_answers(jobs)?;
-            self.flush(jobs)?;
-        }
-        if let Some(over) = &mut self.over
-            && base.in_place
-            && !self.outcome.how.dry_run
-        {
-            over.held.insert(key.clone(), Held::default());
-        }
-        let file = Pending::new(key, node, xattrs, Some(base));
-        let mut items = Items::new(&content);
-        let (mut at, mut pieces, mut sent) = (0, Vec::new(), false);
-        while let Some((item, error)) = items.next(self.chunks())? {
-            self.note_lost(&file, &item, error);
-            pieces.push((at, item));
-            at += item.len();
-            if pieces.len() == PIECES {
-                self.send_pieces(&file, std::mem::take(&mut pieces), false, jobs)?;
-                sent = true;
-            }
-        }
-        if !pieces.is_empty() || !sent {
-            self.send_pieces(&file, pieces, !sent, jobs)?;
-        }
-        if let Some(held) = self.held(&file.key) {
-            held.all_sent = true;
-            self.fetch_held(&file, jobs)?;
-        }
-        file.release(self.outcome);
-        Ok(())
-    }
-
-    fn send_pieces(
-        &mut self,
-        file: &Arc<Pending>,
-        pieces: Vec<(u64, Item)>,
-        is_all: bool,
-        jobs: &Sender<Job>,
-    ) -> Result<()> {
-        let Some(over) = &mut self.over else { return Ok(()) };
-        over.outstanding += 1;
-        if let Some(held) = over.held.get_mut(&file.key) {
-            held.outstanding += 1;
-        }
-        let answers = over.answers.0.clone();
-        send(jobs, Job::Compare(Comparison::new(Arc::clone(file), pieces, is_all, answers)));
-        while let Some(answer) = self.over.as_ref().and_then(|o| o.answers.1.try_recv().ok()) {
-            self.answer(answer, jobs)?;
-        }
-        Ok(())
-    }
-
-    /// Waits until all that was to be compared is.
-    pub fn settle_answers(&mut self, jobs: &Sender<Job>) -> Result<()> {
-        while let Some(over) = &self.over
-            && over.outstanding > 0
-            && let Ok(answer) = over.answers.1.recv()
-        {
-            self.answer(answer, jobs)?;
-        }
-        Ok(())
-    }
-
-    fn held(&mut self, key: &MapKey) -> Option<&mut Held> {
-        self.over.as_mut()?.held.get_mut(key)
-    }
-
-    /// Has all chunks fetched that differ in a file which is changed where it is, once they are
-    /// known. If one of them is not to be had, none is: the old file stays as it is.
-    fn fetch_held(&mut self, file: &Arc<Pending>, jobs: &Sender<Job>) -> Result<()> {
-        let Some(over) = &mut self.over else { return Ok(()) };
-        let known = |held: &Held| held.all_sent && held.outstanding == 0;
-        if !over.held.get(&file.key).is_some_and(known) {
-            return Ok(());
-        }
-        let Some(Held { differing, .. }) = over.held.remove(&file.key) else { return Ok(()) };
-        for (_, id, len) in &differing {
-            if self.chunks().lookup().find_present(id)?.is_none() {
-                file.lose(*len, &format!("chunk {id} is in no pack that is there"));
-            }
-        }
-        for (at, id, len) in differing {
-            if file.is_lacking() {
-                self.outcome.pass_bytes(len);
-            } else {
-                self.fetch(file, at, id, len, jobs)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Has the chunks fetched that a comparison found different.
-    fn answer(&mut self, answer: Answer, jobs: &Sender<Job>) -> Result<()> {
-        if let Some(over) = &mut self.over {
-            over.outstanding -= 1;
-        }
-        let Answer { file, differing } = answer;
-        if let Some(held) = self.held(&file.key) {
-            held.outstanding -= 1;
-            held.differing.extend(differing);
-            self.fetch_held(&file, jobs)?;
-            self.give_back(file, jobs);
-            return Ok(());
-        }
-        for (at, id, len) in differing {
-            if self.outcome.how.dry_run {
-                self.outcome.pass_bytes(len);
-            } else {
-                self.fetch(&file, at, id, len, jobs)?;
-            }
-        }
-        self.give_back(file, jobs);
-        Ok(())
     }
 }

@@ -15,13 +15,15 @@
 
 mod base;
 mod compare;
+mod comparing;
 pub mod journal;
 mod merge;
+mod over;
 mod rows;
 mod settle;
 mod step;
 
 pub use base::Base;
 pub use compare::{Comparison, Zeros, has_chunk, holds, zeros};
-pub use merge::Over;
+pub use over::Over;
 pub use step::on_disk;
