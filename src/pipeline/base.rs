@@ -7,6 +7,7 @@ use esker_format::chunking::{Cutter, PROFILE_FILES};
 use esker_format::ids::{SeriesId, SnapshotId};
 use esker_format::page::{Entry, PageRef};
 use esker_format::path::MapKey;
+use esker_format::snapshot::Summary;
 use std::cmp::Ordering;
 
 /// The last snapshot of a series.
@@ -15,6 +16,8 @@ pub struct Base {
     pub series: SeriesId,
     /// The snapshot, when there is one.
     pub snapshot: Option<SnapshotId>,
+    /// Whether everything could be saved for it.
+    pub is_whole: bool,
 }
 
 impl Base {
@@ -27,9 +30,10 @@ impl Base {
             |s: &&crate::repository::Snapshot| s.summary.host == host && s.summary.label == label;
         let all = repository.snapshots()?;
         let Some(last) = all.iter().rev().find(same) else {
-            return Ok(Self { series: new_series(), snapshot: None });
+            return Ok(Self { series: new_series(), snapshot: None, is_whole: false });
         };
-        Ok(Self { series: last.summary.series, snapshot: Some(last.id) })
+        let Summary { series, problems, .. } = last.summary;
+        Ok(Self { series, snapshot: Some(last.id), is_whole: problems == 0 })
     }
 }
 

@@ -48,6 +48,23 @@ pub struct Rules {
 }
 
 impl Mark {
+    /// A mark that no entry equals.
+    pub const UNSURE: Self = {
+        let time = Time { seconds: 0, nanos: 0 };
+        Self {
+            is_sure: false,
+            size: 0,
+            mtime: time,
+            ctime: time,
+            inode: 0,
+            volume: 0,
+            mode: 0,
+            uid: 0,
+            gid: 0,
+            names: 0,
+        }
+    };
+
     /// The mark of an entry that was saved as `stat` says, in a directory whose entries were looked
     /// at from `time` on.
     pub fn new(stat: &Stat, volume: Volume, time: Time, is_whole: bool) -> Self {

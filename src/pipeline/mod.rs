@@ -34,13 +34,12 @@ pub use task::Progress;
 
 use crate::repository::{Compression, Finished, FrameWriter, Repository, Session};
 use crate::source::{Roots, Select, Skip, Walk};
-use base::{Base, root_of};
+use base::{Base, Root, root_of};
 use collect::{Collected, Collector};
 use esker_format::cbor::Extra;
 use esker_format::chunking::PROFILE_FILES;
 use esker_format::ids::{SeriesId, SnapshotId};
 use esker_format::node::Time;
-use esker_format::page::PageRef;
 use esker_format::snapshot::{Counts, Manifest, Problem, Summary};
 use prior::{Prior, Start};
 use series::{check_names, default_label};
@@ -160,10 +159,6 @@ impl Run<'_> {
         let (host, label) = (&self.request.host, self.label);
         let (session, prior) = Prior::begin(repository, start, self.base, host, label)?;
         let (base, root, adopted) = (prior.base, prior.root.clone(), prior.adopted);
-        // The table may stand for an older snapshot than the last one of the series.
-        let last = self.base.snapshot;
-        let last_root =
-            if base == last { root } else { last.and_then(|id| root_of(repository, id)) };
         let mut collected = self.collect(repository, &session, prior)?;
         let given = self.roots.left_out.iter();
         let given = given.map(|(path, why)| (series::bytes(path).to_vec(), why.text()));
@@ -172,11 +167,13 @@ impl Run<'_> {
         let end = if self.request.is_dry {
             session.end_dry()?
         } else if self.request.skip_if_unchanged
+            // What had to be stored again, or was taken over, is worth a snapshot: nothing else
+            // would refer to it.
             && adopted == 0
             && session.added() == 0
-            && is_same(repository, &collected, last_root, last)
+            && self.equals_last(repository, &collected, base, root)
         {
-            session.end_unchanged(last, collected.root.clone())
+            session.end_unchanged(self.base.snapshot, collected.root.clone())
         } else {
             return self.commit(repository, session, collected, summary, adopted);
         };
@@ -185,6 +182,21 @@ impl Run<'_> {
         let (snapshot, indexed, tabled) = (None, true, true);
         let summary = Summary { counts, ..summary };
         Ok(Report { snapshot, summary, problems, left_out, changing, indexed, tabled, adopted })
+    }
+
+    /// Whether a snapshot of this would be that of the last one of the series, which was whole.
+    /// `root` is that of `base`: the table may stand for an older snapshot.
+    fn equals_last(
+        &self,
+        repository: &Repository,
+        collected: &Collected,
+        base: Option<SnapshotId>,
+        root: Option<Root>,
+    ) -> bool {
+        let last = self.base.snapshot;
+        let root = if base == last { root } else { last.and_then(|id| root_of(repository, id)) };
+        let is_whole = self.base.is_whole && collected.problems_total == 0;
+        is_whole && root.is_some() && collected.root == root
     }
 
     /// The stages, from the walk to the root of the path map.
@@ -269,20 +281,6 @@ impl Run<'_> {
         let snapshot = Some(snapshot);
         Ok(Report { snapshot, summary, problems, left_out, changing, indexed, tabled, adopted })
     }
-}
-
-/// Whether a snapshot of this would be that of the base, which was whole. (What had to be stored
-/// for it again, or was taken over, is worth a snapshot: nothing else would refer to it.)
-fn is_same(
-    repository: &Repository,
-    collected: &Collected,
-    root: Option<(PageRef, u8)>,
-    base: Option<SnapshotId>,
-) -> bool {
-    let Some(base) = base else { return false };
-    let whole = |s: &crate::repository::Snapshot| s.id == base && s.summary.problems == 0;
-    let is_whole = repository.snapshots().is_ok_and(|all| all.iter().any(whole));
-    is_whole && collected.problems_total == 0 && root.is_some() && collected.root == root
 }
 
 /// A series that was never seen before.

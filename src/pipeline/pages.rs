@@ -23,23 +23,6 @@ pub struct RunPages<'s> {
     marks: Vec<u8>,
 }
 
-/// A mark that no entry equals.
-const UNSURE: Mark = {
-    let time = esker_format::node::Time { seconds: 0, nanos: 0 };
-    Mark {
-        is_sure: false,
-        size: 0,
-        mtime: time,
-        ctime: time,
-        inode: 0,
-        volume: 0,
-        mode: 0,
-        uid: 0,
-        gid: 0,
-        names: 0,
-    }
-};
-
 impl<'s> RunPages<'s> {
     /// Pages of a run; `reader` opens leaves that were taken over.
     ///
@@ -65,7 +48,7 @@ impl<'s> RunPages<'s> {
 
     /// Remembers mark and references of the next entry.
     pub fn remember(&mut self, mark: Option<Mark>, refs: Vec<u8>) {
-        self.waiting.push_back((mark.unwrap_or(UNSURE), refs));
+        self.waiting.push_back((mark.unwrap_or(Mark::UNSURE), refs));
     }
 
     /// Closes the last frame.

@@ -153,7 +153,8 @@ fn file<E: From<esker_format::FormatError> + std::fmt::Debug>(
     Node { size: Some(size), content, ..Node::bare(NodeKind::File, 0o644, TIME) }
 }
 
-fn summary(series: u8) -> Summary {
+/// A summary of a snapshot of a series.
+pub fn summary(series: u8) -> Summary {
     Summary {
         series: SeriesId::new([series; 16]),
         host: "host".to_owned(),

@@ -22,7 +22,7 @@ use esker_format::segment::{Prefix, prefix};
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Claims are spread over so many locks.
 const SHARDS: usize = 16;
@@ -144,12 +144,17 @@ impl Session {
     /// # Errors
     /// When the index database or the store fails.
     pub fn knows(&self, prefix: &Prefix, lookup: &mut Lookup) -> Result<bool> {
-        if lock(&self.claims[usize::from(prefix[15]) % SHARDS]).contains(prefix) {
+        if self.claims_of(prefix).contains(prefix) {
             return Ok(true);
         }
         let place = lookup.find_prefix(prefix)?;
         lock(&self.used).extend(place.map(|place| place.pack));
         Ok(place.is_some())
+    }
+
+    /// The claims among which a chunk's would be.
+    fn claims_of(&self, prefix: &Prefix) -> MutexGuard<'_, Claims> {
+        lock(&self.claims[usize::from(prefix[15]) % SHARDS])
     }
 
     /// The keys in use.
@@ -174,8 +179,7 @@ impl Session {
     /// When the index database or the store fails.
     pub fn claim(&self, id: &ChunkId, len: usize, lookup: &mut Lookup) -> Result<Kept> {
         let prefix = prefix(id);
-        let shard = &self.claims[usize::from(prefix[15]) % SHARDS];
-        if lock(shard).contains(&prefix) {
+        if self.claims_of(&prefix).contains(&prefix) {
             return Ok(Kept::Known);
         }
         if !self.index_is_empty.load(Ordering::Acquire)
@@ -184,7 +188,7 @@ impl Session {
             lock(&self.used).insert(location.pack);
             return Ok(Kept::Known);
         }
-        if !lock(shard).insert(prefix) {
+        if !self.claims_of(&prefix).insert(prefix) {
             return Ok(Kept::Known);
         }
         self.added.fetch_add(len as u64, Ordering::Relaxed);

@@ -217,8 +217,7 @@ fn is_damage_of(error: &rusqlite::Error) -> bool {
 }
 
 fn database(path: &Path, error: rusqlite::Error) -> Error {
-    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-    if matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)) {
+    if is_damage_of(&error) {
         // It is a cache: the next run makes it again, and would fail in the same place with this.
         schema::remove(path);
     }

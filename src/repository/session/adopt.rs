@@ -1,6 +1,6 @@
 //! Taking over what runs of this machine that were killed had uploaded already.
 
-use super::{SHARDS, Session};
+use super::Session;
 use crate::repository::error::{Error, Result};
 use crate::repository::index::DeadRun;
 use crate::repository::packer::lock;
@@ -32,7 +32,7 @@ impl Session {
             }
         }
         for (prefix, _) in found.iter().flat_map(|p| &p.chunks) {
-            lock(&self.claims[usize::from(prefix[15]) % SHARDS]).insert(*prefix);
+            self.claims_of(prefix).insert(*prefix);
         }
         let count = found.len();
         self.packer.add_done(found);

@@ -1,6 +1,6 @@
 //! Publishing: packs that were put become part of the log while the run goes on.
 
-use super::{SHARDS, Session};
+use super::Session;
 use crate::repository::error::Result;
 use crate::repository::packer::lock;
 use crate::repository::state::State;
@@ -73,7 +73,7 @@ impl Session {
 
     fn forget(&self, packs: &[SegmentPack]) {
         for (prefix, _) in packs.iter().flat_map(|p| &p.chunks) {
-            lock(&self.claims[usize::from(prefix[15]) % SHARDS]).remove(prefix);
+            self.claims_of(prefix).remove(prefix);
         }
     }
 

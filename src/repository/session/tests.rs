@@ -1,16 +1,16 @@
 //! Runs that write, one beside the other.
 
+use crate::repository::fixture::summary;
 use crate::repository::{
     Chunks, Error, Finished, FrameWriter, Kept, NewKey, Repository, Session, Unlock, create,
 };
 use crate::store::{FaultyStore, MemoryStore, Store};
 use esker_format::cbor::Extra;
 use esker_format::frame::FrameType;
-use esker_format::ids::SeriesId;
 use esker_format::names;
 use esker_format::node::Time;
 use esker_format::secret::Entropy;
-use esker_format::snapshot::{Counts, Manifest, Summary};
+use esker_format::snapshot::Manifest;
 use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -57,24 +57,8 @@ fn keep(session: &Session, repository: &Repository, chunk: &[u8]) -> Kept {
 }
 
 fn commit(session: Session, repository: &mut Repository) -> Finished {
-    let summary = Summary {
-        series: SeriesId::new([1; 16]),
-        host: "host".to_owned(),
-        label: String::new(),
-        tags: Vec::new(),
-        paths: Vec::new(),
-        start: TIME,
-        end: TIME,
-        counts: Counts::default(),
-        problems: 0,
-        base: None,
-        position: None,
-        requires: Vec::new(),
-        replaces: None,
-        extra: Extra::default(),
-    };
     let manifest = Manifest {
-        summary,
+        summary: summary(1),
         root: None,
         root_level: 0,
         profiles: Vec::new(),
