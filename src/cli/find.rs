@@ -62,15 +62,8 @@ struct Row<'r> {
     path: &'r str,
     #[serde(skip_serializing_if = "Option::is_none")]
     path_hex: Option<String>,
-    kind: &'static str,
-    mode: u32,
-    uid: u32,
-    gid: u32,
-    mtime: String,
-    size: Option<u64>,
-    target: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    target_hex: Option<String>,
+    #[serde(flatten)]
+    looks: show::Looks,
     fidelity: &'static str,
     host: &'r str,
     label: &'r str,
@@ -194,14 +187,7 @@ fn row<'r>(key: &MapKey, path: &'r str, version: &Version, snapshots: &'r [Snaps
     Row {
         path,
         path_hex: show::json_hex(&key.path()),
-        kind: show::kind_word(node.kind),
-        mode: node.mode,
-        uid: node.uid,
-        gid: node.gid,
-        mtime: show::utc(node.mtime),
-        size: node.size,
-        target: node.target.as_ref().map(|target| show::json_name(target)),
-        target_hex: node.target.as_ref().and_then(|target| show::json_hex(target)),
+        looks: show::Looks::of(node),
         fidelity: show::fidelity_word(node.fidelity),
         host: &first.summary.host,
         label: &first.summary.label,

@@ -4,7 +4,7 @@ mod node;
 mod size;
 mod time;
 
-pub use node::{bits, fidelity_word, hex, kind_word};
+pub use node::{Looks, bits, fidelity_word, hex, kind_word};
 pub use size::parse_size;
 pub use time::{after, parse_time};
 

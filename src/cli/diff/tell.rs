@@ -47,8 +47,8 @@ enum Row<'r> {
         at: At,
         change: &'static str,
         parts: Vec<&'static str>,
-        old: Option<Box<Side>>,
-        new: Option<Box<Side>>,
+        old: Option<Box<show::Looks>>,
+        new: Option<Box<show::Looks>>,
     },
     Lost {
         #[serde(flatten)]
@@ -75,19 +75,6 @@ struct At {
     path_hex: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Side {
-    kind: &'static str,
-    mode: u32,
-    uid: u32,
-    gid: u32,
-    mtime: String,
-    size: Option<u64>,
-    target: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    target_hex: Option<String>,
-}
-
 impl Teller {
     pub fn new(json: bool, ignore_metadata: bool) -> Self {
         let out = BufWriter::new(io::stdout().lock());
@@ -109,8 +96,8 @@ impl Teller {
                 at: at(key),
                 change: word(*change),
                 parts: parts.iter().map(part).collect(),
-                old: old.as_ref().map(side).map(Box::new),
-                new: new.as_ref().map(side).map(Box::new),
+                old: old.as_ref().map(show::Looks::of).map(Box::new),
+                new: new.as_ref().map(show::Looks::of).map(Box::new),
             };
             return self.json(&row);
         }
@@ -269,17 +256,4 @@ fn words(parts: &[Part]) -> String {
 fn at(key: &MapKey) -> At {
     let path = key.path();
     At { path_hex: show::json_hex(&path), path: show::json_name(&path) }
-}
-
-fn side(node: &Node) -> Side {
-    Side {
-        kind: show::kind_word(node.kind),
-        mode: node.mode,
-        uid: node.uid,
-        gid: node.gid,
-        mtime: show::utc(node.mtime),
-        size: node.size,
-        target: node.target.as_ref().map(|target| show::json_name(target)),
-        target_hex: node.target.as_ref().and_then(|target| show::json_hex(target)),
-    }
 }

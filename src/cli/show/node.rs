@@ -1,6 +1,37 @@
 //! Words for what nodes are.
 
-use esker_format::node::{Fidelity, NodeKind};
+use esker_format::node::{Fidelity, Node, NodeKind};
+use serde::Serialize;
+
+/// What a node looks like, for JSON.
+#[derive(Serialize)]
+pub struct Looks {
+    kind: &'static str,
+    mode: u32,
+    uid: u32,
+    gid: u32,
+    mtime: String,
+    size: Option<u64>,
+    target: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target_hex: Option<String>,
+}
+
+impl Looks {
+    /// Of this node.
+    pub fn of(node: &Node) -> Self {
+        Self {
+            kind: kind_word(node.kind),
+            mode: node.mode,
+            uid: node.uid,
+            gid: node.gid,
+            mtime: super::utc(node.mtime),
+            size: node.size,
+            target: node.target.as_ref().map(|target| super::json_name(target)),
+            target_hex: node.target.as_ref().and_then(|target| super::json_hex(target)),
+        }
+    }
+}
 
 /// Kind and permission bits as `ls -l` has them.
 pub fn bits(kind: NodeKind, mode: u32) -> String {
