@@ -23,6 +23,7 @@ mod packer;
 mod pieces;
 mod presence;
 mod refresh;
+pub mod retention;
 mod rules;
 mod selection;
 mod session;
