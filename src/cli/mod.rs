@@ -7,6 +7,8 @@ mod completions;
 mod diff;
 mod exit;
 mod find;
+mod forget;
+mod hold;
 mod init;
 mod key;
 mod ls;
@@ -22,7 +24,10 @@ mod signals;
 mod snapshot;
 mod snapshots;
 mod stats;
+mod tag;
 mod undo;
+mod unforget;
+mod unhold;
 
 pub use exit::Exit;
 
@@ -95,6 +100,11 @@ enum Command {
     Find(find::Args),
     Diff(diff::Args),
     Stats(stats::Args),
+    Forget(Box<forget::Args>),
+    Unforget(unforget::Args),
+    Hold(hold::Args),
+    Unhold(unhold::Args),
+    Tag(tag::Args),
     Undo(undo::Args),
     Check(check::Args),
     Completions(completions::Args),
@@ -131,6 +141,11 @@ pub fn main() -> ExitCode {
         Command::Find(args) => find::run(global, &args),
         Command::Diff(args) => diff::run(global, &args),
         Command::Stats(args) => stats::run(global, &args),
+        Command::Forget(args) => forget::run(global, &args),
+        Command::Unforget(args) => unforget::run(global, &args),
+        Command::Hold(args) => hold::run(global, &args),
+        Command::Unhold(args) => unhold::run(global, &args),
+        Command::Tag(args) => tag::run(global, &args),
         Command::Undo(args) => undo::run(global, &args),
         Command::Check(args) => check::run(global, &args),
         Command::Completions(args) => completions::run(&args),

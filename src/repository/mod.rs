@@ -16,6 +16,7 @@ mod fixture;
 mod frame_writer;
 mod index;
 mod judge;
+mod keep;
 mod log;
 mod map;
 mod merge;
@@ -46,6 +47,7 @@ pub use index::{
     DeadRun, Files, Journal, KnownPack, Leaf, LeafReader, Leaves, Location, Lookup, NewLeaf,
     OpenLeaf, SourceKey, Standing,
 };
+pub use keep::{Forget, Refusal, Tags};
 pub use map::{Bounds, Found, Map, walk};
 pub use merge::{Merge, Met, Variant};
 pub use selection::{Selected, entry_at, look_into, map_key, select};

@@ -31,7 +31,14 @@ impl List {
             extra: Extra::default(),
         };
         let id = SnapshotId::new([number; 32]);
-        self.0.push(Snapshot { id, seq: Seq(number.into()), summary });
+        self.0.push(Snapshot {
+            id,
+            seq: Seq(number.into()),
+            summary,
+            is_forgotten: false,
+            is_held: false,
+            is_damaged: false,
+        });
         self
     }
 
