@@ -5,8 +5,9 @@ use crate::repository::access::Access;
 use crate::repository::choice::{self, Choice, Filter, Miss};
 use crate::repository::error::{Error, Result};
 use crate::repository::keep::Refusal;
+use crate::repository::retention::Series;
 use crate::repository::state::{self, State};
-use esker_format::ids::{Named, Seq, SnapshotId};
+use esker_format::ids::{Named, Seq, SnapshotId, WriterId};
 use esker_format::names;
 use esker_format::snapshot::{Manifest, Summary, SummaryOf, open_summary};
 
@@ -17,6 +18,8 @@ pub struct Snapshot {
     pub id: SnapshotId,
     /// Its place in the log: the order that counts.
     pub seq: Seq,
+    /// Who saved it, as far as the log says.
+    pub writer: Option<WriterId>,
     /// Its summary, with the tags that it has now.
     pub summary: Summary,
     /// Whether it need not be kept: lists and `latest` pass over it.
@@ -40,14 +43,14 @@ pub fn shorten(id: &SnapshotId) -> String {
 /// When a summary is damaged.
 pub(super) fn list(access: &Access, state: &State) -> Result<Vec<Snapshot>> {
     let mine = state.snapshots.iter().filter(|s| s.scope == access.scope);
-    mine.map(|snapshot| unseal(access, snapshot)).collect()
+    mine.map(|snapshot| unseal(access, state, snapshot)).collect()
 }
 
 /// A snapshot of the log, as lists show it.
 ///
 /// # Errors
 /// When its summary is damaged.
-pub(super) fn unseal(access: &Access, of: &state::Snapshot) -> Result<Snapshot> {
+pub(super) fn unseal(access: &Access, state: &State, of: &state::Snapshot) -> Result<Snapshot> {
     let place = SummaryOf { repository: access.repository, session: of.session };
     let mut summary = open_summary(&of.summary, place, &access.scope_keys.summary)
         .map_err(|e| Error::damaged(format!("summary in {}", names::entry(of.seq)), e))?;
@@ -60,11 +63,19 @@ pub(super) fn unseal(access: &Access, of: &state::Snapshot) -> Result<Snapshot> 
     Ok(Snapshot {
         id: of.id,
         seq: of.seq,
+        writer: state.sessions.get(&of.session).map(|session| session.writer),
         summary,
         is_forgotten: of.forgotten,
         is_held: of.held,
         is_damaged: of.damaged,
     })
+}
+
+impl Snapshot {
+    /// The series that it belongs to.
+    pub const fn series(&self) -> Series {
+        Series { id: self.summary.series, writer: self.writer }
+    }
 }
 
 impl Repository {

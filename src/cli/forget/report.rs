@@ -1,9 +1,8 @@
 //! What stays and what goes, as tables and as JSON.
 
 use crate::cli::show;
-use crate::repository::retention::Outcome;
+use crate::repository::retention::{Outcome, Series};
 use crate::repository::{Snapshot, shorten};
-use esker_format::ids::SeriesId;
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -36,9 +35,9 @@ enum Row<'r> {
 
 /// The snapshots series by series, in the order in which they began.
 fn series(planned: &[Planned]) -> Vec<Vec<&Planned>> {
-    let mut all: Vec<(SeriesId, Vec<&Planned>)> = Vec::new();
+    let mut all: Vec<(Series, Vec<&Planned>)> = Vec::new();
     for one in planned {
-        let id = one.0.summary.series;
+        let id = one.0.series();
         match all.iter_mut().find(|(series, _)| *series == id) {
             Some((_, list)) => list.push(one),
             None => all.push((id, vec![one])),

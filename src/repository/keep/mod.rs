@@ -11,12 +11,12 @@ pub use tag::Tags;
 use crate::repository::Repository;
 use crate::repository::choice::Filter;
 use crate::repository::error::{Error, Result};
-use crate::repository::retention::{Calendar, Candidate, Outcome, Policy, plan};
+use crate::repository::retention::{Calendar, Candidate, Outcome, Policy, Series, plan};
 use crate::repository::snapshots::{Snapshot, list};
 use crate::repository::state::{self, State};
 use esker_format::cbor::Extra;
 use esker_format::checkpoint::PackState;
-use esker_format::ids::{SeriesId, SessionId, SnapshotId};
+use esker_format::ids::{SessionId, SnapshotId};
 use esker_format::log_entry::{Body, ROLE_FORGET, Snapshots};
 use esker_format::node::Time;
 use std::collections::{HashMap, HashSet};
@@ -228,7 +228,7 @@ fn candidate(snapshot: &Snapshot, is_chosen: bool) -> Candidate {
     let s = &snapshot.summary;
     Candidate {
         id: snapshot.id,
-        series: s.series,
+        series: snapshot.series(),
         time: s.start,
         is_complete: s.problems == 0 && !snapshot.is_damaged,
         is_held: snapshot.is_held,
@@ -258,8 +258,8 @@ fn may_forget(all: &[Snapshot], ids: &HashSet<SnapshotId>, whole_series: bool) -
     if let Some((snapshot, by)) = required.into_iter().find(|(id, _)| ids.contains(id)) {
         return Err(Refusal::Required { snapshot, by }.into());
     }
-    let left: HashSet<SeriesId> = staying.iter().map(|s| s.summary.series).collect();
-    let last = going.iter().rev().find(|s| !left.contains(&s.summary.series));
+    let left: HashSet<Series> = staying.iter().map(|s| s.series()).collect();
+    let last = going.iter().rev().find(|s| !left.contains(&s.series()));
     match last.filter(|_| !whole_series) {
         Some(last) => {
             let label = last.summary.label.clone();
@@ -289,3 +289,6 @@ fn is_given_up(state: &State, snapshot: &state::Snapshot) -> bool {
     let pack = |ordinal: u32| state.packs.get(ordinal as usize);
     snapshot.set.iter().any(|ordinal| pack(ordinal).is_none_or(|p| p.state == PackState::Deleting))
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,7 +69,7 @@ impl Repository {
         self.append_if(&mut |state| {
             let found = state.snapshot(id).filter(|s| access.scope == s.scope);
             let missing = || Error::NoSnapshot { selector: id.to_string() };
-            let now = unseal(&access, found.ok_or_else(missing)?)?.summary.tags;
+            let now = unseal(&access, state, found.ok_or_else(missing)?)?.summary.tags;
             let change = tags.change(&now);
             if change.is_empty() {
                 return Ok(None);

@@ -24,12 +24,22 @@ pub use reason::Reason;
 pub use rule::{Count, Rule};
 pub use span::Span;
 
-use esker_format::ids::{SeriesId, SnapshotId};
+use esker_format::ids::{SeriesId, SnapshotId, WriterId};
 use esker_format::node::Time;
 use std::collections::{HashMap, HashSet};
 
 /// Seconds that a snapshot may be ahead of the clock.
 const AHEAD: i64 = 24 * 3600;
+
+/// A series, as rules see it. Its number is in a summary that its writer made: with the number of
+/// another writer's series he pushes nothing out of that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Series {
+    /// Its number.
+    pub id: SeriesId,
+    /// Who writes it.
+    pub writer: Option<WriterId>,
+}
 
 /// A snapshot that was not forgotten, as far as rules are about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +47,7 @@ pub struct Candidate {
     /// The snapshot.
     pub id: SnapshotId,
     /// Its series.
-    pub series: SeriesId,
+    pub series: Series,
     /// When it began.
     pub time: Time,
     /// Whether all could be saved, and nothing of it was found lost.
@@ -115,7 +125,7 @@ pub fn plan(all: &[Candidate], policy: &Policy, now: Time, calendar: &Calendar) 
 /// The series, each as the places of its snapshots, newest first.
 fn series(all: &[Candidate]) -> Vec<Vec<usize>> {
     let mut found: Vec<Vec<usize>> = Vec::new();
-    let mut places: HashMap<SeriesId, usize> = HashMap::new();
+    let mut places: HashMap<Series, usize> = HashMap::new();
     for (at, candidate) in all.iter().enumerate().rev() {
         let place = *places.entry(candidate.series).or_insert(found.len());
         if place == found.len() {

@@ -22,7 +22,7 @@ impl List {
     fn add(mut self, series: u8, seconds: i64) -> Self {
         self.0.push(Candidate {
             id: id(self.0.len()),
-            series: SeriesId::new([series; 16]),
+            series: number(series),
             time: at(seconds),
             is_complete: true,
             is_held: false,
@@ -59,6 +59,10 @@ impl List {
 fn outcomes(list: &List, rules: &[Rule], whole_series: bool) -> Vec<Outcome> {
     let policy = Policy { rules: rules.to_vec(), whole_series };
     plan(&list.0, &policy, at(NOW), &Calendar::utc())
+}
+
+fn number(series: u8) -> Series {
+    Series { id: SeriesId::new([series; 16]), writer: None }
 }
 
 fn id(number: usize) -> SnapshotId {
@@ -132,6 +136,15 @@ fn each_series_is_looked_at_alone() {
         List::default().add(1, NOW - 9 * DAY).add(2, NOW - DAY).add(2, NOW).add(1, NOW - 8 * DAY);
     assert_eq!(list.stay(&[last(1)]), [2, 3]);
     assert_eq!(list.stay(&[Rule::Within(span("12h"))]), [2, 3]);
+}
+
+#[test]
+fn a_writer_who_takes_the_number_of_another_series_pushes_nothing_out_of_it() {
+    let list = List::of(&[48, 24, 2, 1]);
+    let list = [2, 3]
+        .iter()
+        .fold(list, |list, n| list.with(*n, |c| c.series.writer = Some(WriterId::new([9; 16]))));
+    assert_eq!(list.stay(&[last(1)]), [1, 3]);
 }
 
 #[test]

@@ -94,7 +94,7 @@ proptest! {
     #[test]
     fn each_series_keeps_its_newest_and_its_newest_complete_one(list in list(true), rules in rules()) {
         let kept = kept(&list, &rules, NOW);
-        for series in [0, 1].map(|s| SeriesId::new([s; 16])) {
+        for series in [0, 1].map(number) {
             let mut newest = list.0.iter().rev().filter(|c| c.series == series);
             let all = newest.clone();
             prop_assert!(newest.next().is_none_or(|c| kept.contains(&c.id)));
@@ -135,7 +135,7 @@ proptest! {
     ) {
         for rule in [Rule::Last(Count(n)), Rule::Every(period, Count(n))] {
             let kept = kept(&list, &[rule], NOW);
-            for series in [0, 1].map(|s| SeriesId::new([s; 16])) {
+            for series in [0, 1].map(number) {
                 let of = |c: &&Candidate| c.series == series && c.is_chosen;
                 let complete = list.0.iter().filter(of).filter(|c| c.is_complete);
                 let gone = complete.clone().filter(|c| !kept.contains(&c.id));
