@@ -68,6 +68,9 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
             repository.plan_forget(&filter, policy, show::now(), &calendar)?
         }
     };
+    if planned.is_empty() && !global.quiet {
+        show::note("no snapshot is like that; `esker snapshots` lists all");
+    }
     warn_of_clock(&planned);
     let going: Vec<SnapshotId> =
         planned.iter().filter(|(_, outcome)| !outcome.stays()).map(|(s, _)| s.id).collect();
@@ -139,8 +142,9 @@ fn tell(args: &Args, planned: &[Planned], forgotten: &[SnapshotId]) -> std::io::
         (false, 0) => Ok(()),
         (false, n) => writeln!(
             out,
-            "{} forgotten; `esker unforget` brings them back until `esker gc` collects them",
-            snapshots(n)
+            "{} forgotten; `esker unforget` brings {it} back until `esker gc` collects {it}",
+            snapshots(n),
+            it = if n == 1 { "it" } else { "them" },
         ),
     }
 }
