@@ -24,7 +24,7 @@ pub enum Exit {
     Busy,
     /// There is no repository.
     NoRepository,
-    /// The key does not open the repository.
+    /// The key does not open the repository, or has no right to this.
     WrongKey,
     /// Ended by a signal.
     Signal(u8),

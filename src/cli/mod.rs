@@ -49,11 +49,11 @@ SNAPSHOT is an id, the beginning of one, `latest`, `latest~N` (the Nth before it
 LABEL:latest~N, as in /etc:latest. `latest` is the one saved last among those that --label, --host, \
 --tag and --at leave; with --at, the one with the latest time. SNAPSHOT:PATH names a file or directory \
 in it by its absolute path, as in latest:/etc/hosts or /etc:latest~1:/etc/hosts; bytes of names are \
-written as `ls` shows them.
+written as `ls` shows them. Forgotten snapshots are passed over, and go by their ids alone.
 
 Exit codes: 0 done; 1 error or usage, or with `diff --exit-code` a difference; 3 done, but something \
 could not be saved, restored or compared whole; 4 damage found; 5 store out of reach; 6 busy or lost \
-race; 10 no repository; 12 wrong key; 128+n ended by signal n.";
+race; 10 no repository; 12 wrong key, or one without the right to this; 128+n ended by signal n.";
 
 /// Deduplicating, encrypted backups that can be proven to restore
 #[derive(Parser)]
@@ -100,12 +100,12 @@ enum Command {
     Find(find::Args),
     Diff(diff::Args),
     Stats(stats::Args),
+    Undo(undo::Args),
     Forget(Box<forget::Args>),
     Unforget(unforget::Args),
     Hold(hold::Args),
     Unhold(unhold::Args),
     Tag(tag::Args),
-    Undo(undo::Args),
     Check(check::Args),
     Completions(completions::Args),
     Man(man::Args),

@@ -30,6 +30,8 @@ use rules::Rules;
 /// Whatever the rules say, these stay: the last snapshot of a series, and its last complete one (see
 /// --whole-series); those that are held (`esker hold`); those that another needs that stays. A time
 /// more than a day ahead of this machine's clock counts as now; it never makes another snapshot go.
+///
+/// As in: esker forget --keep-daily 7 --keep-weekly 5 --keep-monthly 12 --dry-run
 #[derive(clap::Args)]
 pub struct Args {
     /// Snapshots to forget, instead of rules

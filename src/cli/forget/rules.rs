@@ -28,19 +28,19 @@ pub struct Rules {
     /// All that began within this time before the latest one: 36h, 30d, 2w, 1y6m (m are months)
     #[arg(long, value_name = "TIME")]
     keep_within: Option<Span>,
-    /// One of each hour in this time before the latest one
+    /// One of each hour that lies at least in part in this time before the latest one
     #[arg(long, value_name = "TIME")]
     keep_within_hourly: Option<Span>,
-    /// One of each day in this time before the latest one
+    /// One of each day that lies at least in part in this time before the latest one
     #[arg(long, value_name = "TIME")]
     keep_within_daily: Option<Span>,
-    /// One of each week in this time before the latest one
+    /// One of each week that lies at least in part in this time before the latest one
     #[arg(long, value_name = "TIME")]
     keep_within_weekly: Option<Span>,
-    /// One of each month in this time before the latest one
+    /// One of each month that lies at least in part in this time before the latest one
     #[arg(long, value_name = "TIME")]
     keep_within_monthly: Option<Span>,
-    /// One of each year in this time before the latest one
+    /// One of each year that lies at least in part in this time before the latest one
     #[arg(long, value_name = "TIME")]
     keep_within_yearly: Option<Span>,
     /// All with this tag; can be given several times

@@ -71,6 +71,17 @@ fn the_table_names_for_each_snapshot_the_rule_that_keeps_it_or_that_it_goes() {
 }
 
 #[test]
+fn a_day_is_one_of_this_place() {
+    let home = home(&["2026-03-01T23:30:00Z", "2026-03-02T00:30:00Z", "2026-03-02T23:30:00Z"]);
+    for (zone, stay) in [("UTC", [1, 2].as_slice()), ("XYZ-2", &[2, 2])] {
+        let words = ["forget", "--keep-daily", "9", "--dry-run", "--json"];
+        let rows = Ran::of(home.command().args(words).env("TZ", zone)).ok().json();
+        let days: Vec<u32> = rows.iter().filter(|row| row["stays"] == true).map(day).collect();
+        assert_eq!(days, stay, "{zone}");
+    }
+}
+
+#[test]
 fn a_dry_run_writes_nothing() {
     let home = twice_a_day();
     let before = objects(&home);

@@ -107,7 +107,7 @@ proptest! {
         let kept = kept(&list, &rules, NOW);
         for candidate in &list.0 {
             let stays = kept.contains(&candidate.id);
-            prop_assert!(stays || !(candidate.is_held || !candidate.is_chosen));
+            prop_assert!(stays || (!candidate.is_held && candidate.is_chosen));
             prop_assert!(!stays || candidate.requires.iter().all(|id| kept.contains(id)));
         }
     }
