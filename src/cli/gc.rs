@@ -224,7 +224,13 @@ fn print(global: &Global, told: &Told, report: Option<&Report>) -> Result<(), Fa
     Ok(())
 }
 
-fn line(out: &mut impl Write, verb: &str, amount: Amount, one: &str, many: &str) -> std::io::Result<()> {
+fn line(
+    out: &mut impl Write,
+    verb: &str,
+    amount: Amount,
+    one: &str,
+    many: &str,
+) -> std::io::Result<()> {
     if amount.count == 0 {
         return Ok(());
     }
@@ -233,7 +239,13 @@ fn line(out: &mut impl Write, verb: &str, amount: Amount, one: &str, many: &str)
 }
 
 fn dry(out: &mut impl Write, told: &Told) -> std::io::Result<()> {
-    line(out, "would remove", told.leftovers, "object that was given up before", "objects that were given up before")?;
+    line(
+        out,
+        "would remove",
+        told.leftovers,
+        "object that was given up before",
+        "objects that were given up before",
+    )?;
     if told.silent_sessions > 0 {
         let sessions = show::count(told.silent_sessions, "silent session", "silent sessions");
         let left = show::count(told.silent.count, "object", "objects");
@@ -270,7 +282,9 @@ fn done(out: &mut impl Write, report: &Report) -> std::io::Result<()> {
     }
     match report.freed() {
         freed @ 0.. => writeln!(out, "freed {}", show::size(freed.unsigned_abs())),
-        grown => writeln!(out, "wrote {} more than was freed so far", show::size(grown.unsigned_abs())),
+        grown => {
+            writeln!(out, "wrote {} more than was freed so far", show::size(grown.unsigned_abs()))
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod fetch;
 #[cfg(test)]
 mod fixture;
 mod fold;
+mod follow;
 mod frame_writer;
 pub mod gc;
 mod index;
@@ -113,9 +114,18 @@ impl Repository {
                 e => Error::damaged(names::CONFIG, e),
             })?;
         let folder = cache::folder(cache, access.repository, &store.location());
+        Self::at(store, Arc::new(access), config, folder)
+    }
+
+    /// Opens a repository whose config was read; its caches lie in `folder`.
+    fn at(
+        store: Arc<dyn Store>,
+        access: Arc<Access>,
+        config: Config,
+        folder: PathBuf,
+    ) -> Result<Self> {
         let index = Index::open(&folder.join("index.sqlite"))?;
         let state = State::new(access.owner_key);
-        let access = Arc::new(access);
         let (warnings, end_is_known) = (Vec::new(), false);
         let presence = Arc::new(Presence::new(Arc::clone(&store)));
         let mut opened =
@@ -179,6 +189,10 @@ impl Repository {
                     packs.extend(found);
                     read.push(id);
                 }
+                // Whoever merges segments removes them: then the log names others by now.
+                Err(Error::Missing { .. }) if self.reads_on() => {
+                    return self.index_segments(own, of);
+                }
                 Err(e) => {
                     failed = true;
                     self.warnings.push(e);
@@ -199,6 +213,12 @@ impl Repository {
         update.save(&self.state)?;
         self.state.changes = Changes::default();
         Ok(())
+    }
+
+    /// Whether the log has more by now; what it has is folded in.
+    fn reads_on(&mut self) -> bool {
+        let read = log::replay(&*self.store, &self.access, &mut self.state);
+        matches!(read, Ok(1..))
     }
 
     /// A pack that belongs into the index, with its ordinal: the log names it, and has not given

@@ -36,10 +36,7 @@ impl Listed {
 }
 
 /// All objects of a folder whose names end with an id. What has another name is not ours to touch.
-fn list<I: FromStr + Hash + Eq>(
-    repository: &Repository,
-    folder: &str,
-) -> Result<HashMap<I, u64>> {
+fn list<I: FromStr + Hash + Eq>(repository: &Repository, folder: &str) -> Result<HashMap<I, u64>> {
     let mut found = HashMap::new();
     repository.store().list(folder, &mut |listed| {
         let last = listed.name.rsplit('/').next().unwrap_or_default();
@@ -126,7 +123,9 @@ impl Inventory {
             },
         }
         let session = match Header::decode(&head) {
-            Ok((header, _)) if header.repository == repository.access().repository => header.session,
+            Ok((header, _)) if header.repository == repository.access().repository => {
+                header.session
+            }
             _ => {
                 self.unreadable.push(name);
                 return Ok(());

@@ -18,12 +18,15 @@ mod decide;
 mod inventory;
 mod mark;
 mod plan;
-mod repack;
 mod remove;
+mod repack;
+#[cfg(test)]
+mod tests;
 mod turn;
 mod usage;
 
 pub use apply::{Report, apply};
+pub use inventory::{Inventory, Listed};
 pub use plan::{Plan, Stays, plan};
 
 use std::sync::atomic::AtomicU64;

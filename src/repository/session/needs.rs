@@ -41,8 +41,7 @@ impl Session {
     /// [`Error::Fenced`].
     pub(super) fn expect_open(&self, state: &State, adds: &[PackAdd]) -> Result<()> {
         let mut sessions = adds.iter().filter_map(|add| add.session).chain([self.id]);
-        let is_fenced =
-            |id: &SessionId| state.session_state(*id) == Some(SessionState::Aborted);
+        let is_fenced = |id: &SessionId| state.session_state(*id) == Some(SessionState::Aborted);
         match sessions.find(is_fenced) {
             Some(session) => Err(Error::Fenced { session }),
             None => Ok(()),
