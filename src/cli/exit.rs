@@ -110,11 +110,15 @@ impl Failure {
         match self.repository() {
             Some(e) if e.is_damage() => Exit::Damage,
             Some(Error::NoRepository { .. } | Error::Unfinished { .. }) => Exit::NoRepository,
-            Some(Error::WrongKey { .. } | Error::NeedsOwner) => Exit::WrongKey,
-            Some(Error::Refusal(Refusal::NoRight { .. } | Refusal::OtherScope { .. })) => {
-                Exit::WrongKey
+            Some(
+                Error::WrongKey { .. }
+                | Error::NeedsOwner
+                | Error::NoRight { .. }
+                | Error::Refusal(Refusal::OtherScope { .. }),
+            ) => Exit::WrongKey,
+            Some(Error::LostRace { .. } | Error::GivenUp { .. } | Error::Fenced { .. }) => {
+                Exit::Busy
             }
-            Some(Error::LostRace { .. }) => Exit::Busy,
             Some(Error::Store(e)) if e.kind == StoreErrorKind::Unreachable => Exit::Unreachable,
             Some(Error::SelfTest) => Exit::Damage,
             _ => match self {
@@ -149,6 +153,9 @@ impl Failure {
                 "name the right key with --key-file, or open it with --recovery-key"
             }
             Error::Refusal(refusal) => refusal_hint(refusal)?,
+            Error::NoRight { .. } => {
+                "use a key with that role: the owner makes one with `esker key export-writer`"
+            }
             Error::NoSnapshot { .. } => "`esker snapshots` lists what there is",
             Error::AmbiguousSnapshot { .. } => "give more digits of the id",
             Error::Filtered { .. } => {
@@ -184,6 +191,9 @@ impl Failure {
                 }
                 _ => return None,
             },
+            Error::GivenUp { .. } | Error::Fenced { .. } => {
+                "run it again, and let collections be rarer or wait longer (`esker gc --abort-after`)"
+            }
             Error::SelfTest => {
                 "test memory and processor of this machine before you trust it with data"
             }
@@ -279,9 +289,6 @@ fn target_hint(error: &TreeError) -> Option<&'static str> {
 /// What to do where a snapshot stays as it is.
 const fn refusal_hint(refusal: &Refusal) -> Option<&'static str> {
     Some(match refusal {
-        Refusal::NoRight { .. } => {
-            "use the owner's key, or ask the owner for one with the role `forget`"
-        }
         Refusal::Held { .. } => "`esker unhold` releases it",
         Refusal::Forgotten { .. } => {
             "`esker snapshots --forgotten` lists it, and `esker unforget` with its id brings it back"

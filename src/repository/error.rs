@@ -90,6 +90,14 @@ pub enum Error {
     /// Content can be read with the owner's key only.
     #[error("this needs the owner's key; a writer's key cannot read content")]
     NeedsOwner,
+    /// The log does not let this key do this.
+    #[error("this key may not {what}: {why}")]
+    NoRight {
+        /// What was tried, as a verb.
+        what: &'static str,
+        /// Why not.
+        why: String,
+    },
     /// No snapshot goes by this name.
     #[error("no snapshot {selector}")]
     NoSnapshot {
@@ -147,6 +155,18 @@ pub enum Error {
         /// The session.
         session: SessionId,
     },
+    /// A pack that this run relies on was given up by a collection meanwhile.
+    #[error("{object} was given up by a collection while this run relied on it")]
+    GivenUp {
+        /// The pack.
+        object: String,
+    },
+    /// The session was ended by a collection, because it was silent for too long.
+    #[error("session {session} was ended by a collection, which took it for dead")]
+    Fenced {
+        /// The session.
+        session: SessionId,
+    },
     /// A chunk that a snapshot needs is in no pack.
     #[error("chunk {id} is in no pack")]
     NoChunk {
@@ -193,6 +213,12 @@ impl Error {
             FormatError::Unsupported { .. } => Self::Newer { object, source },
             source => Self::Damaged { object, source },
         }
+    }
+
+    /// That the log asks for a feature that this version does not have.
+    pub fn required(what: &'static str, feature: u32) -> Self {
+        let source = FormatError::Unsupported { what, number: feature.into() };
+        Self::Newer { object: "the log".to_owned(), source }
     }
 
     /// The same error, with NotFound told as a missing object.

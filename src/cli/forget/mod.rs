@@ -9,6 +9,7 @@ use crate::cli::{Global, Outcome, place, show};
 use crate::repository::retention::{self, Calendar};
 use crate::repository::{Forget, Repository};
 use esker_format::ids::SnapshotId;
+use esker_format::log_entry::ROLE_FORGET;
 use report::Planned;
 use rules::Rules;
 
@@ -61,7 +62,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     }
     let policy = if by_name { None } else { Some(args.rules.policy(args.whole_series)?) };
     let mut repository = place::open(global)?;
-    repository.expect_forget_right("forget snapshots")?;
+    repository.expect_role(ROLE_FORGET, "forget snapshots")?;
     let planned = match &policy {
         None => named(args, &repository)?,
         Some(policy) => {
