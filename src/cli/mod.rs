@@ -8,6 +8,7 @@ mod diff;
 mod exit;
 mod find;
 mod forget;
+mod gc;
 mod hold;
 mod init;
 mod key;
@@ -107,6 +108,7 @@ enum Command {
     Unhold(unhold::Args),
     Tag(tag::Args),
     Check(check::Args),
+    Gc(gc::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -148,6 +150,7 @@ pub fn main() -> ExitCode {
         Command::Tag(args) => tag::run(global, &args),
         Command::Undo(args) => undo::run(global, &args),
         Command::Check(args) => check::run(global, &args),
+        Command::Gc(args) => gc::run(global, &args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };
