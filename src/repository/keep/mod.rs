@@ -102,6 +102,15 @@ impl Repository {
         })
     }
 
+    /// Takes snapshots for forgotten in memory, for a plan: no log and no cache learns of it, as long
+    /// as this repository is not brought up to date again.
+    pub(super) fn pretend_forgotten(&mut self, ids: &[SnapshotId]) {
+        let ids: HashSet<&SnapshotId> = ids.iter().collect();
+        for snapshot in self.state.snapshots.iter_mut().filter(|s| ids.contains(&s.id)) {
+            snapshot.forgotten = true;
+        }
+    }
+
     /// Fails unless [`Self::forget`] would forget them.
     ///
     /// # Errors
