@@ -152,10 +152,10 @@ impl Failure {
             Error::WrongKey { .. } => {
                 "name the right key with --key-file, or open it with --recovery-key"
             }
-            Error::Refusal(refusal) => refusal_hint(refusal)?,
             Error::NoRight { .. } => {
                 "use a key with that role: the owner makes one with `esker key export-writer`"
             }
+            Error::Refusal(refusal) => refusal_hint(refusal)?,
             Error::NoSnapshot { .. } => "`esker snapshots` lists what there is",
             Error::AmbiguousSnapshot { .. } => "give more digits of the id",
             Error::Filtered { .. } => {
