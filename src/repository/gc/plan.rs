@@ -95,6 +95,9 @@ pub fn plan(
     // Listed first: what is put from here on is newer than the log that it is compared with.
     let listed = Listed::read(repository)?;
     repository.refresh()?;
+    if request.is_dry {
+        repository.pretend_forgotten(&request.forgotten);
+    }
     may_collect(repository)?;
     let inventory = Inventory::of(repository, listed)?;
     let killed = Turn::killed(&repository.folder);
