@@ -1,0 +1,37 @@
+//! What a negative control switches off, so that the simulation has something to find.
+
+use crate::repository::validate::Rule;
+use std::cell::Cell;
+
+/// What is switched off.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Off {
+    /// A rule of the log that nobody minds, neither who appends nor who reads.
+    pub rule: Option<Rule>,
+    /// Whoever appends does not look whether the entry is valid where it comes to lie.
+    pub validation: bool,
+    /// Barriers do nothing.
+    pub barriers: bool,
+}
+
+thread_local! {
+    static OFF: Cell<Off> = const { Cell::new(Off { rule: None, validation: false, barriers: false }) };
+}
+
+/// Switches off on this thread.
+pub fn switch(off: Off) {
+    OFF.set(off);
+}
+
+/// What is switched off on this thread.
+pub fn off() -> Off {
+    OFF.get()
+}
+
+/// What a rule says, unless it is switched off.
+///
+/// # Errors
+/// The rule.
+pub fn unless_off(followed: Result<(), Rule>) -> Result<(), Rule> {
+    followed.or_else(|rule| if OFF.get().rule == Some(rule) { Ok(()) } else { Err(rule) })
+}
