@@ -111,7 +111,7 @@ impl Failure {
             Some(e) if e.is_damage() => Exit::Damage,
             Some(Error::NoRepository { .. } | Error::Unfinished { .. }) => Exit::NoRepository,
             Some(Error::WrongKey { .. } | Error::NeedsOwner) => Exit::WrongKey,
-            Some(Error::LostRace { .. }) => Exit::Busy,
+            Some(Error::LostRace { .. } | Error::GivenUp { .. } | Error::Fenced { .. }) => Exit::Busy,
             Some(Error::Store(e)) if e.kind == StoreErrorKind::Unreachable => Exit::Unreachable,
             Some(Error::SelfTest) => Exit::Damage,
             _ => match self {
@@ -180,6 +180,9 @@ impl Failure {
                 }
                 _ => return None,
             },
+            Error::GivenUp { .. } | Error::Fenced { .. } => {
+                "run it again, and let collections be rarer or wait longer (`esker gc --abort-after`)"
+            }
             Error::SelfTest => {
                 "test memory and processor of this machine before you trust it with data"
             }

@@ -143,6 +143,18 @@ pub enum Error {
         /// The session.
         session: SessionId,
     },
+    /// A pack that this run relies on was given up by a collection meanwhile.
+    #[error("{object} was given up by a collection while this run relied on it")]
+    GivenUp {
+        /// The pack.
+        object: String,
+    },
+    /// The session was ended by a collection, because it was silent for too long.
+    #[error("session {session} was ended by a collection, which took it for dead")]
+    Fenced {
+        /// The session.
+        session: SessionId,
+    },
     /// A chunk that a snapshot needs is in no pack.
     #[error("chunk {id} is in no pack")]
     NoChunk {

@@ -14,11 +14,15 @@ use esker_format::names;
 use esker_format::ordinals::Ordinals;
 use esker_format::segment::{self, SegmentPack};
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 /// Packs after which what was stored so far is published: 1 GiB.
 const PUBLISH_PACKS: usize = 64;
 /// Chunks after which it is, so that the claims stay within some 32 MiB.
 const PUBLISH_CHUNKS: usize = 500_000;
+/// Time after which it is, as a sign of life: whoever collects fences runs that are silent for long.
+const PUBLISH_AFTER: Duration = Duration::from_secs(600);
+
 /// Whether there was something to publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Published {
@@ -36,7 +40,8 @@ impl Session {
     /// When the store fails or the log refuses.
     pub fn publish(&self, repository: &mut Repository) -> Result<Published> {
         let (packs, chunks) = self.packer.done_len();
-        if packs < PUBLISH_PACKS && chunks < PUBLISH_CHUNKS {
+        let is_late = packs > 0 && lock(&self.published).elapsed() >= PUBLISH_AFTER;
+        if packs < PUBLISH_PACKS && chunks < PUBLISH_CHUNKS && !is_late {
             return Ok(Published::Nothing);
         }
         if self.is_dry {
@@ -54,14 +59,11 @@ impl Session {
         let segments = self.put_segments(&packs)?;
         self.store.barrier()?;
         repository.append(self.id, &mut |state| {
-            Ok(Body::Add(Add {
-                session: self.id,
-                segments: segments.clone(),
-                packs: self.pack_adds(&packs, state),
-                hold: Ordinals::default(),
-                extra: Extra::default(),
-            }))
+            let adds = self.pack_adds(&packs, state);
+            self.expect_open(state, &adds)?;
+            Ok(self.add(segments.clone(), adds, Ordinals::default()))
         })?;
+        *lock(&self.published) = Instant::now();
         let ordinals = packs.iter().filter_map(|p| repository.state().ordinal(p.id));
         lock(&self.used).extend(ordinals);
         repository.index_segments(&packs, &segments)?;
@@ -69,6 +71,24 @@ impl Session {
         self.index_is_empty.store(false, Ordering::Release);
         self.forget(&packs);
         Ok(())
+    }
+
+    /// Makes all packs stay that are good now, until this run ends: nothing that it looks up can be
+    /// given up meanwhile.
+    ///
+    /// # Errors
+    /// When the store fails or the log refuses.
+    pub fn hold_all(&self, repository: &mut Repository) -> Result<()> {
+        repository.append(self.id, &mut |state| {
+            self.expect_open(state, &[])?;
+            let good = state.packs.iter().zip(0u32..).filter(|(pack, _)| pack.is_good());
+            Ok(self.add(Vec::new(), Vec::new(), good.map(|(_, ordinal)| ordinal).collect()))
+        })?;
+        Ok(())
+    }
+
+    fn add(&self, segments: Vec<SegmentId>, packs: Vec<PackAdd>, hold: Ordinals) -> Body {
+        Body::Add(Add { session: self.id, segments, packs, hold, extra: Extra::default() })
     }
 
     fn forget(&self, packs: &[SegmentPack]) {
