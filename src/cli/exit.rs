@@ -111,7 +111,9 @@ impl Failure {
             Some(e) if e.is_damage() => Exit::Damage,
             Some(Error::NoRepository { .. } | Error::Unfinished { .. }) => Exit::NoRepository,
             Some(Error::WrongKey { .. } | Error::NeedsOwner) => Exit::WrongKey,
-            Some(Error::LostRace { .. } | Error::GivenUp { .. } | Error::Fenced { .. }) => Exit::Busy,
+            Some(Error::LostRace { .. } | Error::GivenUp { .. } | Error::Fenced { .. }) => {
+                Exit::Busy
+            }
             Some(Error::Store(e)) if e.kind == StoreErrorKind::Unreachable => Exit::Unreachable,
             Some(Error::SelfTest) => Exit::Damage,
             _ => match self {

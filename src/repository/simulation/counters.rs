@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// What must have come about in a run over many seeds; without it the run has shown nothing.
-const REQUIRED: [&str; 19] = [
+const REQUIRED: [&str; 20] = [
     "lost races",
     "rescues",
     "revived packs",
@@ -25,6 +25,7 @@ const REQUIRED: [&str; 19] = [
     "kills at PutEntry",
     "kills at Delete",
     "kills at List",
+    "kills at Get",
 ];
 
 /// Counts by name.

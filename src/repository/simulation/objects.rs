@@ -36,6 +36,11 @@ impl Objects {
         Self { objects, open, ghosts: BTreeMap::new() }
     }
 
+    /// Takes everything away.
+    pub fn clear(&mut self) {
+        self.objects.clear();
+    }
+
     pub fn get(&self, name: &str) -> Option<&Object> {
         self.objects.get(name)
     }
@@ -131,5 +136,85 @@ impl Objects {
                 self.objects.entry(name).or_insert(object);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Durability::{AtBarrier, Now};
+
+    fn bytes() -> Arc<[u8]> {
+        b"some bytes".as_slice().into()
+    }
+
+    /// What becomes of the object in many power cuts, after `before` has happened: how often it is
+    /// whole, torn and gone.
+    fn fates(before: impl Fn(&mut Objects)) -> [usize; 3] {
+        let mut random = Random::new(0, 0);
+        let mut fates = [0; 3];
+        for _ in 0..100 {
+            let mut objects = Objects::new(BTreeMap::new(), 2);
+            before(&mut objects);
+            objects.cut_power(&mut random);
+            match objects.get("a") {
+                Some(object) if object.bytes == bytes() => fates[0] += 1,
+                Some(_) => fates[1] += 1,
+                None => fates[2] += 1,
+            }
+        }
+        fates
+    }
+
+    #[test]
+    fn a_power_cut_spares_what_a_barrier_of_its_process_covered() {
+        let put = |objects: &mut Objects| {
+            let _ = objects.put(Some(0), "a", &bytes(), AtBarrier);
+        };
+        assert!(fates(put).iter().all(|times| *times > 10));
+        let other = |objects: &mut Objects| {
+            put(objects);
+            objects.barrier(1);
+        };
+        assert!(fates(other).iter().all(|times| *times > 10));
+        let own = |objects: &mut Objects| {
+            put(objects);
+            objects.barrier(0);
+        };
+        assert_eq!(fates(own), [100, 0, 0]);
+        let again = |objects: &mut Objects| {
+            put(objects);
+            let _ = objects.put(Some(1), "a", &bytes(), AtBarrier);
+            objects.barrier(1);
+        };
+        assert_eq!(fates(again), [100, 0, 0]);
+        let now = |objects: &mut Objects| {
+            let _ = objects.put(None, "a", &bytes(), Now);
+        };
+        assert_eq!(fates(now), [100, 0, 0]);
+    }
+
+    #[test]
+    fn what_was_deleted_may_come_back_until_a_barrier() {
+        let delete = |objects: &mut Objects| {
+            let _ = objects.put(Some(0), "a", &bytes(), Now);
+            objects.delete(Some(0), "a");
+        };
+        let [back, torn, gone] = fates(delete);
+        assert!(back > 10 && torn == 0 && gone > 10);
+        let for_good = |objects: &mut Objects| {
+            delete(objects);
+            objects.barrier(0);
+        };
+        assert_eq!(fates(for_good), [0, 0, 100]);
+    }
+
+    #[test]
+    fn after_a_failed_barrier_a_process_has_no_good_one() {
+        let mut objects = Objects::new(BTreeMap::new(), 1);
+        objects.break_barrier(0);
+        assert!(!objects.barrier(0));
+        objects.end_process(0);
+        assert!(objects.barrier(0));
     }
 }

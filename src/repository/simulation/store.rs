@@ -4,6 +4,7 @@ use super::faults::Step;
 use super::world::{Answer, Request, World};
 use crate::store::{
     Durability, Listed, Operation, Put, Store, StoreError, StoreErrorKind, is_valid_name,
+    is_valid_prefix,
 };
 use std::sync::Arc;
 
@@ -26,8 +27,15 @@ impl SimStore {
         self.error(StoreErrorKind::Unreachable, operation, name)
     }
 
+    fn check(&self, operation: Operation, name: &str) -> Result<(), StoreError> {
+        match is_valid_name(name) {
+            true => Ok(()),
+            false => Err(self.error(StoreErrorKind::BadName, operation, name)),
+        }
+    }
+
     fn object(&self, operation: Operation, name: &str) -> Result<Option<Arc<[u8]>>, StoreError> {
-        assert!(is_valid_name(name), "{name}");
+        self.check(operation, name)?;
         let step = Step::of(operation, name);
         let found = self.world.read(self.actor, step, name, |objects| {
             objects.get(name).map(|object| Arc::clone(&object.bytes))
@@ -52,7 +60,7 @@ impl Store for SimStore {
         parts: &[&[u8]],
         durability: Durability,
     ) -> Result<Put, StoreError> {
-        assert!(is_valid_name(name), "{name}");
+        self.check(Operation::PutNew, name)?;
         let request = Request::Put(name.to_owned(), parts.concat().into(), durability);
         let step = Step::of(Operation::PutNew, name);
         match self.world.write(self.actor, step, request) {
@@ -87,9 +95,9 @@ impl Store for SimStore {
     ) -> Result<(), StoreError> {
         out.clear();
         let object = self.there(Operation::GetRange, name)?;
-        let start = offset as usize;
-        let range = start.checked_add(len).and_then(|end| object.get(start..end));
-        let range = range
+        let range = usize::try_from(offset)
+            .ok()
+            .and_then(|start| object.get(start..start.checked_add(len)?))
             .ok_or_else(|| self.error(StoreErrorKind::Truncated, Operation::GetRange, name))?;
         out.extend_from_slice(range);
         Ok(())
@@ -101,6 +109,9 @@ impl Store for SimStore {
 
     /// In two steps, so that what is put or deleted meanwhile is found or not.
     fn list(&self, prefix: &str, found: &mut dyn FnMut(Listed)) -> Result<(), StoreError> {
+        if !is_valid_prefix(prefix) {
+            return Err(self.error(StoreErrorKind::BadName, Operation::List, prefix));
+        }
         let lost = || self.unreachable(Operation::List, prefix);
         let below = |objects: &super::objects::Objects| objects.below(prefix);
         let first = self.world.read(self.actor, Step::List, prefix, below).ok_or_else(lost)?;
@@ -114,7 +125,7 @@ impl Store for SimStore {
     }
 
     fn delete(&self, name: &str) -> Result<(), StoreError> {
-        assert!(is_valid_name(name), "{name}");
+        self.check(Operation::Delete, name)?;
         match self.world.write(self.actor, Step::Delete, Request::Delete(name.to_owned())) {
             Answer::Done => Ok(()),
             _ => Err(self.unreachable(Operation::Delete, name)),

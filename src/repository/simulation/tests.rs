@@ -1,8 +1,13 @@
 //! What the simulation shows.
 
+// What it has seen is worth as much as that it found nothing.
+#![allow(clippy::print_stdout)]
+
 use super::control::Off;
 use super::counters::Counters;
-use super::seed::{Outcome, run};
+use super::seed::{Outcome, run, world};
+use super::store::SimStore;
+use crate::store::conformance::conformance;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -58,6 +63,16 @@ fn what_was_acknowledged_can_be_restored_whatever_happens() {
         panic!("seed {seed} fails (ESKER_SEED={seed} replays it): {failure}");
     }
     assert_eq!(counters.missing(), Vec::<&str>::new(), "what never came about shows nothing");
+}
+
+#[test]
+fn the_simulated_store_keeps_the_contract() {
+    conformance(&|| {
+        let (world, _) = world(0, 1, false);
+        world.quieten();
+        world.look().objects.clear();
+        Box::new(SimStore::new(world, 0))
+    });
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::random::Random;
 use std::collections::BTreeMap;
 
 /// Chunks that there are.
-pub const POOL: u64 = 16;
+pub const POOL: u64 = 12;
 /// Files of a tree at most.
 const FILES: u64 = 4;
 /// Chunks of a file at most.

@@ -21,14 +21,14 @@ impl Part for Collector {
     fn run(&mut self, host: &mut Host) -> Result<()> {
         let mut repository = host.open()?;
         remove_files(&repository)?;
-        if host.random.chance(4_000) {
+        if host.random.chance(6_000) {
             fence_open(&mut repository, host)?;
             remove_orphans(&mut repository, host)?;
         }
-        if host.random.chance(8_000) {
+        if host.random.chance(9_000) {
             mark(&mut repository)?;
         }
-        let seconds = host.random.below(48 * 3600);
+        let seconds = host.random.below(12 * 3600);
         host.world.pause(host.number, seconds);
         delete(&mut repository)?;
         remove_files(&repository)

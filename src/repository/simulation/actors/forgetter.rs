@@ -14,8 +14,8 @@ pub struct Forgetter;
 impl Part for Forgetter {
     fn run(&mut self, host: &mut Host) -> Result<()> {
         let mut repository = host.open()?;
-        for _ in 0..=host.random.below(2) {
-            match host.random.below(3) {
+        for _ in 0..=host.random.below(3) {
+            match host.random.below(4) {
                 0 => bring_back(&mut repository, host)?,
                 _ => forget(&mut repository, host)?,
             }

@@ -64,7 +64,6 @@ fn one_process(host: &mut Host, part: &mut dyn Part) {
 fn is_to_be_expected(error: &Error) -> bool {
     match error {
         Error::Store(error) => error.kind() == StoreErrorKind::Unreachable,
-        Error::Refused { .. } | Error::LostRace { .. } => true,
         _ => false,
     }
 }

@@ -14,8 +14,12 @@ use esker_format::page::{Entry, PageRef};
 use esker_format::path::MapKey;
 use esker_format::snapshot::Manifest;
 
-/// Runs of one process until it gives up.
-const TRIES: usize = 3;
+/// Attempts of one process until it gives up. The last one holds what it relies on.
+const TRIES: usize = 4;
+
+/// So many of ten thousand things take long.
+const LONG: u64 = 3_000;
+const DAY: u64 = 24 * 3600;
 
 /// A host that saves a tree of its own.
 #[derive(Default)]
@@ -36,26 +40,33 @@ impl Part for Writer {
     fn run(&mut self, host: &mut Host) -> Result<()> {
         let mut repository = host.open()?;
         tree::change(&mut self.tree, &mut host.random);
-        for _ in 1..TRIES {
-            match self.save(&mut repository, host) {
-                Err(Error::Refused { .. }) => host.world.look().counters.count("refused commits"),
+        for attempt in 1..=TRIES {
+            match self.save(&mut repository, host, attempt == TRIES) {
+                Err(Error::GivenUp { .. }) => host.world.look().counters.count("refused commits"),
+                Err(Error::Fenced { .. }) => host.world.look().counters.count("fenced runs"),
                 other => return other,
             }
             repository.refresh()?;
         }
-        self.save(&mut repository, host)
+        host.world.look().counters.count("runs that gave up");
+        Ok(())
     }
 }
 
 impl Writer {
-    fn save(&mut self, repository: &mut Repository, host: &mut Host) -> Result<()> {
+    fn save(&mut self, repository: &mut Repository, host: &mut Host, hold: bool) -> Result<()> {
         let id = Session::new_id();
         let files = repository.files().expect("the simulation has room for a file table");
         let dead = files.dead_runs();
         let journal = files.journal(SourceKey([host.number as u8; 32]), id);
         let session = Session::begin_with(repository, 1, id, Some(journal))?;
         host.world.look().oracle.began(host.number, id);
-        session.adopt(repository, dead)?;
+        if hold || host.random.chance(300) {
+            session.hold_all(repository)?;
+        }
+        if session.adopt(repository, dead)? > 0 {
+            self.take_long(host);
+        }
         let base = match &self.last {
             Some((last, tree)) if host.random.chance(5_000) => {
                 session.build_on(repository, *last)?.then(|| tree.clone())
@@ -88,6 +99,14 @@ impl Writer {
         Ok(())
     }
 
+    /// Sometimes what a run does takes long, and what it knows grows old.
+    fn take_long(&self, host: &mut Host) {
+        if host.random.chance(LONG) {
+            let seconds = host.random.below(2 * DAY);
+            host.world.pause(host.number, seconds);
+        }
+    }
+
     /// Stores what is new. What the base has too is taken over without a look.
     fn gather(
         &self,
@@ -114,6 +133,7 @@ impl Writer {
                 items.push(Item::Data(id, bytes.len() as u64));
             }
             entries.push(file(name, items, host));
+            self.take_long(host);
             if host.random.chance(1_000) {
                 data.flush(session.packer())?;
                 session.packer().finish()?;
