@@ -110,10 +110,8 @@ impl Failure {
         match self.repository() {
             Some(e) if e.is_damage() => Exit::Damage,
             Some(Error::NoRepository { .. } | Error::Unfinished { .. }) => Exit::NoRepository,
-            Some(Error::WrongKey { .. } | Error::NeedsOwner) => Exit::WrongKey,
-            Some(Error::LostRace { .. } | Error::GivenUp { .. } | Error::Fenced { .. }) => {
-                Exit::Busy
-            }
+            Some(Error::WrongKey { .. } | Error::NeedsOwner | Error::NoRight { .. }) => Exit::WrongKey,
+            Some(Error::LostRace { .. } | Error::GivenUp { .. } | Error::Fenced { .. }) => Exit::Busy,
             Some(Error::Store(e)) if e.kind == StoreErrorKind::Unreachable => Exit::Unreachable,
             Some(Error::SelfTest) => Exit::Damage,
             _ => match self {
@@ -146,6 +144,9 @@ impl Failure {
             Error::AlreadyThere { .. } => "use it as it is, or name another folder with --repo",
             Error::WrongKey { .. } => {
                 "name the right key with --key-file, or open it with --recovery-key"
+            }
+            Error::NoRight { .. } => {
+                "use a key with that role: the owner makes one with `esker key export-writer`"
             }
             Error::NoSnapshot { .. } => "`esker snapshots` lists what there is",
             Error::AmbiguousSnapshot { .. } => "give more digits of the id",

@@ -7,6 +7,7 @@ mod completions;
 mod diff;
 mod exit;
 mod find;
+mod gc;
 mod init;
 mod key;
 mod ls;
@@ -97,6 +98,7 @@ enum Command {
     Stats(stats::Args),
     Undo(undo::Args),
     Check(check::Args),
+    Gc(gc::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -133,6 +135,7 @@ pub fn main() -> ExitCode {
         Command::Stats(args) => stats::run(global, &args),
         Command::Undo(args) => undo::run(global, &args),
         Command::Check(args) => check::run(global, &args),
+        Command::Gc(args) => gc::run(global, &args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };

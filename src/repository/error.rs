@@ -89,6 +89,14 @@ pub enum Error {
     /// Content can be read with the owner's key only.
     #[error("this needs the owner's key; a writer's key cannot read content")]
     NeedsOwner,
+    /// The log does not let this key do this.
+    #[error("this key may not {what}: {why}")]
+    NoRight {
+        /// What was tried, as a verb.
+        what: &'static str,
+        /// Why not.
+        why: String,
+    },
     /// No snapshot goes by this name.
     #[error("no snapshot {selector}")]
     NoSnapshot {
@@ -201,6 +209,12 @@ impl Error {
             FormatError::Unsupported { .. } => Self::Newer { object, source },
             source => Self::Damaged { object, source },
         }
+    }
+
+    /// That the log asks for a feature that this version does not have.
+    pub fn required(what: &'static str, feature: u32) -> Self {
+        let source = FormatError::Unsupported { what, number: feature.into() };
+        Self::Newer { object: "the log".to_owned(), source }
     }
 
     /// The same error, with NotFound told as a missing object.

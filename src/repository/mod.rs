@@ -15,6 +15,7 @@ mod fetch;
 mod fixture;
 mod fold;
 mod frame_writer;
+pub mod gc;
 mod index;
 mod judge;
 mod log;
@@ -221,6 +222,28 @@ impl Repository {
             }
         }
         found
+    }
+
+    /// Fails unless the log gives this key a role.
+    ///
+    /// # Errors
+    /// [`Error::NoRight`] to do `what`.
+    pub fn expect_role(&self, role: u32, what: &'static str) -> Result<()> {
+        let why = match self.state.writers.get(&self.access.writer) {
+            Some(writer) if writer.revoked => "it was revoked",
+            Some(writer) if writer.entry.roles & role != 0 => return Ok(()),
+            Some(_) => "the owner did not give it that role",
+            None => "it was never enrolled",
+        };
+        Err(Error::NoRight { what, why: why.to_owned() })
+    }
+
+    /// Brings what this run has appended into the index database. That it cannot be written is no
+    /// failure: what is in the log is done.
+    fn settle(&mut self, packs: &[SegmentPack], segments: &[SegmentId]) {
+        if let Err(failure) = self.index_segments(packs, segments) {
+            self.warnings.push(failure);
+        }
     }
 
     /// The store.

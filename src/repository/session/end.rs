@@ -74,7 +74,7 @@ impl Session {
         let packs = self.packer.take_done();
         let segments = self.put_segments(&packs)?;
         let manifest = finish(self.added(), self.packer.stored());
-        let mut header = self.header(Kind::Manifest);
+        let mut header = self.access.header(Kind::Manifest, self.id);
         let object = manifest.encode(&mut header, &self.access.recipients(), &mut entropy())?;
         let snapshot = SnapshotId::of(&object);
         let _ =
@@ -123,8 +123,7 @@ impl Session {
     /// Ends the sessions of the runs that were taken over: whatever they published before they were
     /// killed can be collected from here on, unless a snapshot needs it.
     fn fence_adopted(&self, repository: &mut Repository) {
-        let of_adopted: Vec<SessionId> =
-            lock(&self.adopted).iter().map(|run| run.session).collect();
+        let of_adopted: Vec<SessionId> = lock(&self.adopted).iter().map(|run| run.session).collect();
         for session in of_adopted {
             let is_open = |state: &State| state.session_state(session) == Some(SessionState::Open);
             if !is_open(repository.state()) {

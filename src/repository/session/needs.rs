@@ -49,7 +49,8 @@ impl Session {
         #[cfg(test)]
         let adopted = adopted.filter(|_| simulation::minds("a pack belongs to an aborted session"));
         let mut sessions = adopted.chain([self.id]);
-        let is_fenced = |id: &SessionId| state.session_state(*id) == Some(SessionState::Aborted);
+        let is_fenced =
+            |id: &SessionId| state.session_state(*id) == Some(SessionState::Aborted);
         match sessions.find(is_fenced) {
             Some(session) => Err(Error::Fenced { session }),
             None => Ok(()),
