@@ -30,6 +30,8 @@ mod refresh;
 pub mod retention;
 mod selection;
 mod session;
+#[cfg(test)]
+mod simulation;
 mod snapshots;
 pub mod state;
 mod stats;
@@ -313,6 +315,10 @@ impl Repository {
 
 /// Fresh random bytes from the operating system.
 pub(crate) fn entropy() -> Entropy {
+    #[cfg(test)]
+    if let Some(entropy) = simulation::drawn() {
+        return entropy;
+    }
     let mut seed = [0; 32];
     // The system's generator cannot fail on Linux once it is seeded; going on without would be
     // worse than stopping.

@@ -103,7 +103,8 @@ impl Batch<'_> {
             let none = Used::default();
             let used = self.usage.packs.get(&fact.ordinal).unwrap_or(&none);
             match copy.pack(fact.ordinal, used) {
-                Ok(prefixes) => {
+                Ok(None) => {}
+                Ok(Some(prefixes)) => {
                     copied.push(fact.ordinal);
                     chunks.push(prefixes);
                 }
@@ -185,9 +186,10 @@ impl Copy {
         })
     }
 
-    /// Copies what is used of a pack; returns which chunks those are.
-    fn pack(&mut self, ordinal: u32, used: &Used) -> Result<Vec<Prefix>> {
-        let known = self.lookup.pack(ordinal)?;
+    /// Copies what is used of a pack; returns which chunks those are, and nothing when others have
+    /// given it up since the plan was made.
+    fn pack(&mut self, ordinal: u32, used: &Used) -> Result<Option<Vec<Prefix>>> {
+        let Some(known) = self.lookup.pack_if_there(ordinal)? else { return Ok(None) };
         let (mut number, mut copied) = (0, Vec::new());
         for (frame, head) in (0..).zip(&known.pack.frames) {
             let numbers = number..number + head.chunks;
@@ -197,7 +199,7 @@ impl Copy {
                 self.frame(&known, head.frame_type, numbers, used, &mut copied)?;
             }
         }
-        Ok(copied)
+        Ok(Some(copied))
     }
 
     fn frame(

@@ -230,7 +230,9 @@ impl Lookup {
         }
         let pack = self
             .row(ordinal)?
-            .and_then(|row| esker_format::segment::decode(row::open(ordinal.into(), &row)?).ok()?.pop())
+            .and_then(|row| {
+                esker_format::segment::decode(row::open(ordinal.into(), &row)?).ok()?.pop()
+            })
             .ok_or_else(|| self.lacks(ordinal))?;
         let pack = Arc::new(KnownPack::new(ordinal, pack));
         self.packs.insert(0, Arc::clone(&pack));

@@ -55,7 +55,7 @@ impl Session {
     }
 
     /// Publishes the packs that were put.
-    pub(super) fn publish_done(&self, repository: &mut Repository) -> Result<()> {
+    pub(in crate::repository) fn publish_done(&self, repository: &mut Repository) -> Result<()> {
         let packs = self.packer.take_done();
         let segments = self.put_segments(&packs)?;
         self.store.barrier()?;
