@@ -24,7 +24,7 @@ pub enum Exit {
     Busy,
     /// There is no repository.
     NoRepository,
-    /// The key does not open the repository.
+    /// The key does not open the repository, or has no right to this.
     WrongKey,
     /// Ended by a signal.
     Signal(u8),
@@ -110,7 +110,13 @@ impl Failure {
         match self.repository() {
             Some(e) if e.is_damage() => Exit::Damage,
             Some(Error::NoRepository { .. } | Error::Unfinished { .. }) => Exit::NoRepository,
-            Some(Error::WrongKey { .. } | Error::NeedsOwner) => Exit::WrongKey,
+            Some(
+                Error::WrongKey { .. }
+                | Error::NeedsOwner
+                | Error::NotEnrolled { .. }
+                | Error::Revoked { .. }
+                | Error::NoRole { .. },
+            ) => Exit::WrongKey,
             Some(Error::LostRace { .. }) => Exit::Busy,
             Some(Error::Store(e)) if e.kind == StoreErrorKind::Unreachable => Exit::Unreachable,
             Some(Error::SelfTest) => Exit::Damage,
@@ -144,6 +150,23 @@ impl Failure {
             Error::AlreadyThere { .. } => "use it as it is, or name another folder with --repo",
             Error::WrongKey { .. } => {
                 "name the right key with --key-file, or open it with --recovery-key"
+            }
+            Error::NeedsOwner => {
+                "name the owner's key with --key-file, or open the repository with --recovery-key"
+            }
+            Error::NotEnrolled { .. } => {
+                "its export was cut off, or this is an older copy of the repository: remove the key \
+                 file, and let the owner run `esker key export-writer` again"
+            }
+            Error::Revoked { .. } | Error::NoRole { .. } => {
+                "use another key, or let the owner make one with `esker key export-writer`"
+            }
+            Error::NameTaken { .. } => "choose another name, or revoke that one first",
+            Error::NoWriter { .. } | Error::NoSlot { .. } => "`esker key list` lists what there is",
+            Error::AmbiguousWriter { .. } | Error::AmbiguousSlot { .. } => "give more of the id",
+            Error::OwnWriter => {
+                "whoever has the owner's key or the recovery key has the whole repository: begin a \
+                 new one with `esker init`"
             }
             Error::NoSnapshot { .. } => "`esker snapshots` lists what there is",
             Error::AmbiguousSnapshot { .. } => "give more digits of the id",

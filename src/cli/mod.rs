@@ -16,6 +16,7 @@ mod pattern;
 mod place;
 mod progress;
 mod restore;
+mod revoke;
 mod selection;
 mod show;
 mod signals;
@@ -48,7 +49,7 @@ written as `ls` shows them.
 
 Exit codes: 0 done; 1 error or usage, or with `diff --exit-code` a difference; 3 done, but something \
 could not be saved, restored or compared whole; 4 damage found; 5 store out of reach; 6 busy or lost \
-race; 10 no repository; 12 wrong key; 128+n ended by signal n.";
+race; 10 no repository; 12 wrong key, or one without the right; 128+n ended by signal n.";
 
 /// Deduplicating, encrypted backups that can be proven to restore
 #[derive(Parser)]
@@ -97,6 +98,8 @@ enum Command {
     Stats(stats::Args),
     Undo(undo::Args),
     Check(check::Args),
+    Key(key::Args),
+    Revoke(revoke::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -133,6 +136,8 @@ pub fn main() -> ExitCode {
         Command::Stats(args) => stats::run(global, &args),
         Command::Undo(args) => undo::run(global, &args),
         Command::Check(args) => check::run(global, &args),
+        Command::Key(args) => key::run(global, &args),
+        Command::Revoke(args) => revoke::run(global, &args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };

@@ -79,7 +79,7 @@ struct Only {
 /// The chunks that only this snapshot refers to.
 fn only_in(repository: &Repository, id: SnapshotId) -> Result<Only> {
     let all = repository.snapshots()?;
-    let mut chunks = Chunks::new(repository, BUDGET)?;
+    let mut chunks = Chunks::of_all(repository, BUDGET)?;
     let mut only = candidates(repository, &all, id, &mut chunks)?;
     let mut read = HashSet::new();
     for other in all.iter().rev().filter(|other| other.id != id) {
@@ -192,7 +192,7 @@ fn packs(
     let Some(snapshot) = repository.state().snapshots.iter().find(|s| s.id == id) else {
         return Ok(());
     };
-    let mut lookup = repository.lookup()?;
+    let mut lookup = repository.lookup_in_all()?;
     for ordinal in snapshot.set.iter() {
         let known = match lookup.pack(ordinal) {
             Ok(known) => known,

@@ -79,7 +79,7 @@ impl Frames {
         bytes: &[u8],
         pack: &KnownPack,
     ) -> Result<()> {
-        let keys = &self.access.scope_keys;
+        let keys = self.access.scope_keys_of(pack.scope)?;
         let found = match frame_type {
             FrameType::Data => keys.data_id(bytes),
             FrameType::Page => keys.page_id(bytes),
@@ -110,12 +110,24 @@ pub struct Chunks {
 }
 
 impl Chunks {
-    /// A reader that keeps frames of up to `budget` bytes of plaintext, and always one.
+    /// A reader of what a snapshot of `scope` refers to, which finds chunks of that scope alone: a
+    /// snapshot that names those of another is not to be given what others saved. It keeps frames of
+    /// up to `budget` bytes of plaintext, and always one.
     ///
     /// # Errors
     /// When the index database fails.
-    pub fn new(repository: &Repository, budget: usize) -> Result<Self> {
-        let (frames, lookup) = (Frames::new(repository), repository.lookup()?);
+    pub fn new(repository: &Repository, scope: u32, budget: usize) -> Result<Self> {
+        let (frames, lookup) = (Frames::new(repository), repository.lookup_in(scope)?);
+        Ok(Self { frames, lookup, kept: Vec::new(), budget })
+    }
+
+    /// The same for what snapshots of any scope refer to: where several are compared, and nothing of
+    /// them is given back.
+    ///
+    /// # Errors
+    /// When the index database fails.
+    pub fn of_all(repository: &Repository, budget: usize) -> Result<Self> {
+        let (frames, lookup) = (Frames::new(repository), repository.lookup_in_all()?);
         Ok(Self { frames, lookup, kept: Vec::new(), budget })
     }
 

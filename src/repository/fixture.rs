@@ -120,7 +120,7 @@ impl Fixture {
     /// A reader that has nothing yet, and a record without what was before.
     pub fn reader(&self) -> Chunks {
         self.store.forget();
-        Chunks::new(&self.repository, 64 << 20).unwrap()
+        Chunks::new(&self.repository, 0, 64 << 20).unwrap()
     }
 
     /// Takes away the pack that holds this chunk.

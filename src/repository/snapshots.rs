@@ -3,9 +3,10 @@
 use crate::repository::Repository;
 use crate::repository::choice::{self, Choice, Filter, Miss};
 use crate::repository::error::{Error, Result};
-use esker_format::ids::{Named, Seq, SnapshotId};
-use esker_format::names;
+use esker_format::envelope::{Header, Kind};
+use esker_format::ids::{Named, Seq, SnapshotId, WriterId};
 use esker_format::snapshot::{Manifest, Summary, SummaryOf, open_summary};
+use esker_format::{FormatError, names};
 
 /// A snapshot as lists show it.
 #[derive(Debug, Clone)]
@@ -14,6 +15,10 @@ pub struct Snapshot {
     pub id: SnapshotId,
     /// Its place in the log: the order that counts.
     pub seq: Seq,
+    /// The scope that it belongs to.
+    pub scope: u32,
+    /// Who saved it, as far as the log says.
+    pub writer: Option<WriterId>,
     /// Its summary.
     pub summary: Summary,
 }
@@ -26,21 +31,34 @@ pub fn shorten(id: &SnapshotId) -> String {
 }
 
 impl Repository {
-    /// All snapshots of this key's scope, oldest first.
+    /// All snapshots that this key lists, oldest first: those of its scope, and the owner's all. One
+    /// whose writer sealed something else than a summary in its commit is passed over.
     ///
     /// # Errors
-    /// When a summary is damaged.
+    /// None yet.
     pub fn snapshots(&self) -> Result<Vec<Snapshot>> {
-        let key = &self.access.scope_keys.summary;
-        let scope = self.access.scope;
-        let mine = self.state.snapshots.iter().filter(|s| s.scope == scope);
+        // What one writer made of his own commits must not keep others from theirs.
+        Ok(self.listed().filter_map(|(_, listed)| listed.ok()).collect())
+    }
+
+    /// Snapshots whose summaries do not open, and why: a damaged log has none of them.
+    pub fn without_summary(&self) -> Vec<(SnapshotId, Error)> {
+        self.listed().filter_map(|(id, listed)| Some((id, listed.err()?))).collect()
+    }
+
+    fn listed(&self) -> impl Iterator<Item = (SnapshotId, Result<Snapshot>)> {
+        let mine = self.state.snapshots.iter().filter(|s| self.access.has_scope(s.scope));
         mine.map(|s| {
             let of = SummaryOf { repository: self.access.repository, session: s.session };
-            let summary = open_summary(&s.summary, of, key)
-                .map_err(|e| Error::damaged(format!("summary in {}", names::entry(s.seq)), e))?;
-            Ok(Snapshot { id: s.id, seq: s.seq, summary })
+            let listed = self.access.scope_keys_of(s.scope).and_then(|keys| {
+                let summary = open_summary(&s.summary, of, &keys.summary).map_err(|e| {
+                    Error::damaged(format!("summary in {}", names::entry(s.seq)), e)
+                })?;
+                let writer = self.state.sessions.get(&s.session).map(|session| session.writer);
+                Ok(Snapshot { id: s.id, seq: s.seq, scope: s.scope, writer, summary })
+            });
+            (s.id, listed)
         })
-        .collect()
     }
 
     /// The snapshots that a filter lets through, oldest first.
@@ -77,13 +95,19 @@ impl Repository {
     /// # Errors
     /// When it is missing or damaged, or the key cannot read content.
     pub fn manifest(&self, id: SnapshotId) -> Result<Manifest> {
+        let reading = self.access.reading()?;
         let name = names::manifest(id);
         let mut object = Vec::new();
         let limit = (esker_format::limits::MANIFEST_MAX + (1 << 20)) as u64;
         self.store.get(&name, limit, &mut object).map_err(Error::from_part)?;
         let damaged = |e| Error::damaged(name.as_str(), e);
         id.check("manifest", &object).map_err(damaged)?;
-        let manifest = Manifest::decode(&object, self.access.reading()?, &self.access.epoch_secret);
-        manifest.map_err(damaged)
+        let (header, _) = Header::decode(&object).map_err(damaged)?;
+        header.expect(Kind::Manifest, self.access.repository).map_err(damaged)?;
+        // The manifest of another scope would lead to what others saved.
+        if self.state.snapshots.iter().any(|s| s.id == id && s.scope != header.scope) {
+            return Err(damaged(FormatError::Misplaced { what: "scope" }));
+        }
+        Manifest::decode(&object, reading, &self.access.epoch_secret).map_err(damaged)
     }
 }

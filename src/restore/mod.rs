@@ -158,7 +158,9 @@ pub fn restore(
         counters: Counters::default(),
     };
     let over = begin(&outcome)?;
-    let mut plan = Plan::new(&outcome, Chunks::new(repository, BUDGET)?, over);
+    let of_scope = request.selected.snapshot.scope;
+    let keys = repository.access().scope_keys_of(of_scope)?;
+    let mut plan = Plan::new(&outcome, Chunks::new(repository, of_scope, BUDGET)?, over);
     if let (Some(key), Some(entry)) = (key, entry)
         && entry.node.kind == NodeKind::Directory
     {
@@ -168,7 +170,7 @@ pub fn restore(
     let planned = std::thread::scope(|scope| {
         for _ in 0..request.threads {
             let (frames, outcome, work) = (Frames::new(repository), &outcome, work.clone());
-            let keys = &repository.access().scope_keys;
+            let keys = &keys;
             scope.spawn(move || worker::run(frames, keys, outcome, &work));
         }
         drop(work);
@@ -176,7 +178,9 @@ pub fn restore(
     });
     let mut report = outcome.end(&planned?, &what)?;
     if request.how.verify && !request.how.dry_run {
-        verify::verify(repository, &outcome, request.threads, Map::new(root, bounds), &mut report)?;
+        let chunks = Chunks::new(repository, of_scope, BUDGET)?;
+        let map = Map::new(root, bounds);
+        verify::verify(&keys, chunks, &outcome, request.threads, map, &mut report)?;
     }
     Ok(report)
 }

@@ -13,7 +13,8 @@ use esker_format::ids::{ChunkId, SnapshotId};
 use esker_format::node::{Xattrs, decode_xattrs};
 use esker_format::page::Entry;
 use esker_format::snapshot::Manifest;
-use std::collections::HashSet;
+use std::collections::hash_map;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Memory for frames of pages.
@@ -27,8 +28,13 @@ pub fn walk(
     progress: &Progress,
     stop: &AtomicBool,
 ) -> Result<()> {
-    let mut chunks = Chunks::new(repository, BUDGET)?;
-    let mut sound: HashSet<ChunkId> = HashSet::new();
+    let mut readers: HashMap<u32, Chunks> = HashMap::new();
+    // By scope: what is sound in one says nothing of a snapshot of another that names it.
+    let mut sound: HashSet<(u32, ChunkId)> = HashSet::new();
+    for (snapshot, error) in repository.without_summary() {
+        let message = format!("its {}", message(&error));
+        report.findings.push(Finding::Snapshot { snapshot, message });
+    }
     for snapshot in repository.snapshots()?.iter().rev() {
         let manifest = match repository.manifest(snapshot.id) {
             Ok(manifest) => manifest,
@@ -39,16 +45,21 @@ pub fn walk(
             }
             Err(error) => return Err(error),
         };
-        if manifest.root.as_ref().is_some_and(|root| sound.contains(&root.page)) {
+        let scope = snapshot.scope;
+        if manifest.root.as_ref().is_some_and(|root| sound.contains(&(scope, root.page))) {
             continue;
         }
         let before = report.findings.len();
-        let mut one = One { id: snapshot.id, chunks: &mut chunks, report, bad, progress };
+        let chunks = match readers.entry(scope) {
+            hash_map::Entry::Occupied(reader) => reader.into_mut(),
+            hash_map::Entry::Vacant(place) => place.insert(Chunks::new(repository, scope, BUDGET)?),
+        };
+        let mut one = One { id: snapshot.id, chunks, report, bad, progress };
         one.map(&manifest, stop)?;
         if report.findings.len() == before
             && let Some(root) = manifest.root
         {
-            sound.insert(root.page);
+            sound.insert((scope, root.page));
         }
     }
     Ok(())

@@ -31,7 +31,7 @@ impl List {
             extra: Extra::default(),
         };
         let id = SnapshotId::new([number; 32]);
-        self.0.push(Snapshot { id, seq: Seq(number.into()), summary });
+        self.0.push(Snapshot { id, seq: Seq(number.into()), scope: 0, writer: None, summary });
         self
     }
 

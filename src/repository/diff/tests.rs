@@ -85,7 +85,7 @@ fn what_two_snapshots_share_is_not_read() {
     let [old, new] = [a, b].map(|id| fixture.repository.manifest(id).unwrap());
     let whole = old.root.as_ref().unwrap().entries / 1024;
     assert!(whole >= 10);
-    let mut chunks = Chunks::new(&fixture.repository, 0).unwrap();
+    let mut chunks = Chunks::new(&fixture.repository, 0, 0).unwrap();
     fixture.store.forget();
     let mut diff = Diff::new(&old, &new, None);
     while diff.next(&mut chunks).unwrap().is_some() {}

@@ -33,7 +33,7 @@ const OWNED: &[(&str, &str)] = &[
     ("indicatif", "src/cli/progress.rs"),
     ("jiff", "src/cli/show"),
     ("gix_glob", "src/pattern.rs"),
-    ("rpassword", "src/cli/key.rs"),
+    ("rpassword", "src/cli/key/"),
     ("signal_hook", "src/cli/signals.rs"),
     ("serde_json", "src/cli/"),
     ("zstd", "format/src/codec.rs"),
