@@ -139,7 +139,14 @@ fn snapshots(
         }
     }
     let key = path.map(|(_, key)| key);
-    let mut diff = Diff::new(&manifests[0], &manifests[1], key.as_ref());
+    let one_scope = old.snapshot.scope == new.snapshot.scope;
+    if !one_scope {
+        show::note(
+            "note: writers of two scopes saved these: files are compared by size and time, because \
+             each scope names equal bytes differently",
+        );
+    }
+    let mut diff = Diff::new(&manifests[0], &manifests[1], key.as_ref(), one_scope);
     let mut chunks = Chunks::of_all(repository, BUDGET)?;
     while let Some(step) = diff.next(&mut chunks)? {
         match step {

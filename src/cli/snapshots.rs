@@ -19,6 +19,8 @@ struct Row<'a> {
     id: String,
     sequence: u64,
     series: String,
+    scope: u32,
+    writer: Option<String>,
     host: &'a str,
     label: &'a str,
     tags: &'a [String],
@@ -38,6 +40,10 @@ struct Row<'a> {
 pub fn run(global: &Global, args: &Args) -> Outcome {
     let repository = place::open(global)?;
     let all = args.choose.snapshots(&repository)?;
+    for (id, error) in repository.without_summary() {
+        let why = place::describe(&error);
+        show::warning(&format!("snapshot {} cannot be listed: {why}", shorten(&id)));
+    }
     if global.json {
         for snapshot in &all {
             let s = &snapshot.summary;
@@ -45,6 +51,8 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
                 id: snapshot.id.to_string(),
                 sequence: snapshot.seq.0,
                 series: s.series.to_string(),
+                scope: snapshot.scope,
+                writer: snapshot.writer.map(|writer| writer.to_string()),
                 host: &s.host,
                 label: &s.label,
                 tags: &s.tags,
@@ -77,6 +85,9 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         for tag in &s.tags {
             remarks.push_str(&format!(" [{}]", show::name(tag.as_bytes())));
         }
+        if let Some(name) = repository.name_of_other(snapshot.writer) {
+            remarks.push_str(&format!("  by {}", show::name(name.as_bytes())));
+        }
         if s.problems > 0 {
             remarks.push_str(&format!(
                 "  PARTIAL ({})",
@@ -95,7 +106,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         )?;
     }
     if all.is_empty() && !global.quiet {
-        show::note(if repository.state().snapshots.is_empty() {
+        show::note(if repository.snapshots()?.is_empty() {
             "no snapshots yet; `esker snapshot PATH` makes one"
         } else {
             "no snapshot is like that; `esker snapshots` alone lists all"

@@ -182,6 +182,12 @@ impl Repository {
         all
     }
 
+    /// The name of a writer that is not the one in use.
+    pub fn name_of_other(&self, writer: Option<WriterId>) -> Option<&str> {
+        let id = writer.filter(|id| *id != self.access.writer)?;
+        self.state.writers.get(&id).map(|writer| writer.entry.name.as_str())
+    }
+
     /// Fails unless the log knows the key in use.
     ///
     /// # Errors

@@ -61,7 +61,7 @@ pub fn run(global: &Global, _: &Args) -> Outcome {
     if !global.quiet {
         writeln!(
             out,
-            "\n{:32}  {:>5}  {:>9}  {:22}  writer",
+            "\n{:32}  {:>5}  {:>9}  {:27}  name",
             "writers", "scope", "snapshots", "roles"
         )?;
     }
@@ -75,7 +75,7 @@ pub fn run(global: &Global, _: &Args) -> Outcome {
             name.push_str("  REVOKED");
         }
         let (scope, roles) = (entry.scope, role_names(entry.roles).join(","));
-        writeln!(out, "{id}  {scope:>5}  {snapshots:>9}  {roles:22}  {name}")?;
+        writeln!(out, "{id}  {scope:>5}  {snapshots:>9}  {roles:27}  {name}")?;
     }
     Ok(Exit::Ok)
 }
