@@ -67,7 +67,8 @@ pub enum FormatError {
 /// The result of a decoder.
 pub type Result<T> = std::result::Result<T, FormatError>;
 
-pub(crate) const fn malformed(what: &'static str, why: &'static str) -> FormatError {
+#[doc(hidden)]
+pub const fn malformed(what: &'static str, why: &'static str) -> FormatError {
     FormatError::Malformed { what, why }
 }
 

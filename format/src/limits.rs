@@ -78,3 +78,5 @@ pub const PATHS_MAX: usize = 65_536;
 pub const PROBLEMS_MAX: usize = 16_384;
 /// Packs with replacements in one mark.
 pub const REPLACEMENTS_MAX: usize = 65_536;
+/// Pack sets that one narrow shrinks.
+pub const NARROWED_MAX: usize = 65_536;

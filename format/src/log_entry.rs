@@ -9,7 +9,7 @@ use crate::ids::{
     SessionId, SnapshotId, Token, WriterId,
 };
 use crate::key::{SigningKey, VerificationKey};
-use crate::limits::{ENTRY_MAX, HEADER_MAX, REPLACEMENTS_MAX};
+use crate::limits::{ENTRY_MAX, HEADER_MAX, NARROWED_MAX, REPLACEMENTS_MAX};
 use crate::node::Time;
 use crate::ordinals::Ordinals;
 use crate::secret::{Entropy, Secret};
@@ -185,6 +185,8 @@ cbor_map! {
         4 => added: Vec<PackAdd>,
         /// The session that wrote them.
         5 => session: Option<SessionId>,
+        /// The scope of the segments, when it is not the signer's.
+        6 => scope: Option<u32>,
     }
 }
 cbor_map! {
@@ -201,12 +203,19 @@ cbor_map! {
     }
 }
 cbor_map! {
-    /// Shrinks the pack set of a snapshot.
-    pub struct Narrow {
+    /// A snapshot and the packs that it really needs.
+    pub struct Narrowed, in a list: NARROWED_MAX; {
         /// The snapshot.
         0 => snapshot: SnapshotId,
-        /// The packs that it really needs.
+        /// The packs.
         1 => set: Ordinals,
+    }
+}
+cbor_map! {
+    /// Shrinks the pack sets of snapshots.
+    pub struct Narrow {
+        /// Snapshots and their new sets.
+        0 => sets: Vec<Narrowed>,
     }
 }
 cbor_map! {
@@ -314,7 +323,7 @@ bodies! {
     14 => Mark(Mark),
     /// Gives objects up.
     15 => Delete(Delete),
-    /// Shrinks a pack set.
+    /// Shrinks pack sets.
     16 => Narrow(Narrow),
     /// Replaces segments.
     17 => Compact(Compact),

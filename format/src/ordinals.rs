@@ -4,7 +4,7 @@ use crate::cbor::{Cbor, Reader, Writer};
 use crate::error::{FormatError, Result, malformed};
 
 /// A set of ordinals.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Ordinals {
     /// First ordinal and count of each run; ascending, never touching.
     runs: Vec<(u32, u32)>,
@@ -28,6 +28,39 @@ impl Ordinals {
     pub fn contains(&self, ordinal: u32) -> bool {
         let at = self.runs.partition_point(|(first, _)| *first <= ordinal);
         at > 0 && ordinal - self.runs[at - 1].0 < self.runs[at - 1].1
+    }
+    /// Whether the two have a member in common.
+    pub fn meets(&self, other: &Self) -> bool {
+        let end = |(first, count): (u32, u32)| u64::from(first) + u64::from(count);
+        let (mut mine, mut theirs) = (self.runs.iter().peekable(), other.runs.iter().peekable());
+        while let (Some(a), Some(b)) = (mine.peek(), theirs.peek()) {
+            if end(**a) <= u64::from(b.0) {
+                mine.next();
+            } else if end(**b) <= u64::from(a.0) {
+                theirs.next();
+            } else {
+                return true;
+            }
+        }
+        false
+    }
+    /// Whether all members are in `other` too.
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.runs.iter().all(|(first, count)| {
+            let at = other.runs.partition_point(|(start, _)| start <= first);
+            at > 0 && {
+                let (start, len) = other.runs[at - 1];
+                u64::from(*first) + u64::from(*count) <= u64::from(start) + u64::from(len)
+            }
+        })
+    }
+    /// How many members it has.
+    pub fn len(&self) -> u64 {
+        self.runs.iter().map(|(_, count)| u64::from(*count)).sum()
+    }
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty()
     }
 }
 
@@ -91,6 +124,17 @@ impl Cbor for Ordinals {
 mod tests {
     use super::*;
     use crate::cbor::{decode, encode};
+
+    #[test]
+    fn sets_meet_and_lie_within_each_other_as_their_members_say() {
+        // Every pair of sets of six ordinals.
+        let set = |bits: u32| (0..6).filter(|n| bits >> n & 1 == 1).collect::<Ordinals>();
+        for (a, b) in (0..64).flat_map(|a| (0..64).map(move |b| (a, b))) {
+            assert_eq!(set(a).meets(&set(b)), a & b != 0, "{a:b} {b:b}");
+            assert_eq!(set(a).is_within(&set(b)), a & b == a, "{a:b} {b:b}");
+            assert_eq!(set(a).len(), u64::from(a.count_ones()));
+        }
+    }
 
     #[test]
     fn a_set_has_one_form_and_comes_back() {

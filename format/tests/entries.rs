@@ -132,6 +132,7 @@ pub fn bodies() -> Vec<(&'static str, Body)> {
                 segments: segments(),
                 added: packs(),
                 session: Some(SESSION),
+                scope: Some(SCOPE),
                 extra: extra(),
             }),
         ),
@@ -145,7 +146,13 @@ pub fn bodies() -> Vec<(&'static str, Body)> {
                 extra: extra(),
             }),
         ),
-        ("narrow", Body::Narrow(Narrow { snapshot, set: ordinals(), extra: extra() })),
+        (
+            "narrow",
+            Body::Narrow(Narrow {
+                sets: vec![Narrowed { snapshot, set: ordinals(), extra: extra() }],
+                extra: extra(),
+            }),
+        ),
         (
             "compact",
             Body::Compact(Compact {

@@ -172,6 +172,7 @@ pub fn body(kind: u64, d: &mut Draw) -> Body {
             segments: d.list(3, segment),
             added: pack_adds(d),
             session: d.option(session),
+            scope: d.option(Draw::number32),
             extra: d.extra(),
         }),
         15 => Body::Delete(Delete {
@@ -181,7 +182,10 @@ pub fn body(kind: u64, d: &mut Draw) -> Body {
             sets: d.list(3, |d| PackSetId::new(d.array())),
             extra: d.extra(),
         }),
-        16 => Body::Narrow(Narrow { snapshot: snapshot(d), set: ordinals(d), extra: d.extra() }),
+        16 => Body::Narrow(Narrow {
+            sets: d.list(3, |d| Narrowed { snapshot: snapshot(d), set: ordinals(d), extra: d.extra() }),
+            extra: d.extra(),
+        }),
         17 => Body::Compact(Compact {
             old: d.list(3, segment),
             new: d.list(3, segment),

@@ -3,10 +3,10 @@
 
 use crate::repository::access::Access;
 use crate::repository::error::Error;
-use crate::repository::rules::is_carried_out;
 use crate::repository::state::State;
+use crate::repository::validate::{is_carried_out, may_append, validate};
 use esker_format::FormatError;
-use esker_format::ids::{EntryHash, Named};
+use esker_format::ids::{EntryHash, Named, WriterId};
 use esker_format::log_entry::{Body, OBJECT_MAX, Place, SealedEntry};
 
 /// An entry of which is known what becomes of it.
@@ -14,6 +14,8 @@ use esker_format::log_entry::{Body, OBJECT_MAX, Place, SealedEntry};
 pub struct Judged {
     /// Its hash, which goes into the head of the log whatever becomes of it.
     pub hash: EntryHash,
+    /// Who signed it, as far as somebody did whom the log knows.
+    pub writer: Option<WriterId>,
     /// What becomes of it.
     pub fate: Fate,
 }
@@ -65,8 +67,15 @@ pub fn judge(state: &State, object: Vec<u8>, access: &Access) -> Result<Judged, 
     if object.len() > OBJECT_MAX {
         return Err(Stop::Damaged(FormatError::Length { what: "log entry" }));
     }
+    let mut writer = None;
     let fate = match SealedEntry::parse(object, access.repository, state.next()) {
-        Ok(entry) => weigh(state, &entry, access)?,
+        Ok(entry) => match signed(state, &entry) {
+            Ok(()) => {
+                writer = Some(entry.place.writer);
+                weigh(state, &entry, access)?
+            }
+            Err(rule) => Fate::Void(rule.to_owned()),
+        },
         // a, b, c
         Err(e @ (FormatError::Checksum { .. } | FormatError::Misplaced { .. })) => {
             return Err(Stop::Damaged(e));
@@ -74,23 +83,25 @@ pub fn judge(state: &State, object: Vec<u8>, access: &Access) -> Result<Judged, 
         Err(e @ FormatError::Unsupported { .. }) => return Err(Stop::Newer(e)),
         Err(e) => Fate::Void(e.to_string()),
     };
-    Ok(Judged { hash, fate })
+    Ok(Judged { hash, writer, fate })
 }
 
-/// Lines d to m, for an entry that is sound and in its place.
+/// Line d: whether somebody signed it whose entries count.
+fn signed(state: &State, entry: &SealedEntry) -> Result<(), &'static str> {
+    let writer = entry.place.writer;
+    let key = match state.writers.get(&writer) {
+        _ if writer == state.owner.writer() => state.owner,
+        None => return Err("its writer is not enrolled"),
+        Some(writer) if writer.revoked => return Err("its writer was revoked"),
+        Some(writer) => writer.entry.key,
+    };
+    if entry.is_signed_by(&key) { Ok(()) } else { Err("its signature is not its writer's") }
+}
+
+/// Lines e to m, for an entry that is sound, in its place and signed.
 fn weigh(state: &State, entry: &SealedEntry, access: &Access) -> Result<Fate, Stop> {
     let place = entry.place;
     let void = |why: &str| Ok(Fate::Void(why.to_owned()));
-    // d
-    let key = match state.writers.get(&place.writer) {
-        _ if place.writer == state.owner.writer() => state.owner,
-        None => return void("its writer is not enrolled"),
-        Some(writer) if writer.revoked => return void("its writer was revoked"),
-        Some(writer) => writer.entry.key,
-    };
-    if !entry.is_signed_by(&key) {
-        return void("its signature is not its writer's");
-    }
     // e. Only after the signature: what anybody could have put there breaks nothing.
     if place.previous != state.previous() {
         return Err(Stop::Break);
@@ -112,26 +123,22 @@ fn weigh(state: &State, entry: &SealedEntry, access: &Access) -> Result<Fate, St
         Err(e) => return void(&e.to_string()),
         Ok(body) => body,
     };
-    // i, j
-    if let Err(rule) = state.permits(&place, &body) {
+    // i to l. What this version does not carry out has no rules here.
+    let known = is_carried_out(&body);
+    let judged = if known { validate(state, &place, &body) } else { may_append(state, &place, &body) };
+    if let Err(rule) = judged {
         return void(rule);
     }
-    // k
-    if state.tokens.contains(&place.token) {
-        return void("its token was seen before");
-    }
-    if let Body::Setting(setting) = &body
-        && let Some(feature) = setting.read.first()
-    {
-        return Err(Stop::Newer(unsupported("feature needed to read,", (*feature).into())));
-    }
-    if !is_carried_out(&body) {
+    if !known {
         return Ok(Fate::NotUnderstood(unknown_kind(body.kind())));
     }
-    // l, m
-    match state.allows(&place, &body) {
-        Err(rule) => void(rule),
-        Ok(()) => Ok(Fate::Valid(place, Box::new(body))),
+    // m
+    match &body {
+        Body::Setting(setting) if !setting.read.is_empty() => {
+            let feature = setting.read[0].into();
+            Err(Stop::Newer(unsupported("feature needed to read,", feature)))
+        }
+        _ => Ok(Fate::Valid(place, Box::new(body))),
     }
 }
 

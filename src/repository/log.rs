@@ -100,6 +100,11 @@ pub fn append(
         if let Some(entry) = state.not_understood.first() {
             return Err(not_understood(entry.seq));
         }
+        if let Some(feature) = state.required.append.first() {
+            let source =
+                FormatError::Unsupported { what: "feature needed to append,", number: (*feature).into() };
+            return Err(Error::Newer { object: "the log".to_owned(), source });
+        }
         let place = Place {
             repository: access.repository,
             seq: state.next(),
@@ -136,25 +141,24 @@ pub fn append(
     Err(Error::LostRace { session })
 }
 
-/// Puts an entry; false when another has its number. A failed put may have taken effect, so it is
-/// read back before it counts as failed, and made durable before it counts as good.
+/// Puts an entry; false when another has its number. It is read back whatever the store said: a
+/// failed put may have taken effect, and of a good one only the bytes that are there tell that they
+/// are ours. One that failed is made durable before it counts as good.
 fn put(store: &dyn Store, name: &str, object: &[u8]) -> Result<bool> {
-    let failure = match store.put_new(name, &[object], Durability::Now) {
-        Ok(Put::Stored) => return Ok(true),
-        Ok(Put::Exists) => None,
-        Err(e) => Some(e),
-    };
+    let put = store.put_new(name, &[object], Durability::Now);
     let mut found = Vec::new();
-    match store.get(name, log_entry::OBJECT_MAX as u64, &mut found) {
-        Ok(()) if found != object => Ok(false),
-        Ok(()) => {
+    match (store.get(name, log_entry::OBJECT_MAX as u64, &mut found), put) {
+        (Ok(()), _) if found != object => Ok(false),
+        (Ok(()), Ok(_)) => Ok(true),
+        (Ok(()), Err(_)) => {
             // Visible is not durable. The put may have failed behind the name, and only a good
             // one says that a power cut will not take the entry.
-            if failure.is_some() {
-                let _ = store.put_new(name, &[object], Durability::Now)?;
-            }
+            let _ = store.put_new(name, &[object], Durability::Now)?;
             Ok(true)
         }
-        Err(read) => Err(failure.unwrap_or(read).into()),
+        // It is there for all that the store says; that it cannot be looked at is another matter.
+        (Err(e), Ok(Put::Stored)) if e.kind() != StoreErrorKind::NotFound => Ok(true),
+        (Err(_), Err(failure)) => Err(failure.into()),
+        (Err(read), Ok(_)) => Err(read.into()),
     }
 }

@@ -14,6 +14,7 @@ mod exclusive;
 mod fetch;
 #[cfg(test)]
 mod fixture;
+mod fold;
 mod frame_writer;
 mod index;
 mod judge;
@@ -24,7 +25,6 @@ mod packer;
 mod pieces;
 mod presence;
 mod refresh;
-mod rules;
 mod selection;
 mod session;
 mod slots;
@@ -32,6 +32,7 @@ mod snapshots;
 pub mod state;
 mod stats;
 mod unlock;
+pub mod validate;
 mod versions;
 mod writers;
 
@@ -60,6 +61,7 @@ pub use versions::{Search, Sighting, Version};
 pub use writers::{Draft, Enrolled, role_names};
 
 use crate::store::{Store, StoreErrorKind};
+use esker_format::checkpoint::PackState;
 use esker_format::config::{self, Config};
 use esker_format::envelope::{Header, Kind};
 use esker_format::ids::{Named, PackId, SegmentId, Seq};
@@ -69,7 +71,7 @@ use esker_format::segment::{self, SegmentPack};
 use esker_format::{FormatError, names, pack, signed};
 use index::Index;
 use presence::Presence;
-use state::{Segment, State};
+use state::{Changes, Segment, State};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -161,10 +163,19 @@ impl Repository {
     /// this run describe, and all others that it lacks. A segment that cannot be read is tried
     /// again whenever the repository is opened.
     fn index_segments(&mut self, own: &[SegmentPack], of: &[SegmentId]) -> Result<()> {
-        let known = self.index.segments()?;
+        self.presence.learn(&self.state);
+        let mut known = self.index.segments()?;
+        let mut read = of.to_vec();
+        // Nothing is in them that was not in those they came from.
+        for (old, new) in &self.state.changes.compacted {
+            if old.iter().all(|id| known.contains(id)) {
+                known.extend(new);
+                read.extend(new);
+            }
+        }
         let new = |s: &Segment| !known.contains(&s.id) && !of.contains(&s.id);
         let new: Vec<Segment> = self.segments().filter(new).collect();
-        let (mut packs, mut read) = (Vec::new(), of.to_vec());
+        let mut packs = Vec::new();
         let mut failed = false;
         for segment in new {
             match read_segment(&*self.store, &self.access, segment) {
@@ -184,14 +195,23 @@ impl Repository {
         }
         let packs = descriptions::settle(self, own, packs)?;
         let all = own.iter().chain(&packs);
-        let rows: Vec<(u32, &SegmentPack)> =
-            all.filter_map(|p| Some((self.state.ordinal(p.id)?, p))).collect();
+        let rows: Vec<(u32, &SegmentPack)> = all.filter_map(|p| self.wanted(p)).collect();
         let mut update = self.index.update()?;
         update.add_packs(&rows)?;
         for id in read {
             update.add_segment(id.as_bytes())?;
         }
-        update.save(&self.state)
+        update.save(&self.state)?;
+        self.state.changes = Changes::default();
+        Ok(())
+    }
+
+    /// A pack that belongs into the index, with its ordinal: the log names it, and has not given
+    /// it up.
+    fn wanted<'p>(&self, pack: &'p SegmentPack) -> Option<(u32, &'p SegmentPack)> {
+        let ordinal = self.state.ordinal(pack.id)?;
+        let is_gone = self.state.packs[ordinal as usize].state == PackState::Deleting;
+        (!is_gone).then_some((ordinal, pack))
     }
 
     /// Directories of packs that no readable segment describes, from the packs themselves.
@@ -199,7 +219,7 @@ impl Repository {
         let mut found = Vec::new();
         for (ordinal, pack) in self.state.packs.iter().enumerate() {
             let in_index = self.index.has_pack(ordinal as u32).unwrap_or(false);
-            if known.contains(&pack.id) || in_index {
+            if known.contains(&pack.id) || in_index || pack.state == PackState::Deleting {
                 continue;
             }
             match read_directory(&*self.store, &self.access, pack.id, pack.len) {

@@ -2,11 +2,12 @@
 
 use crate::repository::error::{Error, Result};
 use crate::repository::packer::lock;
+use crate::repository::state::State;
 use crate::store::Store;
 use esker_format::ids::PackId;
 use esker_format::names;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// Packs that are asked for one by one. A listing of all costs a remote store one request for a
 /// thousand of them.
@@ -16,6 +17,8 @@ const ONE_BY_ONE: usize = 64;
 pub struct Presence {
     store: Arc<dyn Store>,
     seen: Mutex<Seen>,
+    /// Packs, by ordinal, that are marked, given up or damaged: nothing new may rely on them.
+    unfit: RwLock<Vec<bool>>,
 }
 
 #[derive(Default)]
@@ -29,7 +32,20 @@ struct Seen {
 impl Presence {
     /// Nothing known yet.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, seen: Mutex::default() }
+        Self { store, seen: Mutex::default(), unfit: RwLock::default() }
+    }
+
+    /// Says which packs new snapshots may rely on.
+    pub fn learn(&self, state: &State) {
+        let unfit = state.packs.iter().map(|pack| !pack.is_good()).collect();
+        *self.unfit.write().unwrap_or_else(PoisonError::into_inner) = unfit;
+    }
+
+    /// Whether the log lets new snapshots rely on a pack.
+    pub fn is_fit(&self, ordinal: u32) -> bool {
+        let unfit = self.unfit.read().unwrap_or_else(PoisonError::into_inner);
+        // What another run with the same cache has added since is as fresh as can be.
+        !unfit.get(ordinal as usize).copied().unwrap_or(false)
     }
 
     /// Whether the store has this pack, as long as the log says.

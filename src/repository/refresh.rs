@@ -43,7 +43,11 @@ impl Repository {
         }
         // The index may lack segments that the log had before: those that could not be read, or that
         // an earlier version passed over.
-        if read > 0 || self.lacks_segments()? { self.index_segments(&[], &[]) } else { Ok(()) }
+        if read > 0 || self.lacks_segments()? {
+            return self.index_segments(&[], &[]);
+        }
+        self.presence.learn(&self.state);
+        Ok(())
     }
 
     /// Whether the log still has the entry that the index stands for.

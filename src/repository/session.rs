@@ -16,7 +16,6 @@ use crate::repository::index::{DeadRun, Journal, Lookup};
 use crate::repository::packer::{Packer, lock};
 use crate::repository::{Repository, entropy};
 use crate::store::{DryStore, Store};
-use esker_format::checkpoint::PackState;
 use esker_format::ids::{ChunkId, SessionId, SnapshotId};
 use esker_format::log_entry::ROLE_APPEND;
 use esker_format::segment::{Prefix, prefix};
@@ -127,12 +126,12 @@ impl Session {
     /// When the store fails.
     pub fn build_on(&self, repository: &Repository, base: SnapshotId) -> Result<bool> {
         let state = repository.state();
-        let Some(snapshot) = state.snapshots.iter().find(|s| s.id == base) else {
+        let Some(snapshot) = state.live_snapshots().find(|s| s.id == base) else {
             return Ok(false);
         };
         for ordinal in snapshot.set.iter() {
             let Some(pack) = state.packs.get(ordinal as usize) else { return Ok(false) };
-            if pack.state != PackState::Live || !repository.presence.has(pack.id, pack.len)? {
+            if !pack.is_good() || !repository.presence.has(pack.id, pack.len)? {
                 return Ok(false);
             }
         }

@@ -1,18 +1,20 @@
 //! State(n): what the log says after its first n + 1 entries. Pure: it is changed by entries that
-//! `judge` has looked at, and by nothing else.
+//! `judge` has looked at, and by nothing else. `fold` has the changes.
 
-use crate::repository::judge::{Fate, Judged};
 use esker_format::checkpoint::{PackState, SessionState};
 use esker_format::ids::{
     EntryHash, LogHead, PackId, SegmentId, Seq, SessionId, SnapshotId, Token, WriterId,
 };
 use esker_format::key::VerificationKey;
-use esker_format::log_entry::{Add, Body, Commit, PackAdd, Place, WriterEntry};
+use esker_format::log_entry::WriterEntry;
 use esker_format::ordinals::Ordinals;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+
+/// So many of the last tokens count: a request that is repeated comes soon after its first try.
+pub const TOKENS_KEPT: usize = 1024;
 
 /// A pack that the log has named. Its place in [`State::packs`] is its ordinal.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Pack {
     /// The pack.
     pub id: PackId,
@@ -22,10 +24,19 @@ pub struct Pack {
     pub session: SessionId,
     /// What the log says of it.
     pub state: PackState,
+    /// Set when content of it was found lost: no new snapshot relies on it.
+    pub damaged: bool,
+}
+
+impl Pack {
+    /// Whether a new snapshot may rely on it.
+    pub fn is_good(&self) -> bool {
+        self.state == PackState::Live && !self.damaged
+    }
 }
 
 /// A snapshot that the log has named.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Snapshot {
     /// Its manifest.
     pub id: SnapshotId,
@@ -39,10 +50,18 @@ pub struct Snapshot {
     pub set: Ordinals,
     /// Its summary, sealed.
     pub summary: Vec<u8>,
+    /// Set when it need not be kept: what only it needs may be collected.
+    pub forgotten: bool,
+    /// Set when no forget may take it.
+    pub held: bool,
+    /// Set when content of it was found lost.
+    pub damaged: bool,
+    /// Tags that were added (true) or taken away (false) after its summary was written.
+    pub tags: BTreeMap<String, bool>,
 }
 
 /// A segment that the log has named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Segment {
     /// The segment.
     pub id: SegmentId,
@@ -60,12 +79,23 @@ pub struct Writer {
 }
 
 /// A session that the log has named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Session {
     /// The writer that opened it.
     pub writer: WriterId,
     /// How far it is.
     pub state: SessionState,
+    /// The last entry that was about it.
+    pub seq: Seq,
+}
+
+/// Features that somebody must have to go on. None are defined, so one number is one too many.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Required {
+    /// Needed to append.
+    pub append: BTreeSet<u32>,
+    /// Needed to collect.
+    pub collect: BTreeSet<u32>,
 }
 
 /// An entry that changes nothing, and why.
@@ -73,6 +103,8 @@ pub struct Session {
 pub struct Remark {
     /// The entry.
     pub seq: Seq,
+    /// Who signed it, when somebody did who is enrolled.
+    pub writer: Option<WriterId>,
     /// Why, in words.
     pub why: String,
 }
@@ -88,6 +120,27 @@ pub struct Head {
     pub log: LogHead,
 }
 
+/// What of a state is not yet in the cache that keeps it. It says nothing about the state, so that
+/// two that differ in it alone are equal.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// Packs by ordinal.
+    pub packs: BTreeSet<u32>,
+    /// Snapshots by the entry that made them; one that is not there any more is gone.
+    pub snapshots: BTreeSet<Seq>,
+    /// Sessions.
+    pub sessions: BTreeSet<SessionId>,
+    /// Segments that gave way to others with the same packs.
+    pub compacted: Vec<(Vec<SegmentId>, Vec<SegmentId>)>,
+}
+
+impl PartialEq for Changes {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+impl Eq for Changes {}
+
 /// The fold of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
@@ -101,20 +154,36 @@ pub struct State {
     pub writers: HashMap<WriterId, Writer>,
     /// Packs by ordinal.
     pub packs: Vec<Pack>,
-    /// Segments in the order of their appearance.
+    /// Live segments in the order of their appearance.
     pub segments: Vec<Segment>,
     /// Snapshots in the order of their commits.
     pub snapshots: Vec<Snapshot>,
     /// Sessions.
     pub sessions: HashMap<SessionId, Session>,
-    /// Tokens of all valid entries.
-    pub tokens: HashSet<Token>,
+    /// Packs that must stay as long as a session is open.
+    pub holds: HashMap<SessionId, Ordinals>,
+    /// Tokens of the last valid entries, oldest first.
+    pub tokens: VecDeque<Token>,
+    /// Features that are asked for.
+    pub required: Required,
+    /// The host that may write, in single-writer mode.
+    pub holder: Option<String>,
     /// Entries that broke a rule.
     pub void: Vec<Remark>,
     /// Authentic entries that mean something to a later version. As long as there is one, this
     /// version does not know the true state: it may read, and must not append.
     pub not_understood: Vec<Remark>,
-    pub(crate) pack_numbers: HashMap<PackId, u32>,
+    /// What no cache has yet.
+    pub changes: Changes,
+    names: Names,
+}
+
+/// What there is by name. Follows from the lists.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Names {
+    packs: HashMap<PackId, u32>,
+    segments: HashSet<SegmentId>,
+    snapshots: HashSet<SnapshotId>,
 }
 
 impl State {
@@ -129,10 +198,14 @@ impl State {
             segments: Vec::new(),
             snapshots: Vec::new(),
             sessions: HashMap::new(),
-            tokens: HashSet::new(),
+            holds: HashMap::new(),
+            tokens: VecDeque::new(),
+            required: Required::default(),
+            holder: None,
             void: Vec::new(),
             not_understood: Vec::new(),
-            pack_numbers: HashMap::new(),
+            changes: Changes::default(),
+            names: Names::default(),
         }
     }
 
@@ -148,83 +221,83 @@ impl State {
 
     /// Ordinal of a pack.
     pub fn ordinal(&self, pack: PackId) -> Option<u32> {
-        self.pack_numbers.get(&pack).copied()
+        self.names.packs.get(&pack).copied()
     }
 
-    /// Folds in the next entry, which was judged in this state.
-    pub fn apply(&mut self, judged: Judged) {
-        let seq = self.next();
-        let log = self.previous().then(judged.hash);
-        self.head = Some(Head { seq, entry: judged.hash, log });
-        match judged.fate {
-            Fate::Valid(place, body) => {
-                self.tokens.insert(place.token);
-                self.change(&place, *body);
-            }
-            Fate::Void(why) => self.void.push(Remark { seq, why }),
-            Fate::NotUnderstood(source) => {
-                self.not_understood.push(Remark { seq, why: source.to_string() });
-            }
-            Fate::Ignored => {}
-        }
+    /// Whether a segment is live.
+    pub fn has_segment(&self, id: &SegmentId) -> bool {
+        self.names.segments.contains(id)
     }
 
-    fn change(&mut self, place: &Place, body: Body) {
-        let session = |state| Session { writer: place.writer, state };
-        match body {
-            Body::Writer(entry) => {
-                self.writers.insert(entry.key.writer(), Writer { entry, revoked: false });
-            }
-            Body::Add(Add { session: id, segments, packs, .. }) => {
-                self.add_packs(&packs, id);
-                self.add_segments(&segments, place.scope);
-                self.sessions.insert(id, session(SessionState::Open));
-            }
-            Body::Commit(Commit {
-                session: id, manifest, segments, packs, set, summary, ..
-            }) => {
-                self.add_packs(&packs, id);
-                self.add_segments(&segments, place.scope);
-                self.sessions.insert(id, session(SessionState::Committed));
-                for ordinal in set.iter() {
-                    self.packs[ordinal as usize].state = PackState::Live;
-                }
-                self.snapshots.push(Snapshot {
-                    id: manifest,
-                    seq: place.seq,
-                    session: id,
-                    scope: place.scope,
-                    set,
-                    summary,
-                });
-            }
-            // A genesis says what is known already; no other kind is ever judged valid.
-            _ => {}
-        }
+    /// Whether a snapshot is there, forgotten or not.
+    pub fn has_snapshot(&self, id: &SnapshotId) -> bool {
+        self.names.snapshots.contains(id)
     }
 
-    fn add_packs(&mut self, packs: &[PackAdd], session: SessionId) {
-        for pack in packs {
-            self.push_pack(Pack {
-                id: pack.id,
-                len: pack.len,
-                session: pack.session.unwrap_or(session),
-                state: PackState::Live,
-            });
+    /// A snapshot, forgotten ones included.
+    pub fn snapshot(&self, id: SnapshotId) -> Option<&Snapshot> {
+        self.snapshots.iter().find(|s| s.id == id)
+    }
+
+    /// The snapshots that are not forgotten, oldest first.
+    pub fn live_snapshots(&self) -> impl Iterator<Item = &Snapshot> {
+        self.snapshots.iter().filter(|s| !s.forgotten)
+    }
+
+    /// How far a session is; none when the log does not know it.
+    pub fn session_state(&self, id: SessionId) -> Option<SessionState> {
+        self.sessions.get(&id).map(|session| session.state)
+    }
+
+    /// For each pack whether a snapshot that is not forgotten has it in its set.
+    pub fn needed(&self) -> Vec<bool> {
+        let mut needed = vec![false; self.packs.len()];
+        for (first, count) in self.live_snapshots().flat_map(|s| s.set.runs()) {
+            let run = *first as usize..*first as usize + *count as usize;
+            needed[run].fill(true);
         }
+        needed
     }
 
     /// Appends a pack with the next ordinal.
     pub fn push_pack(&mut self, pack: Pack) {
-        self.pack_numbers.insert(pack.id, self.packs.len() as u32);
+        self.names.packs.insert(pack.id, self.packs.len() as u32);
         self.packs.push(pack);
     }
 
-    fn add_segments(&mut self, segments: &[SegmentId], scope: u32) {
-        for id in segments {
-            if self.segments.iter().all(|s| s.id != *id) {
-                self.segments.push(Segment { id: *id, scope });
-            }
+    /// Appends a segment, unless it is there.
+    pub fn push_segment(&mut self, segment: Segment) {
+        if self.names.segments.insert(segment.id) {
+            self.segments.push(segment);
         }
+    }
+
+    /// Appends a snapshot.
+    pub fn push_snapshot(&mut self, snapshot: Snapshot) {
+        self.names.snapshots.insert(snapshot.id);
+        self.snapshots.push(snapshot);
+    }
+
+    /// Takes segments away.
+    pub(super) fn remove_segments(&mut self, gone: &[SegmentId]) {
+        for id in gone {
+            self.names.segments.remove(id);
+        }
+        self.segments.retain(|segment| self.names.segments.contains(&segment.id));
+    }
+
+    /// Takes snapshots away.
+    pub(super) fn remove_snapshots(&mut self, gone: &[SnapshotId]) {
+        for id in gone {
+            self.names.snapshots.remove(id);
+        }
+        let Self { snapshots, names, changes, .. } = self;
+        snapshots.retain(|snapshot| {
+            let stays = names.snapshots.contains(&snapshot.id);
+            if !stays {
+                changes.snapshots.insert(snapshot.seq);
+            }
+            stays
+        });
     }
 }

@@ -1,5 +1,6 @@
 """The log and its fold: docs/format.md, sections 10 to 12."""
 
+from collections import deque
 from dataclasses import dataclass, field
 
 from canonical import (Damaged, Field, FormatError, Misplaced, Newer, NotAuthentic, decode, exactly, listed,
@@ -15,6 +16,7 @@ PROFILE = record([Field(0, "number", u32), Field(1, "min", u32), Field(2, "avera
 CONFIG_RECORD = record([Field(0, "genesis", ID32), Field(1, "profiles", PROFILE, "list")])
 PACK_ADD = record([Field(0, "id", ID32), Field(1, "len", u64), Field(2, "session", ID16, "none")])
 REPLACEMENT = record([Field(0, "old", u32), Field(1, "new", ordinals, "set")])
+NARROWED = record([Field(0, "snapshot", ID32), Field(1, "set", ordinals, "set")])
 NAMED = record([Field(0, "snapshots", ID32, "list"), Field(1, "reason", text, "none")])
 
 KINDS = {
@@ -45,10 +47,10 @@ KINDS = {
     14: ("mark", COLLECT, record([
         Field(0, "packs", ordinals, "set"), Field(1, "replacements", REPLACEMENT, "list", 65536),
         Field(2, "walked", ID32, "list"), Field(3, "segments", ID32, "list"),
-        Field(4, "added", PACK_ADD, "list"), Field(5, "session", ID16, "none")])),
+        Field(4, "added", PACK_ADD, "list"), Field(5, "session", ID16, "none"), Field(6, "scope", u32, "none")])),
     15: ("delete", COLLECT, record([Field(0, "packs", ordinals, "set"), Field(1, "manifests", ID32, "list"),
                                     Field(2, "segments", ID32, "list"), Field(3, "sets", ID32, "list")])),
-    16: ("narrow", COLLECT, record([Field(0, "snapshot", ID32), Field(1, "set", ordinals, "set")])),
+    16: ("narrow", COLLECT, record([Field(0, "sets", NARROWED, "list", 65536)])),
     17: ("compact", COLLECT, record([Field(0, "old", ID32, "list"), Field(1, "new", ID32, "list"),
                                      Field(2, "scope", u32)])),
     18: ("checkpoint", COLLECT, record([Field(0, "checkpoint", ID32), Field(1, "at", u64)])),
@@ -84,6 +86,7 @@ class Pack:
     len: int
     session: bytes
     state: str = "live"
+    damaged: bool = False
 
 
 @dataclass
@@ -96,7 +99,8 @@ class Snapshot:
     summary: bytes
     forgotten: bool = False
     held: bool = False
-    tags: list = field(default_factory=list)
+    damaged: bool = False
+    tags: dict = field(default_factory=dict)  # tag -> added, or else taken away
 
 
 @dataclass
@@ -108,9 +112,10 @@ class State:
     ordinals: dict = field(default_factory=dict)
     segments: dict = field(default_factory=dict)
     snapshots: dict = field(default_factory=dict)
-    gone: set = field(default_factory=set)
     sessions: dict = field(default_factory=dict)  # id -> (writer, state)
-    tokens: set = field(default_factory=set)
+    holds: dict = field(default_factory=dict)  # id of an open session -> ordinals
+    tokens: deque = field(default_factory=lambda: deque(maxlen=1024))
+    holder: str = None
     previous: bytes = ZERO32
     entries: int = 0
     reports: list = field(default_factory=list)
@@ -207,7 +212,7 @@ def apply(data, n, state, keys):
     rule(token not in state.tokens, "its token was seen before")
     rule((kind == 0) == (n == 0), "genesis is the first entry and no other")
     Fold(state, n, header, writer, value).run(name)
-    state.tokens.add(token)
+    state.tokens.append(token)
 
 
 class Fold:
@@ -223,6 +228,7 @@ class Fold:
         rule(owner == self.state.owner, "another owner")
         rule(self.header.session == ZERO16, "a session in the first entry")
         rule(self.header.tlv(2) == ZERO32, "an entry before the first")
+        self.state.holder = holder
 
     def writer(self, key, scope, roles, name):
         rule(writer_id(key) not in self.state.writers, "already enrolled")
@@ -252,18 +258,27 @@ class Fold:
         for row in packs:
             pack = Pack(row["id"], row["len"], row["session"] or session)
             rule(pack.session is not None, "a pack without a session")
-            rule(self.state.sessions.get(pack.session, (None, "open"))[1] != "aborted", "a pack of an aborted session")
+            rule(self.state.sessions.get(pack.session, (None, "open"))[1] == "open", "a pack of a session that ended")
             rule(pack.id not in self.state.ordinals and pack.id not in seen, "a pack that is there already")
             seen.add(pack.id)
             new.append(pack)
         return new
 
-    def take(self, packs, segments):
+    def revive(self, needed):
+        for o in needed:
+            if self.state.packs[o].state == "marked":
+                self.state.packs[o].state = "live"
+
+    def rule_kept(self, needed):
+        old = [self.state.packs[o] for o in needed if o < len(self.state.packs)]
+        rule(all(p.state != "deleting" for p in old), "it needs a pack that was given up")
+
+    def take(self, packs, segments, scope=None):
         for pack in packs:
             self.state.ordinals[pack.id] = len(self.state.packs)
             self.state.packs.append(pack)
         for segment in segments:
-            self.state.segments.setdefault(segment, self.header.scope)
+            self.state.segments.setdefault(segment, self.header.scope if scope is None else scope)
 
     def check_set(self, runs, new):
         """Whether the ordinals exist; before they are expanded, because a run can be long."""
@@ -273,22 +288,25 @@ class Fold:
         self.check_session(session)
         new = self.check_packs(packs, session)
         self.check_set(hold, [])
+        held = members(hold)
+        self.rule_kept(held)
         self.take(new, segments)
+        self.revive(held)
         self.state.sessions[session] = (self.header.writer, "open")
+        self.state.holds[session] = self.state.holds.get(session, frozenset()) | held
 
     def commit(self, session, manifest, segments, packs, bases, set, set_object, summary):
         self.check_session(session)
-        rule(manifest not in self.state.snapshots and manifest not in self.state.gone, "a snapshot that exists")
+        rule(manifest not in self.state.snapshots, "a snapshot that exists")
         rule(set_object is None, "a pack set as an object")
         new = self.check_packs(packs, session)
         self.check_set(set, new)
         needed = members(set)
-        old = [self.state.packs[o] for o in needed if o < len(self.state.packs)]
-        rule(all(p.state != "deleting" for p in old), "it needs a pack that was given up")
+        self.rule_kept(needed)
         self.take(new, segments)
-        for o in needed:
-            self.state.packs[o].state = "live"
+        self.revive(needed)
         self.state.sessions[session] = (self.header.writer, "committed")
+        self.state.holds.pop(session, None)
         self.state.snapshots[manifest] = Snapshot(manifest, self.n, session, self.header.scope, needed, summary)
 
     def abort(self, session):
@@ -298,6 +316,7 @@ class Fold:
         else:
             rule(state == "open" and owner == self.header.writer, "not an open session of its writer")
         self.state.sessions[session] = (owner or self.header.writer, "aborted")
+        self.state.holds.pop(session, None)
 
     def writer_roles(self):
         return self.state.writers[self.header.writer].roles
@@ -313,11 +332,17 @@ class Fold:
             row.forgotten = True
 
     def unforget(self, snapshots, reason):
-        for row in self.rows(snapshots):
+        rows = self.rows(snapshots)
+        for row in rows:
+            self.rule_kept(row.set)
+        for row in rows:
             row.forgotten = False
+            self.revive(row.set)
 
     def hold(self, snapshots, reason):
-        for row in self.rows(snapshots):
+        rows = self.rows(snapshots)
+        rule(not any(row.forgotten for row in rows), "a snapshot that is forgotten")
+        for row in rows:
             row.held = True
 
     def unhold(self, snapshots, reason):
@@ -326,37 +351,41 @@ class Fold:
 
     def note(self, snapshot, add, remove, text):
         (row,) = self.rows([snapshot])
-        row.tags = sorted((set(row.tags) - set(remove)) | set(add))
+        row.tags |= {tag: False for tag in remove} | {tag: True for tag in add}
 
     def damaged(self, snapshots, packs):
-        self.rows(snapshots)
+        rows = self.rows(snapshots)
         self.check_set(packs, [])
+        for thing in rows + [self.state.packs[o] for o in members(packs)]:
+            thing.damaged = True
 
-    def mark(self, packs, replacements, walked, segments, added, session):
-        new = self.check_packs(added, session)
+    def mark(self, packs, replacements, walked, segments, added, session, scope):
+        new = self.check_packs(added, session or self.header.session)
         self.check_set(packs, new)
         goes = members(packs)
         known = self.state.packs + new
         for o in goes:
             rule(known[o].state != "deleting", "a pack that was given up")
-            owner = self.state.sessions.get(known[o].session)
+            owner = self.state.sessions.get(known[o].session) if o < len(self.state.packs) else None
             rule(not owner or owner[1] != "open", "a pack of an open session")
+        rule(not any(held & goes for held in self.state.holds.values()), "a pack that a session holds")
         live = [s for s in self.state.snapshots.values() if not s.forgotten]
         swap = {}
         for row in replacements:
             rule(row["old"] not in swap, "two replacements for one pack")
+            rule(row["old"] in goes, "a replacement for a pack that stays")
             self.check_set(row["new"], new)
             swap[row["old"]] = members(row["new"])
             rule(not swap[row["old"]] & goes, "a replacement that goes itself")
             rule(all(known[o].state == "live" for o in swap[row["old"]]), "a replacement that is not live")
-        needed = goes & set().union(*(s.set for s in live))
-        if needed:
-            rule({s.id for s in live} <= set(walked), "a snapshot was not walked")
-            rule(needed <= set(swap), "a pack that is needed")
-        self.take(new, segments)
+        for snapshot in live:
+            if snapshot.set & goes:
+                rule(snapshot.id in walked, "a snapshot was not walked")
+                rule(snapshot.set & goes <= set(swap), "a pack that is needed")
+        self.take(new, segments, scope)
         for o in goes:
             self.state.packs[o].state = "marked"
-        for snapshot in self.state.snapshots.values():
+        for snapshot in live:
             for old in snapshot.set & set(swap):
                 snapshot.set = (snapshot.set - {old}) | swap[old]
 
@@ -364,25 +393,29 @@ class Fold:
         self.check_set(packs, [])
         gone = [self.state.packs[o] for o in members(packs)]
         rule(all(p.state in ("marked", "deleting") for p in gone), "a pack that is not marked")
-        rows = self.rows([m for m in manifests if m not in self.state.gone])
+        rows = self.rows(manifests)
         rule(all(row.forgotten and not row.held for row in rows), "a snapshot that is not forgotten")
         rule(not any(s in self.state.segments for s in segments), "a segment that is live")
         for pack in gone:
             pack.state = "deleting"
         for row in rows:
-            del self.state.snapshots[row.id]
-            self.state.gone.add(row.id)
+            self.state.snapshots.pop(row.id, None)
 
-    def narrow(self, snapshot, set):
-        (row,) = self.rows([snapshot])
-        self.check_set(set, [])
-        rule(members(set) <= row.set, "more packs than before")
-        row.set = members(set)
+    def narrow(self, sets):
+        rows = self.rows([row["snapshot"] for row in sets])
+        rule(len({row.id for row in rows}) == len(rows), "two sets for one snapshot")
+        rule(not any(row.forgotten for row in rows), "a snapshot that is forgotten")
+        for row, narrowed in zip(rows, sets):
+            self.check_set(narrowed["set"], [])
+            rule(members(narrowed["set"]) <= row.set, "more packs than before")
+        for row, narrowed in zip(rows, sets):
+            row.set = members(narrowed["set"])
 
     def compact(self, old, new, scope):
         rule(all(self.state.segments.get(s) == scope for s in old), "a segment that is not live in the scope")
+        rule(not any(s in self.state.segments for s in new), "a segment that is live")
         for segment in old:
-            del self.state.segments[segment]
+            self.state.segments.pop(segment, None)
         for segment in new:
             self.state.segments[segment] = scope
 
@@ -390,4 +423,4 @@ class Fold:
         rule(at < self.n, "of an entry that is not before it")
 
     def takeover(self, holder, reason):
-        pass
+        self.state.holder = holder

@@ -1,139 +1,117 @@
 //! The state of the log in the index database.
 
 use super::row;
-use crate::repository::state::{Head, Pack, Remark, Segment, Session, Snapshot, State, Writer};
-use esker_format::cbor::{self, Extra};
-use esker_format::checkpoint::{
-    Checkpoint, PackRow, SegmentRow, SessionRow, SnapshotRow, WriterRow,
-};
-use esker_format::ids::Seq;
-use esker_format::limits::CHECKPOINT_MAX;
+use super::rows::{HeadRow, PackRow, SessionLine, SnapshotRow, decode};
+use crate::repository::state::{Head, Remark, Segment, Session, State, Writer};
+use esker_format::cbor;
+use esker_format::checkpoint::WriterRow;
+use esker_format::ids::{Seq, WriterId};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// The state that was saved last; none when none was.
 pub fn state(connection: &Connection) -> rusqlite::Result<Option<State>> {
     // All rows of one moment: another run may save its own meanwhile.
     let connection = &*connection.unchecked_transaction()?;
-    let Some((head, packs, snapshots)) = head(connection)? else { return Ok(None) };
-    let mut state = State {
-        head: Some(Head { seq: head.seq, entry: head.entry, log: head.head }),
-        epoch: head.epoch,
-        writers: head
-            .writers
-            .into_iter()
-            .map(|w| (w.entry.key.writer(), Writer { entry: w.entry, revoked: w.revoked }))
-            .collect(),
-        segments: head.segments.iter().map(|s| Segment { id: s.id, scope: s.scope }).collect(),
-        sessions: head
-            .sessions
-            .iter()
-            .map(|s| (s.id, Session { writer: s.writer, state: s.state }))
-            .collect(),
-        tokens: head.tokens.into_iter().collect(),
-        ..State::new(head.owner)
-    };
-    for row in rows(connection, "SELECT no, row FROM pack ORDER BY no", packs)? {
-        let PackRow { id, len, session, state: pack_state, .. } = decode(&row)?;
-        state.push_pack(Pack { id, len, session, state: pack_state });
+    let Some(head) = head(connection)? else { return Ok(None) };
+    let mut state = State::new(head.owner);
+    state.head = Some(Head { seq: head.seq, entry: head.entry, log: head.log });
+    state.epoch = head.epoch;
+    state.required = head.required();
+    state.holder = head.holder;
+    state.tokens = head.tokens.into();
+    for WriterRow { entry, revoked, .. } in head.writers {
+        state.writers.insert(entry.key.writer(), Writer { entry, revoked });
     }
-    for row in rows(connection, "SELECT no, row FROM snapshot ORDER BY no", snapshots)? {
-        let SnapshotRow { id, seq, scope, session, set, summary, .. } = decode(&row)?;
-        state.snapshots.push(Snapshot { id, seq, session, scope, set, summary });
+    for segment in head.segments {
+        state.push_segment(Segment { id: segment.id, scope: segment.scope });
     }
-    let mut remarks = connection.prepare("SELECT seq, void, why FROM remark ORDER BY seq")?;
+    let query = "SELECT no, row FROM pack ORDER BY no";
+    each(connection, query, head.packs, |no, row| {
+        if no != state.packs.len() as i64 {
+            return Err(unsound());
+        }
+        state.push_pack(decode::<PackRow>(row)?.pack());
+        Ok(())
+    })?;
+    let query = "SELECT no, row FROM snapshot ORDER BY no";
+    each(connection, query, head.snapshots, |no, row| {
+        state.push_snapshot(decode::<SnapshotRow>(row)?.snapshot(Seq(no as u64)));
+        Ok(())
+    })?;
+    each(connection, "SELECT 0, row FROM session", head.sessions, |_, row| {
+        let SessionLine { id, state: how_far, writer, seq, hold, .. } = decode(row)?;
+        state.sessions.insert(id, Session { writer, state: how_far, seq });
+        if !hold.is_empty() {
+            state.holds.insert(id, hold);
+        }
+        Ok(())
+    })?;
+    remarks(connection, &mut state)?;
+    Ok(Some(state))
+}
+
+fn remarks(connection: &Connection, state: &mut State) -> rusqlite::Result<()> {
+    let mut remarks =
+        connection.prepare("SELECT seq, void, writer, why FROM remark ORDER BY seq")?;
     let mut remarks = remarks.query([])?;
     while let Some(row) = remarks.next()? {
-        let remark = Remark { seq: Seq(row.get::<_, i64>(0)? as u64), why: row.get(2)? };
+        let writer = row.get::<_, Option<[u8; 16]>>(2)?.map(WriterId::new);
+        let remark = Remark { seq: Seq(row.get::<_, i64>(0)? as u64), writer, why: row.get(3)? };
         if row.get(1)? { state.void.push(remark) } else { state.not_understood.push(remark) }
     }
-    Ok(Some(state))
+    Ok(())
 }
 
 /// The entry that the rows stand for now; none when none was saved or it cannot be read.
 pub fn position(connection: &Connection) -> rusqlite::Result<Option<Seq>> {
-    Ok(head(connection).ok().flatten().map(|(head, ..)| head.seq))
+    Ok(head(connection).ok().flatten().map(|head| head.seq))
 }
 
-/// What was saved of the state, and how many packs and snapshots belong to it.
-fn head(connection: &Connection) -> rusqlite::Result<Option<(Checkpoint, u32, u32)>> {
+/// What was saved of the state beside packs, snapshots and sessions.
+fn head(connection: &Connection) -> rusqlite::Result<Option<HeadRow>> {
     let sealed: Option<Vec<u8>> = connection
         .query_row("SELECT row FROM head WHERE only = 1", [], |row| row.get(0))
         .optional()?;
     let Some(sealed) = sealed else { return Ok(None) };
-    let row = row::open(0, &sealed).ok_or_else(unsound)?;
-    let (packs, row) = row.split_first_chunk().ok_or_else(unsound)?;
-    let (snapshots, row) = row.split_first_chunk().ok_or_else(unsound)?;
-    Ok(Some((decode(row)?, u32::from_le_bytes(*packs), u32::from_le_bytes(*snapshots))))
+    decode(row::open(0, &sealed).ok_or_else(unsound)?).map(Some)
 }
 
-/// Saves all of the state but packs and snapshots, which have rows of their own.
+/// Saves all of the state but packs, snapshots and sessions, which have rows of their own.
 pub fn save_head(connection: &Connection, state: &State) -> rusqlite::Result<()> {
-    let extra = Extra::default;
-    let Some(head) = state.head else { return Ok(()) };
-    let mut writers: Vec<_> = state.writers.values().cloned().collect();
-    writers.sort_by_key(|w| w.entry.key.writer());
-    let mut tokens: Vec<_> = state.tokens.iter().copied().collect();
-    tokens.sort_unstable();
-    let mut sessions: Vec<_> = state.sessions.iter().map(|(id, s)| (*id, *s)).collect();
-    sessions.sort_unstable_by_key(|(id, _)| *id);
-    let checkpoint = Checkpoint {
-        seq: head.seq,
-        head: head.log,
-        owner: state.owner,
-        epoch: state.epoch,
-        writers: writers
-            .into_iter()
-            .map(|w| WriterRow { entry: w.entry, revoked: w.revoked, extra: extra() })
-            .collect(),
-        packs: Vec::new(),
-        segments: state
-            .segments
-            .iter()
-            .map(|s| SegmentRow { id: s.id, scope: s.scope, extra: extra() })
-            .collect(),
-        snapshots: Vec::new(),
-        sessions: sessions
-            .into_iter()
-            .map(|(id, s)| SessionRow { id, state: s.state, writer: s.writer, extra: extra() })
-            .collect(),
-        tokens,
-        holder: None,
-        entry: head.entry,
-        extra: extra(),
-    };
-    let mut row = (state.packs.len() as u32).to_le_bytes().to_vec();
-    row.extend((state.snapshots.len() as u32).to_le_bytes());
-    row.extend(cbor::encode(&checkpoint));
-    let row = row::seal(0, row);
+    let Some(head) = HeadRow::new(state) else { return Ok(()) };
+    let row = row::seal(0, cbor::encode(&head));
     connection.execute("INSERT OR REPLACE INTO head(only, row) VALUES(1, ?1)", [row])?;
-    let mut insert = connection
-        .prepare_cached("INSERT OR IGNORE INTO remark(seq, void, why) VALUES(?1, ?2, ?3)")?;
+    let mut insert = connection.prepare_cached(
+        "INSERT OR IGNORE INTO remark(seq, void, writer, why) VALUES(?1, ?2, ?3, ?4)",
+    )?;
     for (remarks, void) in [(&state.void, true), (&state.not_understood, false)] {
         for remark in remarks {
-            insert.execute(params![remark.seq.0 as i64, void, remark.why])?;
+            let writer = remark.writer.map(|id| *id.as_bytes());
+            insert.execute(params![remark.seq.0 as i64, void, writer, remark.why])?;
         }
     }
     Ok(())
 }
 
-/// The rows of a table, which must be so many, numbered from 0 on.
-fn rows(connection: &Connection, query: &str, count: u32) -> rusqlite::Result<Vec<Vec<u8>>> {
-    let mut found = Vec::new();
+/// Goes through the rows of a table, which must be so many, each sound under its number.
+fn each(
+    connection: &Connection,
+    query: &str,
+    count: u64,
+    mut take: impl FnMut(i64, &[u8]) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let mut found = 0;
     let mut statement = connection.prepare(query)?;
     let mut rows = statement.query([])?;
     while let Some(read) = rows.next()? {
-        let number = found.len() as u32;
-        let row = row::open(number, read.get_ref(1)?.as_blob()?).ok_or_else(unsound)?;
-        found.push(row.to_vec());
+        let number: i64 = read.get(0)?;
+        let row = row::open(number as u64, read.get_ref(1)?.as_blob()?).ok_or_else(unsound)?;
+        take(number, row)?;
+        found += 1;
     }
-    if found.len() as u32 == count { Ok(found) } else { Err(unsound()) }
+    if found == count { Ok(()) } else { Err(unsound()) }
 }
 
 fn unsound() -> rusqlite::Error {
     rusqlite::Error::ToSqlConversionFailure("a row is not what was written".into())
-}
-
-fn decode<T: cbor::Cbor>(bytes: &[u8]) -> rusqlite::Result<T> {
-    cbor::decode("index row", bytes, CHECKPOINT_MAX)
-        .map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))
 }

@@ -123,7 +123,8 @@ impl Lookup {
         Ok(places.first().copied())
     }
 
-    /// Where a chunk is, in a pack that the store has: what need not be stored again.
+    /// Where a chunk is, in a pack that the store has and new snapshots may rely on: what need not
+    /// be stored again.
     ///
     /// # Errors
     /// When the database or the store fails.
@@ -137,12 +138,12 @@ impl Lookup {
     /// When the database or the store fails.
     pub fn find_prefix(&mut self, prefix: &Prefix) -> Result<Option<Location>> {
         if let Some(place) = self.find_kept(prefix)
-            && self.is_present(place.pack)?
+            && self.is_good(place.pack)?
         {
             return Ok(Some(place));
         }
         for place in self.places(prefix)? {
-            if self.is_present(place.pack)? {
+            if self.is_good(place.pack)? {
                 return Ok(Some(place));
             }
         }
@@ -183,6 +184,11 @@ impl Lookup {
         self.presence.has(known.pack.id, known.pack.len)
     }
 
+    /// The same for what new snapshots may rely on.
+    fn is_good(&mut self, ordinal: u32) -> Result<bool> {
+        Ok(self.presence.is_fit(ordinal) && self.is_present(ordinal)?)
+    }
+
     /// The pack with an ordinal; none when the database has no row of it.
     ///
     /// # Errors
@@ -207,7 +213,8 @@ impl Lookup {
         let (scope, pack) = self
             .row(ordinal)?
             .and_then(|row| {
-                let pack = esker_format::segment::decode(row::open(ordinal, &row)?).ok()?.pop()?;
+                let row = row::open(ordinal.into(), &row)?;
+                let pack = esker_format::segment::decode(row).ok()?.pop()?;
                 Some((Header::decode(&pack.header).ok()?.0.scope, pack))
             })
             .ok_or_else(|| self.lacks(ordinal))?;

@@ -8,6 +8,7 @@ mod files;
 mod load;
 mod lookup;
 mod row;
+mod rows;
 mod schema;
 mod update;
 
@@ -35,14 +36,6 @@ pub struct Index {
     path: PathBuf,
     /// Set where the cache folder cannot be written: its folder, which goes with the run.
     _temporary: Option<TempDir>,
-    /// What the database holds of the state, so that only what is new is written.
-    saved: Saved,
-}
-
-#[derive(Default, Clone, Copy)]
-struct Saved {
-    packs: usize,
-    snapshots: usize,
 }
 
 impl Index {
@@ -52,10 +45,7 @@ impl Index {
     /// When no folder of this machine takes a database.
     pub fn open(path: &Path) -> Result<Self> {
         match schema::open_file(path) {
-            Some(connection) => {
-                let saved = Saved::default();
-                Ok(Self { connection, path: path.to_owned(), _temporary: None, saved })
-            }
+            Some(connection) => Ok(Self { connection, path: path.to_owned(), _temporary: None }),
             None => Self::temporary(path),
         }
     }
@@ -78,7 +68,6 @@ impl Index {
 
     /// An empty one that ends with the run, in place of the one at `path`.
     fn temporary(path: &Path) -> Result<Self> {
-        let saved = Saved::default();
         // A folder that nobody else can enter or foresee, as many share the one that it is in.
         for folder in [std::env::temp_dir(), PathBuf::from("/dev/shm")] {
             let Ok(folder) = tempfile::Builder::new().prefix("esker-index-").tempdir_in(folder)
@@ -87,7 +76,7 @@ impl Index {
             };
             let path = folder.path().join("index.sqlite");
             if let Some(connection) = schema::open_file(&path) {
-                return Ok(Self { connection, path, _temporary: Some(folder), saved });
+                return Ok(Self { connection, path, _temporary: Some(folder) });
             }
         }
         Err(Error::Io {
@@ -104,10 +93,7 @@ impl Index {
     /// When the database fails.
     pub fn load(&mut self, owner: VerificationKey) -> Result<State> {
         match load::state(&self.connection) {
-            Ok(Some(state)) if state.owner == owner => {
-                self.saved = Saved { packs: state.packs.len(), snapshots: state.snapshots.len() };
-                return Ok(state);
-            }
+            Ok(Some(state)) if state.owner == owner => return Ok(state),
             Ok(None) => {}
             // Rows without the state that they stand for mean nothing.
             Ok(Some(_)) | Err(_) => self.clear()?,
@@ -120,7 +106,6 @@ impl Index {
     /// # Errors
     /// When the database fails.
     pub fn clear(&mut self) -> Result<()> {
-        self.saved = Saved::default();
         schema::clear(&self.connection).map_err(|e| self.failed(e))
     }
 

@@ -4,19 +4,19 @@
 const SUM: usize = 16;
 
 /// A row as it is written under its number.
-pub fn seal(number: u32, mut row: Vec<u8>) -> Vec<u8> {
+pub fn seal(number: u64, mut row: Vec<u8>) -> Vec<u8> {
     let sum = sum(number, &row);
     row.extend(sum);
     row
 }
 
 /// What was written under a number; none when this is something else.
-pub fn open(number: u32, sealed: &[u8]) -> Option<&[u8]> {
+pub fn open(number: u64, sealed: &[u8]) -> Option<&[u8]> {
     let (row, stored) = sealed.split_last_chunk::<SUM>()?;
     (*stored == sum(number, row)).then_some(row)
 }
 
-fn sum(number: u32, row: &[u8]) -> [u8; SUM] {
+fn sum(number: u64, row: &[u8]) -> [u8; SUM] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&number.to_le_bytes()).update(row);
     let mut sum = [0; SUM];

@@ -7,7 +7,7 @@ use std::path::Path;
 /// How often a file that somebody holds is tried again: for three seconds.
 const BUSY_TRIES: u32 = 150;
 
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     // chunk: 63 bits of the id -> (31 more) << 32 | pack. further: the same for other copies.
     // directory: what a segment says of one pack. head: position, writers, sessions, tokens.
     "CREATE TABLE chunk(k INTEGER PRIMARY KEY, v INTEGER NOT NULL);
@@ -25,6 +25,13 @@ const MIGRATIONS: [&str; 3] = [
     // Rows with a sum: the tables begin again.
     "DELETE FROM chunk; DELETE FROM further; DELETE FROM pack; DELETE FROM directory;
      DELETE FROM snapshot; DELETE FROM segment; DELETE FROM head; DELETE FROM remark;",
+    // Sessions in rows of their own, who signed a void entry, snapshots by the number of their
+    // commit: the tables begin again.
+    "DELETE FROM chunk; DELETE FROM further; DELETE FROM pack; DELETE FROM directory;
+     DELETE FROM snapshot; DELETE FROM segment; DELETE FROM head; DROP TABLE remark;
+     CREATE TABLE remark(seq INTEGER PRIMARY KEY, void INTEGER NOT NULL, writer BLOB,
+         why TEXT NOT NULL);
+     CREATE TABLE session(id BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;",
 ];
 
 /// Opens the file, making or renewing it as needed; none when that cannot be done here.
@@ -117,7 +124,7 @@ pub fn clear(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(
         "BEGIN; DELETE FROM chunk; DELETE FROM further; DELETE FROM pack; DELETE FROM directory;
          DELETE FROM snapshot; DELETE FROM segment; DELETE FROM head;
-         DELETE FROM remark; COMMIT",
+         DELETE FROM remark; DELETE FROM session; COMMIT",
     )
 }
 

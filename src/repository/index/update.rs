@@ -1,12 +1,14 @@
 //! Writing the index: rows of packs, and the state that they stand for, in one transaction.
 
-use super::{Index, Saved, database, load, row, split};
+use super::rows::{PackRow, SessionLine, SnapshotRow};
+use super::{Index, database, load, row, split};
 use crate::repository::error::Result;
 use crate::repository::state::State;
 use esker_format::cbor;
-use esker_format::checkpoint::{PackRow, SnapshotRow};
+use esker_format::checkpoint::PackState;
+use esker_format::ids::{Seq, SessionId};
 use esker_format::segment::{Prefix, SegmentPack};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 /// Rows being written; rolled back when dropped.
 pub struct Update<'i> {
@@ -33,7 +35,7 @@ impl Update<'_> {
                 .prepare_cached("INSERT OR REPLACE INTO directory(pack, row) VALUES(?1, ?2)")?;
             for (ordinal, pack) in packs {
                 let row = esker_format::segment::encode(std::slice::from_ref(*pack));
-                directory.execute(params![ordinal, row::seal(*ordinal, row)])?;
+                directory.execute(params![ordinal, row::seal((*ordinal).into(), row)])?;
             }
             let mut chunk =
                 connection.prepare_cached("INSERT OR IGNORE INTO chunk(k, v) VALUES(?1, ?2)")?;
@@ -66,22 +68,19 @@ impl Update<'_> {
     /// # Errors
     /// When the database fails.
     pub fn save(mut self, state: &State) -> Result<()> {
-        let run = || -> rusqlite::Result<bool> {
+        let run = || -> rusqlite::Result<()> {
             let connection = &self.index.connection;
             // Another run with this cache may have read further, and the index is never wound
             // back: rows of packs are as true for its state as for ours.
             let is_newer = state.head.map(|head| head.seq) > load::position(connection)?;
             if is_newer {
-                save_state(connection, state, self.index.saved)?;
+                forget_packs(connection, state)?;
+                save_state(connection, state)?;
             }
-            connection.execute_batch("COMMIT")?;
-            Ok(is_newer)
+            connection.execute_batch("COMMIT")
         };
-        let is_newer = run().map_err(|e| database(&self.index.path, e))?;
+        run().map_err(|e| database(&self.index.path, e))?;
         self.done = true;
-        if is_newer {
-            self.index.saved = Saved { packs: state.packs.len(), snapshots: state.snapshots.len() };
-        }
         Ok(())
     }
 }
@@ -95,39 +94,76 @@ impl Drop for Update<'_> {
     }
 }
 
-/// Writes what of the state is not among the rows `saved`.
-fn save_state(connection: &Connection, state: &State, saved: Saved) -> rusqlite::Result<()> {
+/// Takes out the chunks of packs that were given up.
+fn forget_packs(connection: &Connection, state: &State) -> rusqlite::Result<()> {
+    let given_up =
+        |no: &&u32| state.packs.get(**no as usize).is_some_and(|p| p.state == PackState::Deleting);
+    for no in state.changes.packs.iter().filter(given_up) {
+        let row: Option<Vec<u8>> = connection
+            .prepare_cached("SELECT row FROM directory WHERE pack = ?1")?
+            .query_row([no], |row| row.get(0))
+            .optional()?;
+        let Some(row) = row else { continue };
+        connection.prepare_cached("DELETE FROM directory WHERE pack = ?1")?.execute([no])?;
+        // Keys of a row that is damaged stay. They lead to a pack that has no row, and a look-up
+        // that meets one begins the index anew.
+        let packs = row::open((*no).into(), &row)
+            .and_then(|row| esker_format::segment::decode(row).ok())
+            .unwrap_or_default();
+        let mut further =
+            connection.prepare_cached("DELETE FROM further WHERE k = ?1 AND v = ?2")?;
+        let mut first = connection.prepare_cached("DELETE FROM chunk WHERE k = ?1 AND v = ?2")?;
+        let mut next = connection.prepare_cached(
+            "INSERT INTO chunk(k, v) SELECT k, v FROM further WHERE k = ?1 ORDER BY v DESC LIMIT 1",
+        )?;
+        let mut moved = connection
+            .prepare_cached("DELETE FROM further WHERE (k, v) IN (SELECT k, v FROM chunk WHERE k = ?1)")?;
+        for (prefix, _) in packs.iter().flat_map(|pack| &pack.chunks) {
+            let (k, v) = key(prefix, *no);
+            if first.execute([k, v])? == 0 {
+                further.execute([k, v])?;
+            } else if next.execute([k])? > 0 {
+                moved.execute([k])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes what of the state has changed since it was saved last.
+fn save_state(connection: &Connection, state: &State) -> rusqlite::Result<()> {
+    let changes = &state.changes;
     let mut pack =
         connection.prepare_cached("INSERT OR REPLACE INTO pack(no, row) VALUES(?1, ?2)")?;
-    for (no, p) in state.packs.iter().enumerate().skip(saved.packs) {
-        let row = PackRow {
-            id: p.id,
-            len: p.len,
-            session: p.session,
-            state: p.state,
-            extra: cbor::Extra::default(),
-        };
-        let row = row::seal(no as u32, cbor::encode(&row));
-        pack.execute(params![no as u32, row])?;
+    for no in &changes.packs {
+        let row = PackRow::from(&state.packs[*no as usize]);
+        pack.execute(params![no, row::seal((*no).into(), cbor::encode(&row))])?;
     }
-    let mut snapshot =
-        connection.prepare_cached("INSERT OR REPLACE INTO snapshot(no, row) VALUES(?1, ?2)")?;
-    for (no, s) in state.snapshots.iter().enumerate().skip(saved.snapshots) {
-        let row = SnapshotRow {
-            id: s.id,
-            seq: s.seq,
-            scope: s.scope,
-            session: s.session,
-            set: s.set.clone(),
-            summary: s.summary.clone(),
-            forgotten: false,
-            held: false,
-            extra: cbor::Extra::default(),
-        };
-        let row = row::seal(no as u32, cbor::encode(&row));
-        snapshot.execute(params![no as u32, row])?;
+    save_snapshots(connection, state)?;
+    let mut insert =
+        connection.prepare_cached("INSERT OR REPLACE INTO session(id, row) VALUES(?1, ?2)")?;
+    let known = |id: &SessionId| Some(SessionLine::new(state, *id, state.sessions.get(id)?));
+    for row in changes.sessions.iter().filter_map(known) {
+        insert.execute(params![row.id.as_bytes(), row::seal(0, cbor::encode(&row))])?;
     }
     load::save_head(connection, state)
+}
+
+fn save_snapshots(connection: &Connection, state: &State) -> rusqlite::Result<()> {
+    let mut put =
+        connection.prepare_cached("INSERT OR REPLACE INTO snapshot(no, row) VALUES(?1, ?2)")?;
+    let mut take = connection.prepare_cached("DELETE FROM snapshot WHERE no = ?1")?;
+    let place = |seq: &Seq| state.snapshots.binary_search_by_key(seq, |s| s.seq);
+    for seq in &state.changes.snapshots {
+        match place(seq) {
+            Ok(at) => {
+                let row = cbor::encode(&SnapshotRow::from(&state.snapshots[at]));
+                put.execute(params![seq.0 as i64, row::seal(seq.0, row)])?
+            }
+            Err(_) => take.execute([seq.0 as i64])?,
+        };
+    }
+    Ok(())
 }
 
 /// Key and value of a chunk's row: 63 bits of the id, then 32 more and the ordinal of the pack.

@@ -117,7 +117,6 @@ fn what_a_later_version_understands_is_reported_and_nothing_is_appended_behind_i
 fn a_known_kind_that_this_version_does_not_carry_out_is_not_understood() {
     let log = Log::new();
     let rekey = Body::Rekey(Rekey { epoch: 1, extra: Extra::default() });
-    is_not_understood(&log, &log.forge(&forget()));
     is_not_understood(&log, &log.owners(&rekey));
     // Not when it would be void for every version.
     log.is_void(log.forge(&rekey), "not of a kind that this key may sign");
@@ -132,9 +131,21 @@ fn what_is_needed_to_read_is_refused_as_newer() {
         let (collect, extra) = (vec![], Extra::default());
         log.forge(&Body::Setting(Setting { read, append, collect, extra }))
     };
-    is_not_understood(&log, &setting(vec![], vec![1]));
     let error = log.stop(&setting(vec![1], vec![]).bytes());
     assert!(matches!(error, Error::Newer { .. }), "{error}");
+}
+
+#[test]
+fn what_is_needed_to_append_keeps_this_version_from_it_and_nobody_from_reading() {
+    let log = Log::new();
+    let extra = Extra::default();
+    let setting = Setting { read: vec![], append: vec![1], collect: vec![2], extra };
+    log.put(log.forge(&Body::Setting(setting)));
+    let state = log.state();
+    assert!(state.required.append.contains(&1) && state.required.collect.contains(&2));
+    assert!(state.void.is_empty() && state.not_understood.is_empty());
+    let error = log.append(RUN, &add()).unwrap_err();
+    assert!(matches!(&error, Error::Newer { .. }), "{error}");
 }
 
 #[test]
@@ -225,7 +236,7 @@ fn the_token_of_an_entry_that_changed_nothing_may_come_again() {
 #[test]
 fn a_reader_is_told_of_void_entries_once_and_always_of_what_is_not_understood() {
     let log = Log::new();
-    log.put(log.forge(&forget()));
+    log.put(log.owners(&Body::Rekey(Rekey { epoch: 1, extra: Extra::default() })));
     log.put(log.forge(&enrol(&host(), 0, 15)));
     log.put(log.forge(&add_of(RUN, &[pack(1)])));
     let whole = log.state();

@@ -106,7 +106,7 @@ fn a_session_ends_with_its_commit() {
 fn nothing_of_an_aborted_session_counts() {
     let log = Log::new();
     let mut state = log.state();
-    let session = Session { writer: log.access.writer, state: SessionState::Aborted };
+    let session = Session { writer: log.access.writer, state: SessionState::Aborted, seq: Seq(0) };
     state.sessions.insert(OTHER, session);
     let own = log.forge(&add_of(OTHER, &[]));
     assert_eq!(void_in(&log, &state, &own).unwrap(), "its session was aborted");

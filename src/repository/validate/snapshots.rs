@@ -1,0 +1,46 @@
+//! The rules of what is said about snapshots: forget, unforget, hold.
+
+use super::Rule;
+use crate::repository::state::{Snapshot, State};
+use esker_format::checkpoint::PackState;
+use esker_format::ids::SnapshotId;
+use esker_format::log_entry::Snapshots;
+use std::collections::HashSet;
+
+pub fn exist(state: &State, snapshots: &[SnapshotId]) -> Result<(), Rule> {
+    if snapshots.iter().all(|id| state.has_snapshot(id)) {
+        Ok(())
+    } else {
+        Err("it names a snapshot that is not there")
+    }
+}
+
+pub fn forgets(state: &State, list: &Snapshots) -> Result<(), Rule> {
+    exist(state, &list.snapshots)?;
+    none(state, list, |s| s.held, "it names a snapshot that is held")
+}
+
+pub fn holds(state: &State, list: &Snapshots) -> Result<(), Rule> {
+    exist(state, &list.snapshots)?;
+    none(state, list, |s| s.forgotten, "it names a snapshot that is forgotten")
+}
+
+/// A snapshot can be brought back as long as nothing of it was given up.
+pub fn unforgets(state: &State, list: &Snapshots) -> Result<(), Rule> {
+    exist(state, &list.snapshots)?;
+    let given_up = |o: u32| state.packs[o as usize].state == PackState::Deleting;
+    let is_collected = |s: &Snapshot| s.set.iter().any(given_up);
+    none(state, list, is_collected, "it names a snapshot of which packs are given up")
+}
+
+/// Fails when one of the named snapshots is of that kind.
+fn none(
+    state: &State,
+    list: &Snapshots,
+    is: impl Fn(&Snapshot) -> bool,
+    rule: Rule,
+) -> Result<(), Rule> {
+    let named: HashSet<&SnapshotId> = list.snapshots.iter().collect();
+    let mut found = state.snapshots.iter().filter(|s| named.contains(&s.id));
+    if found.any(is) { Err(rule) } else { Ok(()) }
+}
