@@ -115,9 +115,9 @@ impl Failure {
                 | Error::NeedsOwner
                 | Error::NotEnrolled { .. }
                 | Error::Revoked { .. }
-                | Error::NoRole { .. },
+                | Error::NoRight { .. },
             ) => Exit::WrongKey,
-            Some(Error::LostRace { .. }) => Exit::Busy,
+            Some(Error::LostRace { .. } | Error::GivenUp { .. } | Error::Fenced { .. }) => Exit::Busy,
             Some(Error::Store(e)) if e.kind == StoreErrorKind::Unreachable => Exit::Unreachable,
             Some(Error::SelfTest) => Exit::Damage,
             _ => match self {
@@ -158,7 +158,7 @@ impl Failure {
                 "its export was cut off, or this is an older copy of the repository: remove the key \
                  file, and let the owner run `esker key export-writer` again"
             }
-            Error::Revoked { .. } | Error::NoRole { .. } => {
+            Error::Revoked { .. } => {
                 "use another key, or let the owner make one with `esker key export-writer`"
             }
             Error::NameTaken { .. } => "choose another name, or revoke that one first",
@@ -167,6 +167,9 @@ impl Failure {
             Error::OwnWriter => {
                 "whoever has the owner's key or the recovery key has the whole repository: begin a \
                  new one with `esker init`"
+            }
+            Error::NoRight { .. } => {
+                "use a key with that role: the owner makes one with `esker key export-writer`"
             }
             Error::NoSnapshot { .. } => "`esker snapshots` lists what there is",
             Error::AmbiguousSnapshot { .. } => "give more digits of the id",
@@ -203,6 +206,9 @@ impl Failure {
                 }
                 _ => return None,
             },
+            Error::GivenUp { .. } | Error::Fenced { .. } => {
+                "run it again, and let collections be rarer or wait longer (`esker gc --abort-after`)"
+            }
             Error::SelfTest => {
                 "test memory and processor of this machine before you trust it with data"
             }

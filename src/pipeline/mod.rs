@@ -126,22 +126,11 @@ pub fn snapshot(
     let base = Base::find(repository, &request.host, &label)?;
     let run = Run { request, roots: &roots, label: &label, base: &base, progress, observer, stop };
     let Request { threads, is_dry, .. } = *request;
-    match run.make(repository, Start { threads, is_dry, without_table: false }) {
-        // Another run has changed it, or a bit has: what was uploaded meanwhile is taken over.
-        Err(Error::Repository(crate::repository::Error::FileTable)) => {
-            progress.reset();
-            run.make(repository, Start { threads, is_dry, without_table: true })
-        }
-        // A cache as well: it is read from the repository, in another place if need be.
-        Err(Error::Repository(failure @ crate::repository::Error::Database { .. })) => {
-            progress.reset();
-            repository.renew_index(failure)?;
-            let report = run.make(repository, Start { threads, is_dry, without_table: false })?;
-            Ok(Report { indexed: false, ..report })
-        }
-        other => other,
-    }
+    run.repeat(repository, Start { threads, is_dry, without_table: false, hold: false })
 }
+
+/// Attempts of a run that others made start over: the last one holds what it relies on.
+const ATTEMPTS: u32 = 4;
 
 /// One attempt to make a snapshot.
 struct Run<'r> {
@@ -155,6 +144,34 @@ struct Run<'r> {
 }
 
 impl Run<'_> {
+    /// Makes attempts until one ends for good. What an attempt has uploaded is taken over by the next.
+    fn repeat(&self, repository: &mut Repository, mut start: Start) -> Result<Report> {
+        use crate::repository::Error as Cause;
+        let (mut attempt, mut has_index) = (1, true);
+        loop {
+            match self.make(repository, start) {
+                // Another run has changed it, or a bit has.
+                Err(Error::Repository(Cause::FileTable)) if !start.without_table => {
+                    start.without_table = true;
+                }
+                // A cache as well: it is read from the repository, in another place if need be.
+                Err(Error::Repository(failure @ Cause::Database { .. })) if has_index => {
+                    has_index = false;
+                    repository.renew_index(failure)?;
+                }
+                Err(Error::Repository(Cause::GivenUp { .. } | Cause::Fenced { .. }))
+                    if attempt < ATTEMPTS =>
+                {
+                    attempt += 1;
+                    start.hold = attempt == ATTEMPTS;
+                    repository.refresh()?;
+                }
+                other => return other.map(|report| Report { indexed: report.indexed && has_index, ..report }),
+            }
+            self.progress.reset();
+        }
+    }
+
     fn make(&self, repository: &mut Repository, start: Start) -> Result<Report> {
         let (host, label) = (&self.request.host, self.label);
         let (session, prior) = Prior::begin(repository, start, self.base, host, label)?;

@@ -43,6 +43,8 @@ pub struct Start {
     pub is_dry: bool,
     /// Whether the file table was found to be wrong.
     pub without_table: bool,
+    /// Whether packs must stay that the run may rely on.
+    pub hold: bool,
 }
 
 impl Prior {
@@ -51,7 +53,7 @@ impl Prior {
     /// # Errors
     /// When index or store fail. A file table that cannot be read or written is none.
     pub fn begin(
-        repository: &Repository,
+        repository: &mut Repository,
         start: Start,
         base: &Base,
         host: &str,
@@ -69,7 +71,11 @@ impl Prior {
         };
         let Some(files) = repository.files() else {
             prior.root = base.snapshot.and_then(|id| root_of(repository, id));
-            return Ok((Session::begin_with(repository, start.threads, id, None)?, prior));
+            let session = Session::begin_with(repository, start.threads, id, None)?;
+            if start.hold {
+                session.hold_all(repository)?;
+            }
+            return Ok((session, prior));
         };
         let key = source_key(host, label);
         let standing = if start.without_table { None } else { prior.read(&files, &key) };
@@ -86,6 +92,9 @@ impl Prior {
             true => Session::begin_dry(repository, start.threads, id)?,
             false => Session::begin_with(repository, start.threads, id, journal)?,
         };
+        if start.hold {
+            session.hold_all(repository)?;
+        }
         prior.adopted = session.adopt(repository, runs)?;
         let is_live = |id| repository.state().snapshots.iter().any(|s| s.id == id);
         match standing {

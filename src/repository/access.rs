@@ -3,6 +3,7 @@
 use crate::repository::error::{Error, Result};
 use crate::repository::packer::lock;
 use esker_format::data_key::Recipients;
+use esker_format::envelope::{Header, Kind};
 use esker_format::ids::{RepositoryId, SessionId, WriterId};
 use esker_format::key::{
     EpochSecret, OwnerSecret, ReadingKey, ReadingPublic, ScopeKeys, SigningKey, VerificationKey,
@@ -116,7 +117,7 @@ impl Access {
     }
 
     /// Whether the holder has the keys of a scope: the owner has those of all.
-    pub fn has_scope(&self, scope: u32) -> bool {
+    pub const fn has_scope(&self, scope: u32) -> bool {
         scope == self.scope || self.owner.is_some()
     }
 
@@ -140,6 +141,30 @@ impl Access {
     /// [`Error::NeedsOwner`] with a writer's key.
     pub fn reading(&self) -> Result<&ReadingKey> {
         self.reading.as_ref().ok_or(Error::NeedsOwner)
+    }
+
+    /// The header of an object that is put in a session.
+    pub fn header(&self, kind: Kind, session: SessionId) -> Header {
+        Header {
+            kind,
+            flags: 0,
+            repository: self.repository,
+            scope: self.scope,
+            epoch: self.epoch,
+            writer: self.writer,
+            session,
+            seq: 0,
+            tlvs: Vec::new(),
+        }
+    }
+
+    /// The same rights in another scope, for the owner who writes its packs anew.
+    ///
+    /// # Errors
+    /// [`Error::NeedsOwner`] when the keys of the scope are not at hand.
+    pub fn in_scope(&self, scope: u32) -> Result<Self> {
+        let owner = Self::owner(self.repository, self.secret()?.clone());
+        Ok(Self { scope, scope_keys: self.scope_keys_of(scope)?, ..owner })
     }
 
     /// Who packs and manifests are sealed to.

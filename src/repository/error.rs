@@ -103,16 +103,6 @@ pub enum Error {
         /// Its id.
         writer: WriterId,
     },
-    /// The key in use has no right to this.
-    #[error("the key of writer {name} has no right to {role}; its roles: {has}")]
-    NoRole {
-        /// The writer.
-        name: String,
-        /// What it may not do.
-        role: String,
-        /// What it may do.
-        has: String,
-    },
     /// A name that no writer can have.
     #[error("a writer needs a name of one line")]
     WriterName,
@@ -156,6 +146,14 @@ pub enum Error {
     AmbiguousSlot {
         /// What was asked for.
         what: String,
+    },
+    /// The log does not let this key do this.
+    #[error("this key may not {what}: {why}")]
+    NoRight {
+        /// What was tried, as a verb.
+        what: &'static str,
+        /// Why not.
+        why: String,
     },
     /// No snapshot goes by this name.
     #[error("no snapshot {selector}")]
@@ -211,6 +209,18 @@ pub enum Error {
         /// The session.
         session: SessionId,
     },
+    /// A pack that this run relies on was given up by a collection meanwhile.
+    #[error("{object} was given up by a collection while this run relied on it")]
+    GivenUp {
+        /// The pack.
+        object: String,
+    },
+    /// The session was ended by a collection, because it was silent for too long.
+    #[error("session {session} was ended by a collection, which took it for dead")]
+    Fenced {
+        /// The session.
+        session: SessionId,
+    },
     /// A chunk that a snapshot needs is in no pack.
     #[error("chunk {id} is in no pack")]
     NoChunk {
@@ -257,6 +267,12 @@ impl Error {
             FormatError::Unsupported { .. } => Self::Newer { object, source },
             source => Self::Damaged { object, source },
         }
+    }
+
+    /// That the log asks for a feature that this version does not have.
+    pub fn required(what: &'static str, feature: u32) -> Self {
+        let source = FormatError::Unsupported { what, number: feature.into() };
+        Self::Newer { object: "the log".to_owned(), source }
     }
 
     /// The same error, with NotFound told as a missing object.

@@ -131,6 +131,23 @@ impl Chunks {
         Ok(Self { frames, lookup, kept: Vec::new(), budget })
     }
 
+    /// Looks chunks up as the index knows them now. Frames that are kept stay.
+    ///
+    /// # Errors
+    /// When the index database fails.
+    pub fn renew(&mut self, repository: &Repository) -> Result<()> {
+        self.lookup = match self.lookup.scope() {
+            Some(scope) => repository.lookup_in(scope)?,
+            None => repository.lookup_in_all()?,
+        };
+        Ok(())
+    }
+
+    /// Finds chunks of this scope from here on: what comes next is of a snapshot of it.
+    pub const fn within(&mut self, scope: u32) {
+        self.lookup.within(scope);
+    }
+
     /// The look-ups that go with it.
     pub const fn lookup(&mut self) -> &mut Lookup {
         &mut self.lookup

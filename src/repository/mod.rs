@@ -16,6 +16,7 @@ mod fetch;
 mod fixture;
 mod fold;
 mod frame_writer;
+pub mod gc;
 mod index;
 mod judge;
 mod log;
@@ -230,6 +231,14 @@ impl Repository {
             }
         }
         found
+    }
+
+    /// Brings what this run has appended into the index database. That it cannot be written is no
+    /// failure: what is in the log is done.
+    fn settle(&mut self, packs: &[SegmentPack], segments: &[SegmentId]) {
+        if let Err(failure) = self.index_segments(packs, segments) {
+            self.warnings.push(failure);
+        }
     }
 
     /// The store.

@@ -2,12 +2,14 @@
 
 mod adopt;
 mod end;
+mod needs;
 mod publish;
 #[cfg(test)]
 mod tests;
 
 pub use end::Finished;
 pub use publish::Published;
+pub(super) use publish::{pack_add, put_segments};
 
 use crate::repository::access::Access;
 use crate::repository::error::Result;
@@ -18,11 +20,13 @@ use crate::repository::{Repository, entropy};
 use crate::store::{DryStore, Store};
 use esker_format::ids::{ChunkId, SessionId, SnapshotId};
 use esker_format::log_entry::ROLE_APPEND;
+use esker_format::ordinals::Ordinals;
 use esker_format::segment::{Prefix, prefix};
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
 
 /// Claims are spread over so many locks.
 const SHARDS: usize = 16;
@@ -37,13 +41,16 @@ pub struct Session {
     claims: Vec<Mutex<Claims>>,
     /// Ordinals of the packs that hold what the snapshot refers to.
     used: Mutex<HashSet<u32>>,
-    /// Snapshots whose references were taken over without looking for each of them.
-    bases: Mutex<Vec<SnapshotId>>,
+    /// Snapshots whose references were taken over without looking for each of them, and the packs
+    /// that they needed then.
+    bases: Mutex<Vec<(SnapshotId, Ordinals)>>,
     /// When set, no look-up can find anything.
     index_is_empty: AtomicBool,
     added: AtomicU64,
     /// What the next run learns of this one; none where no cache can be written.
     journal: Option<Arc<Journal>>,
+    /// When something was published last.
+    published: Mutex<Instant>,
     /// Runs whose packs were taken over, held until this one has ended.
     adopted: Mutex<Vec<DeadRun>>,
     /// Whether nothing is written.
@@ -71,7 +78,7 @@ impl Session {
         id: SessionId,
         journal: Option<Journal>,
     ) -> Result<Self> {
-        repository.expect_role(ROLE_APPEND)?;
+        repository.expect_role(ROLE_APPEND, "save snapshots")?;
         let journal = journal.map(Arc::new);
         let (store, access) = (repository.shared_store(), Arc::clone(&repository.access));
         // A pack that was there may be gone by now.
@@ -93,6 +100,7 @@ impl Session {
             index_is_empty: AtomicBool::new(repository.is_empty()?),
             added: AtomicU64::new(0),
             journal,
+            published: Mutex::new(Instant::now()),
             adopted: Mutex::default(),
             is_dry: false,
         })
@@ -135,8 +143,7 @@ impl Session {
                 return Ok(false);
             }
         }
-        lock(&self.used).extend(snapshot.set.iter());
-        lock(&self.bases).push(base);
+        lock(&self.bases).push((base, snapshot.set.clone()));
         Ok(true)
     }
 

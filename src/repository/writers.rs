@@ -206,20 +206,20 @@ impl Repository {
         }
     }
 
-    /// Fails unless the key in use may append entries that take this role.
+    /// Fails unless the log gives this key a role.
     ///
     /// # Errors
-    /// [`Error::NoRole`].
-    pub fn expect_role(&self, role: u32) -> Result<()> {
-        let Some(writer) = self.state.writers.get(&self.access.writer) else {
-            return self.expect_enrolled();
+    /// [`Error::NoRight`] to do `what`.
+    pub fn expect_role(&self, role: u32, what: &'static str) -> Result<()> {
+        let why = match self.state.writers.get(&self.access.writer) {
+            Some(writer) if writer.revoked => "it was revoked".to_owned(),
+            Some(writer) if writer.entry.roles & role != 0 => return Ok(()),
+            Some(Writer { entry, .. }) => {
+                format!("writer {} has the role {}", entry.name, role_names(entry.roles).join(", "))
+            }
+            None => "it was never enrolled".to_owned(),
         };
-        if writer.entry.roles & role == 0 {
-            let has = role_names(writer.entry.roles).join(", ");
-            let role = role_names(role).join(", ");
-            return Err(Error::NoRole { name: writer.entry.name.clone(), role, has });
-        }
-        Ok(())
+        Err(Error::NoRight { what, why })
     }
 
     /// Appends an entry that only the owner signs.

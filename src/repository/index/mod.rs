@@ -10,12 +10,14 @@ mod lookup;
 mod row;
 mod rows;
 mod schema;
+mod seen;
 mod update;
 
 pub use files::{
     DeadRun, Files, Journal, Leaf, LeafReader, Leaves, NewLeaf, OpenLeaf, SourceKey, Standing,
 };
 pub use lookup::{KnownPack, Location, Lookup};
+pub use seen::Sighting;
 pub use update::Update;
 
 use crate::repository::error::{Error, Result};

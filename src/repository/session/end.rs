@@ -1,16 +1,17 @@
 //! The end of a run: a snapshot, or none.
 
 use super::Session;
-use crate::repository::error::Result;
+use crate::repository::error::{Error, Result};
 use crate::repository::index::Standing;
 use crate::repository::packer::lock;
 use crate::repository::state::State;
 use crate::repository::{Repository, entropy};
 use crate::store::Durability;
 use esker_format::cbor::Extra;
+use esker_format::checkpoint::SessionState;
 use esker_format::envelope::Kind;
-use esker_format::ids::{Named, SnapshotId};
-use esker_format::log_entry::{Body, Commit};
+use esker_format::ids::{Named, SessionId, SnapshotId};
+use esker_format::log_entry::{Abort, Body, Commit};
 use esker_format::names;
 use esker_format::page::PageRef;
 use esker_format::snapshot::{Manifest, SummaryOf, seal_summary};
@@ -73,7 +74,7 @@ impl Session {
         let packs = self.packer.take_done();
         let segments = self.put_segments(&packs)?;
         let manifest = finish(self.added(), self.packer.stored());
-        let mut header = self.header(Kind::Manifest);
+        let mut header = self.access.header(Kind::Manifest, self.id);
         let object = manifest.encode(&mut header, &self.access.recipients(), &mut entropy())?;
         let snapshot = SnapshotId::of(&object);
         let _ =
@@ -83,10 +84,11 @@ impl Session {
         let of = SummaryOf { repository: self.access.repository, session: self.id };
         let key = &self.access.scope_keys.summary;
         let summary = seal_summary(&manifest.summary, of, key, &mut entropy());
-        let used = std::mem::take(&mut *lock(&self.used));
-        let bases = std::mem::take(&mut *lock(&self.bases));
+        let bases: Vec<SnapshotId> = lock(&self.bases).iter().map(|(id, _)| *id).collect();
         repository.append(self.id, &mut |state: &State| {
             let adds = self.pack_adds(&packs, state);
+            self.expect_open(state, &adds)?;
+            let needed = self.needed(state)?;
             let first = state.packs.len() as u32;
             let own = first..first + adds.len() as u32;
             // Another run may have taken over the same packs of an unfinished session.
@@ -97,7 +99,7 @@ impl Session {
                 segments: segments.clone(),
                 packs: adds,
                 bases: bases.clone(),
-                set: used.iter().copied().chain(there).chain(own).collect(),
+                set: needed.into_iter().chain(there).chain(own).collect(),
                 set_object: None,
                 summary: summary.clone(),
                 extra: Extra::default(),
@@ -105,6 +107,7 @@ impl Session {
         })?;
         // The snapshot exists. A cache that cannot be written is no reason to say otherwise.
         let indexed = repository.index_segments(&packs, &segments).is_ok();
+        self.fence_adopted(repository);
         let root = manifest.root.map(|root| (root, manifest.root_level as u8));
         drop(self.packer);
         let tabled = match self.journal.and_then(Arc::into_inner) {
@@ -115,5 +118,22 @@ impl Session {
             None => false,
         };
         Ok(Finished { snapshot, indexed, tabled })
+    }
+
+    /// Ends the sessions of the runs that were taken over: whatever they published before they were
+    /// killed can be collected from here on, unless a snapshot needs it.
+    fn fence_adopted(&self, repository: &mut Repository) {
+        let of_adopted: Vec<SessionId> = lock(&self.adopted).iter().map(|run| run.session).collect();
+        for session in of_adopted {
+            let is_open = |state: &State| state.session_state(session) == Some(SessionState::Open);
+            if !is_open(repository.state()) {
+                continue;
+            }
+            // Whoever collects does it later when this does not.
+            let _ = repository.append(self.id, &mut |state| match is_open(state) {
+                true => Ok(Body::Abort(Abort { session, extra: Extra::default() })),
+                false => Err(Error::Fenced { session }),
+            });
+        }
     }
 }

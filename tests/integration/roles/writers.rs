@@ -193,7 +193,7 @@ fn a_key_without_the_right_to_append_is_refused_before_anything_is_written() {
         for options in [&[][..], &["--dry-run"], &["--skip-if-unchanged"]] {
             let mut command = host.command();
             let ran = Ran::of(command.arg("snapshot").args(options).arg(&source)).exit(12);
-            ran.says(&["has no right to append", &role.replace(',', ", "), "hint: "]);
+            ran.says(&["may not save snapshots", &role.replace(',', ", "), "hint: "]);
         }
         assert!(objects(&home.repository()) == before);
         host.run(["snapshots"]).ok();
