@@ -2,7 +2,7 @@
 
 use crate::cli::{show, signals};
 use crate::pipeline;
-use crate::repository::Error;
+use crate::repository::{Error, Refusal};
 use crate::restore::{self, swap::SwapError, tree::Kind, tree::TreeError};
 use crate::store::StoreErrorKind;
 use std::process::ExitCode;
@@ -117,6 +117,9 @@ impl Failure {
                 | Error::Revoked { .. }
                 | Error::NoRight { .. },
             ) => Exit::WrongKey,
+            Some(Error::Refusal(Refusal::NoRight { .. } | Refusal::OtherScope { .. })) => {
+                Exit::WrongKey
+            }
             Some(Error::LostRace { .. } | Error::GivenUp { .. } | Error::Fenced { .. }) => Exit::Busy,
             Some(Error::Store(e)) if e.kind == StoreErrorKind::Unreachable => Exit::Unreachable,
             Some(Error::SelfTest) => Exit::Damage,
@@ -171,6 +174,7 @@ impl Failure {
             Error::NoRight { .. } => {
                 "use a key with that role: the owner makes one with `esker key export-writer`"
             }
+            Error::Refusal(refusal) => refusal_hint(refusal)?,
             Error::NoSnapshot { .. } => "`esker snapshots` lists what there is",
             Error::AmbiguousSnapshot { .. } => "give more digits of the id",
             Error::Filtered { .. } => {
@@ -299,6 +303,25 @@ fn target_hint(error: &TreeError) -> Option<&'static str> {
         Kind::ReadOnly => Some("name a directory that can be written to"),
         _ => None,
     }
+}
+
+/// What to do where a snapshot stays as it is.
+const fn refusal_hint(refusal: &Refusal) -> Option<&'static str> {
+    Some(match refusal {
+        Refusal::NoRight { .. } => {
+            "use the owner's key, or ask the owner for one with the role `forget`"
+        }
+        Refusal::Held { .. } => "`esker unhold` releases it",
+        Refusal::Forgotten { .. } => {
+            "`esker snapshots --forgotten` lists it, and `esker unforget` with its id brings it back"
+        }
+        Refusal::Required { .. } => "forget both, or neither",
+        Refusal::Last { .. } => {
+            "nothing would be left of the series; --whole-series says that you mean it"
+        }
+        Refusal::OtherScope { .. } => "use a key of its scope, or the owner's",
+        Refusal::Collected { .. } | Refusal::TooManyTags { .. } => return None,
+    })
 }
 
 /// What to do where directories cannot be exchanged.

@@ -1,5 +1,6 @@
 //! What can go wrong with a repository, as data.
 
+use crate::repository::keep::Refusal;
 use crate::store::{StoreError, StoreErrorKind};
 use esker_format::FormatError;
 use esker_format::ids::{SessionId, SnapshotId, WriterId};
@@ -203,6 +204,9 @@ pub enum Error {
         /// The rule.
         rule: String,
     },
+    /// A snapshot stays as it is.
+    #[error(transparent)]
+    Refusal(#[from] Refusal),
     /// Others were faster, too often.
     #[error("session {session} lost the race for the log too often")]
     LostRace {

@@ -158,13 +158,44 @@ impl Chunks {
     /// # Errors
     /// When it is in no pack, or the pack is missing or damaged.
     pub fn get(&mut self, id: &ChunkId, len: u64, frame_type: FrameType) -> Result<&[u8]> {
-        let place = self.lookup.find(id)?.ok_or_else(|| Error::NoChunk { id: id.to_string() })?;
+        let first = self.lookup.find(id)?.ok_or_else(|| Error::NoChunk { id: id.to_string() })?;
+        let place = match self.try_at(first, id, len, frame_type) {
+            Ok(()) => first,
+            Err(failure) if failure.is_damage() => self.elsewhere(first, id, len, frame_type, failure)?,
+            Err(failure) => return Err(failure),
+        };
         let pack = self.lookup.pack(place.pack)?;
-        self.load(&pack, place)?;
-        let plain = &self.kept[0].1;
-        let bytes = chunk_in(plain, place, len, &pack)?;
-        self.frames.verify(id, frame_type, bytes, &pack)?;
-        Ok(bytes)
+        chunk_in(&self.kept[0].1, place, len, &pack)
+    }
+
+    /// Brings the frame of a place to the front of what is kept, when the chunk is right there.
+    fn try_at(&mut self, at: Location, id: &ChunkId, len: u64, of: FrameType) -> Result<()> {
+        let pack = self.lookup.pack(at.pack)?;
+        self.load(&pack, at)?;
+        let bytes = chunk_in(&self.kept[0].1, at, len, &pack)?;
+        self.frames.verify(id, of, bytes, &pack)
+    }
+
+    /// Another place where the chunk is right: a pack may be damaged, and a writer of the same scope
+    /// may say what is not so. Without one it is the first `failure`.
+    fn elsewhere(
+        &mut self,
+        not: Location,
+        id: &ChunkId,
+        len: u64,
+        of: FrameType,
+        failure: Error,
+    ) -> Result<Location> {
+        let mut places = Vec::new();
+        self.lookup.copies(id, &mut places)?;
+        for place in places.into_iter().filter(|place| *place != not) {
+            match self.try_at(place, id, len, of) {
+                Ok(()) => return Ok(place),
+                Err(error) if error.is_damage() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(failure)
     }
 
     /// Brings the frame to the front of what is kept.

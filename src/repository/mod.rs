@@ -19,6 +19,7 @@ mod frame_writer;
 pub mod gc;
 mod index;
 mod judge;
+mod keep;
 mod log;
 mod map;
 mod merge;
@@ -26,6 +27,7 @@ mod packer;
 mod pieces;
 mod presence;
 mod refresh;
+pub mod retention;
 mod selection;
 mod session;
 mod slots;
@@ -50,6 +52,7 @@ pub use index::{
     DeadRun, Files, Journal, KnownPack, Leaf, LeafReader, Leaves, Location, Lookup, NewLeaf,
     OpenLeaf, SourceKey, Standing,
 };
+pub use keep::{Forget, Refusal, Tags};
 pub use map::{Bounds, Found, Map, walk};
 pub use merge::{Merge, Met, Variant};
 pub use selection::{Selected, entry_at, look_into, map_key, select};

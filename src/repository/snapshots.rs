@@ -1,8 +1,12 @@
 //! Snapshots: listing them from the log, finding one, reading its manifest.
 
 use crate::repository::Repository;
+use crate::repository::access::Access;
 use crate::repository::choice::{self, Choice, Filter, Miss};
 use crate::repository::error::{Error, Result};
+use crate::repository::keep::Refusal;
+use crate::repository::retention::Series;
+use crate::repository::state::{self, State};
 use esker_format::envelope::{Header, Kind};
 use esker_format::ids::{Named, Seq, SnapshotId, WriterId};
 use esker_format::snapshot::{Manifest, Summary, SummaryOf, open_summary};
@@ -19,8 +23,14 @@ pub struct Snapshot {
     pub scope: u32,
     /// Who saved it, as far as the log says.
     pub writer: Option<WriterId>,
-    /// Its summary.
+    /// Its summary, with the tags that it has now.
     pub summary: Summary,
+    /// Whether it need not be kept: lists and `latest` pass over it.
+    pub is_forgotten: bool,
+    /// Whether no forget may take it.
+    pub is_held: bool,
+    /// Whether something of it was found lost.
+    pub is_damaged: bool,
 }
 
 /// The first sixteen digits of an id, enough to name a snapshot.
@@ -30,54 +40,92 @@ pub fn shorten(id: &SnapshotId) -> String {
     text
 }
 
+/// The snapshots of a state that a key lists, oldest first: the owner's those of all scopes. One whose
+/// writer sealed something else than a summary in its commit is passed over, because what one writer
+/// made of his own commits must not keep others from theirs.
+pub(super) fn list(access: &Access, state: &State) -> Result<Vec<Snapshot>> {
+    Ok(listed(access, state).filter_map(|(_, listed)| listed.ok()).collect())
+}
+
+fn listed<'s>(
+    access: &'s Access,
+    state: &'s State,
+) -> impl Iterator<Item = (SnapshotId, Result<Snapshot>)> + use<'s> {
+    let mine = state.snapshots.iter().filter(|s| access.has_scope(s.scope));
+    mine.map(|s| (s.id, unseal(access, state, s)))
+}
+
+/// A snapshot of the log, as lists show it.
+///
+/// # Errors
+/// When its summary is damaged, or of a scope that the key has nothing to do with.
+pub(super) fn unseal(access: &Access, state: &State, of: &state::Snapshot) -> Result<Snapshot> {
+    let place = SummaryOf { repository: access.repository, session: of.session };
+    let keys = access.scope_keys_of(of.scope)?;
+    let mut summary = open_summary(&of.summary, place, &keys.summary)
+        .map_err(|e| Error::damaged(format!("summary in {}", names::entry(of.seq)), e))?;
+    if !of.tags.is_empty() {
+        summary.tags.retain(|tag| !of.tags.contains_key(tag));
+        let added = of.tags.iter().filter(|(_, is_added)| **is_added);
+        summary.tags.extend(added.map(|(tag, _)| tag.clone()));
+        summary.tags.sort();
+    }
+    Ok(Snapshot {
+        id: of.id,
+        seq: of.seq,
+        scope: of.scope,
+        writer: state.sessions.get(&of.session).map(|session| session.writer),
+        summary,
+        is_forgotten: of.forgotten,
+        is_held: of.held,
+        is_damaged: of.damaged,
+    })
+}
+
+impl Snapshot {
+    /// The series that it belongs to.
+    pub const fn series(&self) -> Series {
+        Series { id: self.summary.series, writer: self.writer }
+    }
+}
+
 impl Repository {
-    /// All snapshots that this key lists, oldest first: those of its scope, and the owner's all. One
-    /// whose writer sealed something else than a summary in its commit is passed over.
+    /// All snapshots that this key lists, oldest first, with those that are forgotten and were not
+    /// collected yet: the owner those of all scopes. One whose writer sealed something else than a
+    /// summary in its commit is passed over.
     ///
     /// # Errors
     /// None yet.
     pub fn snapshots(&self) -> Result<Vec<Snapshot>> {
-        // What one writer made of his own commits must not keep others from theirs.
-        Ok(self.listed().filter_map(|(_, listed)| listed.ok()).collect())
+        list(&self.access, &self.state)
     }
 
-    /// Snapshots whose summaries do not open, and why: a damaged log has none of them.
+    /// Snapshots whose summaries do not open, and why.
     pub fn without_summary(&self) -> Vec<(SnapshotId, Error)> {
-        self.listed().filter_map(|(id, listed)| Some((id, listed.err()?))).collect()
+        listed(&self.access, &self.state).filter_map(|(id, listed)| Some((id, listed.err()?))).collect()
     }
 
-    fn listed(&self) -> impl Iterator<Item = (SnapshotId, Result<Snapshot>)> {
-        let mine = self.state.snapshots.iter().filter(|s| self.access.has_scope(s.scope));
-        mine.map(|s| {
-            let of = SummaryOf { repository: self.access.repository, session: s.session };
-            let listed = self.access.scope_keys_of(s.scope).and_then(|keys| {
-                let summary = open_summary(&s.summary, of, &keys.summary).map_err(|e| {
-                    Error::damaged(format!("summary in {}", names::entry(s.seq)), e)
-                })?;
-                let writer = self.state.sessions.get(&s.session).map(|session| session.writer);
-                Ok(Snapshot { id: s.id, seq: s.seq, scope: s.scope, writer, summary })
-            });
-            (s.id, listed)
-        })
-    }
-
-    /// The snapshots that a filter lets through, oldest first.
+    /// The snapshots that a filter lets through, oldest first; forgotten ones only if it asks for them.
     ///
     /// # Errors
     /// When a summary is damaged.
     pub fn snapshots_with(&self, filter: &Filter) -> Result<Vec<Snapshot>> {
         let mut all = self.snapshots()?;
-        all.retain(|snapshot| filter.lets(snapshot));
+        all.retain(|snapshot| filter.lists(snapshot));
         Ok(all)
     }
 
     /// The snapshot that `what` names, among those that the filter lets through.
     ///
     /// # Errors
-    /// [`Error::NoSnapshot`], [`Error::NoSnapshotLeft`], [`Error::Filtered`],
+    /// [`Error::NoSnapshot`], [`Error::NoSnapshotLeft`], [`Error::Filtered`], [`Error::Refusal`],
     /// [`Error::AmbiguousSnapshot`] or [`Error::AmbiguousLabel`].
     pub fn choose(&self, what: &str, filter: &Filter) -> Result<Choice> {
         choice::choose(&self.snapshots()?, filter, what).map_err(|miss| match miss {
+            Miss::None(selector) if self.is_elsewhere(&selector) => {
+                Refusal::OtherScope { snapshot: selector }.into()
+            }
+            Miss::Forgotten(selector) => Refusal::Forgotten { snapshot: selector }.into(),
             Miss::None(selector) if self.warnings.iter().any(Error::is_damage) => {
                 Error::NoSnapshotLeft { selector }
             }
@@ -88,6 +136,12 @@ impl Repository {
             }
             Miss::Labels(labels) => Error::AmbiguousLabel { what: what.to_owned(), labels },
         })
+    }
+
+    /// Whether words begin the id of a snapshot that this key does not list.
+    fn is_elsewhere(&self, words: &str) -> bool {
+        // Shorter ones say little.
+        words.len() >= 8 && self.state.snapshots.iter().any(|s| s.id.to_string().starts_with(words))
     }
 
     /// The manifest of a snapshot.

@@ -131,7 +131,11 @@ fn enrols(state: &State, writer: &WriterEntry) -> Result<(), Rule> {
 }
 
 fn revokes(state: &State, revoke: &Revoke) -> Result<(), Rule> {
-    if state.writers.contains_key(&revoke.writer) { Ok(()) } else { Err("the writer is not enrolled") }
+    if state.writers.contains_key(&revoke.writer) {
+        Ok(())
+    } else {
+        Err("the writer is not enrolled")
+    }
 }
 
 /// Whether all members of a set exist once `added` packs were added. Asked before the members are
