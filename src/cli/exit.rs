@@ -120,7 +120,9 @@ impl Failure {
             Some(Error::Refusal(Refusal::NoRight { .. } | Refusal::OtherScope { .. })) => {
                 Exit::WrongKey
             }
-            Some(Error::LostRace { .. } | Error::GivenUp { .. } | Error::Fenced { .. }) => Exit::Busy,
+            Some(Error::LostRace { .. } | Error::GivenUp { .. } | Error::Fenced { .. }) => {
+                Exit::Busy
+            }
             Some(Error::Store(e)) if e.kind == StoreErrorKind::Unreachable => Exit::Unreachable,
             Some(Error::SelfTest) => Exit::Damage,
             _ => match self {

@@ -161,7 +161,9 @@ impl Chunks {
         let first = self.lookup.find(id)?.ok_or_else(|| Error::NoChunk { id: id.to_string() })?;
         let place = match self.try_at(first, id, len, frame_type) {
             Ok(()) => first,
-            Err(failure) if failure.is_damage() => self.elsewhere(first, id, len, frame_type, failure)?,
+            Err(failure) if failure.is_damage() => {
+                self.find_elsewhere(first, id, len, frame_type)?.ok_or(failure)?
+            }
             Err(failure) => return Err(failure),
         };
         let pack = self.lookup.pack(place.pack)?;
@@ -176,26 +178,41 @@ impl Chunks {
         self.frames.verify(id, of, bytes, &pack)
     }
 
-    /// Another place where the chunk is right: a pack may be damaged, and a writer of the same scope
-    /// may say what is not so. Without one it is the first `failure`.
-    fn elsewhere(
+    /// The same chunk from another place than one where it is not right; none when there is no other.
+    ///
+    /// # Errors
+    /// When store or index fail.
+    pub fn get_elsewhere(
         &mut self,
         not: Location,
         id: &ChunkId,
         len: u64,
         of: FrameType,
-        failure: Error,
-    ) -> Result<Location> {
+    ) -> Result<Option<&[u8]>> {
+        let Some(place) = self.find_elsewhere(not, id, len, of)? else { return Ok(None) };
+        let pack = self.lookup.pack(place.pack)?;
+        chunk_in(&self.kept[0].1, place, len, &pack).map(Some)
+    }
+
+    /// Another place where the chunk is right: a pack may be damaged, and a writer of the same scope
+    /// may have said what is not so.
+    fn find_elsewhere(
+        &mut self,
+        not: Location,
+        id: &ChunkId,
+        len: u64,
+        of: FrameType,
+    ) -> Result<Option<Location>> {
         let mut places = Vec::new();
         self.lookup.copies(id, &mut places)?;
         for place in places.into_iter().filter(|place| *place != not) {
             match self.try_at(place, id, len, of) {
-                Ok(()) => return Ok(place),
+                Ok(()) => return Ok(Some(place)),
                 Err(error) if error.is_damage() => {}
                 Err(error) => return Err(error),
             }
         }
-        Err(failure)
+        Ok(None)
     }
 
     /// Brings the frame to the front of what is kept.

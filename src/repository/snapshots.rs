@@ -102,7 +102,9 @@ impl Repository {
 
     /// Snapshots whose summaries do not open, and why.
     pub fn without_summary(&self) -> Vec<(SnapshotId, Error)> {
-        listed(&self.access, &self.state).filter_map(|(id, listed)| Some((id, listed.err()?))).collect()
+        listed(&self.access, &self.state)
+            .filter_map(|(id, listed)| Some((id, listed.err()?)))
+            .collect()
     }
 
     /// The snapshots that a filter lets through, oldest first; forgotten ones only if it asks for them.

@@ -1,12 +1,12 @@
 //! Whether all that snapshots refer to is there: manifests, pages, chunks.
 
-use crate::repository::Repository;
 use crate::repository::check::objects::message;
 use crate::repository::check::{Bad, Finding, Progress, Report};
 use crate::repository::content::Items;
 use crate::repository::error::{Error, Result};
 use crate::repository::fetch::Chunks;
 use crate::repository::map::{Bounds, Found, Map};
+use crate::repository::{Location, Repository};
 use esker_format::content::{Content, Item};
 use esker_format::frame::FrameType;
 use esker_format::ids::{ChunkId, SnapshotId};
@@ -139,12 +139,13 @@ impl One<'_> {
 
     /// Why a chunk cannot be had; none when it can.
     fn missing(&mut self, id: &ChunkId, len: u64) -> Result<Option<String>> {
-        Ok(match self.chunks.lookup().find(id)? {
+        let mut places = Vec::new();
+        self.chunks.lookup().copies(id, &mut places)?;
+        let is_good = |at: &Location| u64::from(at.len) == len && !self.bad.has(at.pack, at.frame);
+        Ok(match places.first() {
             None => Some("a chunk is in no pack".to_owned()),
-            Some(place) if u64::from(place.len) != len || self.bad.has(place.pack, place.frame) => {
-                Some(format!("pack {} of the log is missing or damaged", place.pack))
-            }
-            Some(_) => None,
+            Some(_) if places.iter().any(is_good) => None,
+            Some(place) => Some(format!("pack {} of the log is missing or damaged", place.pack)),
         })
     }
 

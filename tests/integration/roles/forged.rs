@@ -2,15 +2,16 @@
 
 use super::forging::{Thief, secret};
 use super::{Host, expect_equal, objects, owned, tree};
-use crate::support::Home;
+use crate::support::{Home, Ran};
 use esker_format::cbor::Extra;
+use esker_format::codec::Codec;
 use esker_format::envelope::{Header, Kind};
-use esker_format::frame::FrameHead;
+use esker_format::frame::{FrameHead, FrameType};
 use esker_format::ids::{PackId, SegmentId, SessionId, SnapshotId};
 use esker_format::key::SigningKey;
 use esker_format::log_entry::{
-    Abort, Body, Commit, Compact, Damaged, Delete, Mark, Narrow, Narrowed, Note, ROLE_ADMIN, Revoke, Setting,
-    Snapshots, Takeover, WriterEntry,
+    Abort, Body, Commit, Compact, Damaged, Delete, Mark, Narrow, Narrowed, Note, ROLE_ADMIN,
+    Revoke, Setting, Snapshots, Takeover, WriterEntry,
 };
 use esker_format::ordinals::Ordinals;
 use esker_format::pack::decode_pack;
@@ -245,7 +246,7 @@ fn what_a_segment_of_another_scope_says_of_a_pack_is_not_believed() {
         // The owner's next run knows all that is there, and where.
         let mut command = home.command();
         command.args(["snapshot", "--json", "--force"]).arg(&source);
-        let saved = crate::support::Ran::of(&mut command).ok().json().remove(0);
+        let saved = Ran::of(&mut command).ok().json().remove(0);
         assert_eq!(saved["counts"]["added_bytes"], 0, "{saved}");
         let saved = saved["snapshot"].as_str().unwrap();
         home.restore(saved, home.path(format!("{target}-saved"))).ok();
@@ -254,6 +255,146 @@ fn what_a_segment_of_another_scope_says_of_a_pack_is_not_believed() {
     whole("with the cache that was there");
     std::fs::remove_dir_all(home.path("cache")).unwrap();
     whole("with a new one");
+}
+
+/// What somebody says who has the pack of another run: that it holds all these chunks.
+fn boast(home: &Home, thief: &mut Thief, pack: &str, scope: u32) -> SegmentId {
+    let keys = secret(home).scope(scope).keys();
+    let (mut data, mut pages) = (Vec::new(), Vec::new());
+    let mut row = None;
+    for (name, object) in objects(&home.repository()) {
+        let Some(name) = name.to_str().unwrap().strip_prefix("pack/") else { continue };
+        let name = &name[3..];
+        let Ok((header, _, directory)) = decode_pack(&object, &keys.segment) else { continue };
+        if name == pack {
+            row = Some((header, object.len() as u64));
+            continue;
+        }
+        let mut chunks = directory.chunks.iter().map(|(id, len)| (prefix(id), *len));
+        for frame in &directory.frames {
+            let of_type = match frame.frame_type {
+                FrameType::Data => &mut data,
+                FrameType::Page => &mut pages,
+            };
+            of_type.extend(chunks.by_ref().take(frame.chunks as usize));
+        }
+    }
+    let (header, len) = row.unwrap();
+    let frame = |frame_type, chunks: &[(_, u32)]| FrameHead {
+        frame_type,
+        codec: Codec::Zstd,
+        sealed_len: 100,
+        plain_len: chunks.iter().map(|(_, len)| len).sum(),
+        chunks: chunks.len() as u32,
+    };
+    let frames = vec![frame(FrameType::Data, &data), frame(FrameType::Page, &pages)];
+    let (id, header) = (pack.parse().unwrap(), header.encode());
+    let chunks = [data, pages].concat();
+    let session = thief.session();
+    thief.put_segment(session, &[SegmentPack { id, len, header, frames, chunks }])
+}
+
+/// The pack that a run adds.
+fn pack_of(home: &Home, run: impl FnOnce()) -> String {
+    let packs = || -> std::collections::BTreeSet<PathBuf> {
+        objects(&home.repository()).into_keys().filter(|name| name.starts_with("pack")).collect()
+    };
+    let before = packs();
+    run();
+    let added = packs();
+    let mut added = added.difference(&before);
+    let name = added.next().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
+    assert_eq!(added.next(), None);
+    name
+}
+
+#[test]
+fn who_shares_a_scope_cannot_take_what_was_saved_before() {
+    let home = owned();
+    let source = tree(&home, "work", 1);
+    home.snapshot(&source).ok();
+    let id = latest(&home);
+    let host = Host::enrolled(&home, "db", &["--scope", "0"]);
+    let theirs = tree(&home, "theirs", 2);
+    let pack = pack_of(&home, || drop(host.save(&theirs, &[])));
+    let mut thief = Thief::new(&home, &host.key);
+    let segment = boast(&home, &mut thief, &pack, 0);
+    let summary = Summary { label: "forged".to_owned(), ..manifest(&home, &id).summary };
+    let nothing = thief.put_manifest(b"no manifest");
+    commit(&mut thief, nothing, vec![segment], &summary);
+    home.run(["revoke", "db"]).ok();
+    let whole = |target: &str| {
+        home.restore(&id, home.path(target)).ok();
+        expect_equal(&source, &home.path(target));
+        let file = source.join("some/1");
+        let bytes = Ran::of(
+            home.command()
+                .args(["cat", &format!("{id}:{}", file.display())])
+                .stdout(std::fs::File::create(home.path("cat")).unwrap()),
+        );
+        bytes.ok();
+        assert!(std::fs::read(home.path("cat")).unwrap() == std::fs::read(file).unwrap());
+        let check = home.run(["check", "--read-data", "--json"]).json();
+        let lost = check.iter().filter(|row| row["snapshot"] == id.as_str()).count();
+        assert_eq!(lost, 0, "{check:?}");
+    };
+    whole("with the cache that was there");
+    std::fs::remove_dir_all(home.path("cache")).unwrap();
+    whole("with a new one");
+    // Nor has a collection take it.
+    home.run(["gc", "--grace", "0"]);
+    home.run(["gc", "--grace", "0"]);
+    whole("after a collection");
+}
+
+#[test]
+fn what_another_scope_says_it_has_is_stored_all_the_same() {
+    let home = owned();
+    let host = Host::enrolled(&home, "web", &[]);
+    let theirs = tree(&home, "theirs", 2);
+    let pack = pack_of(&home, || drop(host.save(&theirs, &[])));
+    // What the owner will save, as its ids are found out in a copy of the repository.
+    let source = tree(&home, "work", 1);
+    let copy = home.path("copy");
+    let copied =
+        std::process::Command::new("cp").arg("-r").arg(home.repository()).arg(&copy).status();
+    assert!(copied.unwrap().success());
+    home.snapshot(&source).ok();
+    let mut thief = Thief::new(&home, &host.key);
+    let keys = secret(&home).scope(0).keys();
+    let mut chunks = Vec::new();
+    for (name, object) in objects(&home.repository()) {
+        if let (true, Ok((.., directory))) =
+            (name.starts_with("pack"), decode_pack(&object, &keys.segment))
+        {
+            chunks.extend(directory.chunks.iter().map(|(id, len)| (prefix(id), *len)));
+        }
+    }
+    std::fs::remove_dir_all(home.repository()).unwrap();
+    std::fs::rename(&copy, home.repository()).unwrap();
+    std::fs::remove_dir_all(home.path("cache")).unwrap();
+    let object =
+        std::fs::read(home.repository().join("pack").join(&pack[..2]).join(&pack)).unwrap();
+    let (header, _, _) = decode_pack(&object, &thief.keys.segment).unwrap();
+    let frames = vec![FrameHead {
+        frame_type: FrameType::Data,
+        codec: Codec::Zstd,
+        sealed_len: 100,
+        plain_len: chunks.iter().map(|(_, len)| len).sum(),
+        chunks: chunks.len() as u32,
+    }];
+    let (id, len, header) = (pack.parse().unwrap(), object.len() as u64, header.encode());
+    let session = thief.session();
+    let segment = thief.put_segment(session, &[SegmentPack { id, len, header, frames, chunks }]);
+    let rows = home.run(["snapshots", "--json"]).ok().json();
+    let summary = manifest(&home, rows[0]["id"].as_str().unwrap()).summary;
+    let nothing = thief.put_manifest(b"no manifest");
+    commit(&mut thief, nothing, vec![segment], &summary);
+    let saved =
+        Ran::of(home.command().args(["snapshot", "--json"]).arg(&source)).ok().json().remove(0);
+    assert!(saved["counts"]["added_bytes"].as_u64().unwrap() > 200_000, "{saved}");
+    home.restore(saved["snapshot"].as_str().unwrap(), home.path("target")).ok();
+    expect_equal(&source, &home.path("target"));
 }
 
 #[test]

@@ -35,5 +35,9 @@ fn with_all_that_a_writers_file_holds_no_pack_page_or_manifest_opens() {
     }
     // The owner's key opens all of them in the same way: the attempt is a real one.
     let ran = try_with(&home.path("config/esker/key")).exit(1);
-    assert!(ran.out.contains("manifest snapshot/") && ran.out.contains("pack pack/"), "{}", ran.out);
+    assert!(
+        ran.out.contains("manifest snapshot/") && ran.out.contains("pack pack/"),
+        "{}",
+        ran.out
+    );
 }
