@@ -19,6 +19,7 @@ use crate::repository::packer::{Packer, lock};
 use crate::repository::{Repository, entropy};
 use crate::store::{DryStore, Store};
 use esker_format::ids::{ChunkId, SessionId, SnapshotId};
+use esker_format::log_entry::ROLE_APPEND;
 use esker_format::ordinals::Ordinals;
 use esker_format::segment::{Prefix, prefix};
 use std::collections::HashSet;
@@ -70,13 +71,14 @@ impl Session {
     /// Begins a run under a session id that its journal knows.
     ///
     /// # Errors
-    /// When the index database fails.
+    /// When the index database fails, or this key may not append.
     pub fn begin_with(
         repository: &Repository,
         threads: usize,
         id: SessionId,
         journal: Option<Journal>,
     ) -> Result<Self> {
+        repository.expect_role(ROLE_APPEND, "save snapshots")?;
         let journal = journal.map(Arc::new);
         let (store, access) = (repository.shared_store(), Arc::clone(&repository.access));
         // A pack that was there may be gone by now.

@@ -11,6 +11,7 @@ mod heal;
 mod house;
 mod reader;
 mod restore_over;
+mod roles;
 mod select;
 mod support;
 mod trees;

@@ -35,7 +35,7 @@ const OWNED: &[(&str, &str)] = &[
     ("jiff", "src/cli/show"),
     ("jiff", "src/repository/retention/calendar.rs"),
     ("gix_glob", "src/pattern.rs"),
-    ("rpassword", "src/cli/key.rs"),
+    ("rpassword", "src/cli/key/"),
     ("signal_hook", "src/cli/signals.rs"),
     ("serde_json", "src/cli/"),
     ("zstd", "format/src/codec.rs"),
