@@ -56,6 +56,10 @@ pub const MANIFEST_MAX: usize = 16 << 20;
 pub const SEGMENT_MAX: usize = 64 << 20;
 /// A checkpoint, before sealing.
 pub const CHECKPOINT_MAX: usize = 256 << 20;
+/// Tokens that a reader remembers: a request that is repeated comes soon after its first try.
+pub const TOKENS_KEPT: usize = 1024;
+/// Checkpoints whose names a reader remembers: those that there may be, and some that are left over.
+pub const CHECKPOINTS_NAMED: usize = 16;
 /// The config, before sealing.
 pub const CONFIG_MAX: usize = 64 * 1024;
 /// A key slot or key file.

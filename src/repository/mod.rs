@@ -3,6 +3,7 @@
 mod access;
 mod cache;
 pub mod check;
+mod checkpoint;
 mod choice;
 mod content;
 mod create;
@@ -15,6 +16,7 @@ mod fetch;
 mod fixture;
 mod fold;
 mod frame_writer;
+mod history;
 mod index;
 mod judge;
 mod log;
@@ -42,6 +44,7 @@ pub use error::{Error, Result};
 pub use exclusive::{Exclusive, exclusive};
 pub use fetch::{Chunks, Frames, chunk_in};
 pub use frame_writer::{Compression, FrameWriter, Kept};
+pub use history::Doubt;
 pub use index::{
     DeadRun, Files, Journal, KnownPack, Leaf, LeafReader, Leaves, Location, Lookup, NewLeaf,
     OpenLeaf, SourceKey, Standing,
@@ -63,12 +66,14 @@ use esker_format::ids::{Named, PackId, SegmentId, Seq};
 use esker_format::secret::Entropy;
 use esker_format::segment::{self, SegmentPack};
 use esker_format::{FormatError, names, pack, signed};
+use history::History;
 use index::Index;
 use presence::Presence;
 use state::{Changes, State};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// An open repository.
 pub struct Repository {
@@ -84,15 +89,48 @@ pub struct Repository {
     /// What was wrong with log and index objects and could be got round.
     warnings: Vec<Error>,
     /// Whether was looked for entries behind the end of the log.
-    end_is_known: bool,
+    end_is_known: AtomicBool,
+    /// What this machine has seen of the log before.
+    history: History,
+    /// How the log differs from that; then nothing is appended.
+    doubt: Option<Doubt>,
+    /// Whether the owner says to go on with the log as it is.
+    accepts: bool,
+    /// How it differed, when that was accepted.
+    accepted: Option<Doubt>,
+    /// Whether this log was found fit to be appended to.
+    may_append: AtomicBool,
+    /// Whether was told that the history cannot be remembered.
+    is_forgetful: bool,
+}
+
+/// Where a repository keeps what belongs to this machine, and what the owner says of its log.
+#[derive(Debug, Clone, Copy)]
+pub struct Local<'p> {
+    /// The folder for caches.
+    pub cache: &'p Path,
+    /// The folder for what must not be lost with a cache; none where there is no such place.
+    pub state: Option<&'p Path>,
+    /// Whether to go on with a log that is not the one that was seen before, and to append to one
+    /// that has an entry far behind its end.
+    pub accept_history: bool,
 }
 
 impl Repository {
-    /// Opens the repository in `store`; the index database lies below `cache`.
+    /// Opens the repository in `store`; the index database lies below `cache`. What was seen of its
+    /// log is remembered nowhere else.
+    ///
+    /// # Errors
+    /// As [`open_with`](Self::open_with).
+    pub fn open(store: Arc<dyn Store>, unlock: Unlock, cache: &Path) -> Result<Self> {
+        Self::open_with(store, unlock, Local { cache, state: None, accept_history: false })
+    }
+
+    /// Opens the repository in `store`.
     ///
     /// # Errors
     /// [`Error::NoRepository`], [`Error::WrongKey`], [`Error::Newer`], or damage to config or log.
-    pub fn open(store: Arc<dyn Store>, unlock: Unlock, cache: &Path) -> Result<Self> {
+    pub fn open_with(store: Arc<dyn Store>, unlock: Unlock, local: Local<'_>) -> Result<Self> {
         let object = read_config(&*store)?;
         // The checksum comes first: a flipped bit is neither another repository nor a newer one.
         let (header, _) = signed::read_header(&object, config::OBJECT_MAX)
@@ -108,14 +146,28 @@ impl Repository {
                 }
                 e => Error::damaged(names::CONFIG, e),
             })?;
-        let folder = cache::folder(cache, access.repository, &store.location());
+        let folder = cache::folder(local.cache, access.repository, &store.location());
         let index = Index::open(&folder.join("index.sqlite"))?;
         let state = State::new(access.owner_key);
         let access = Arc::new(access);
-        let (warnings, end_is_known) = (Vec::new(), false);
-        let presence = Arc::new(Presence::new(Arc::clone(&store)));
-        let mut opened =
-            Self { store, access, config, state, index, presence, folder, warnings, end_is_known };
+        let (history, failure) = History::open(local.state, access.repository);
+        let mut opened = Self {
+            presence: Arc::new(Presence::new(Arc::clone(&store))),
+            store,
+            access,
+            config,
+            state,
+            index,
+            folder,
+            warnings: failure.err().into_iter().collect(),
+            end_is_known: AtomicBool::new(false),
+            history,
+            doubt: None,
+            accepts: local.accept_history,
+            accepted: None,
+            may_append: AtomicBool::new(false),
+            is_forgetful: false,
+        };
         match opened.catch_up() {
             Err(failure @ Error::Database { .. }) => opened.renew_index(failure)?,
             other => other?,
@@ -262,6 +314,10 @@ impl Repository {
     /// What was wrong with log and index objects and could be got round.
     pub fn warnings(&self) -> &[Error] {
         &self.warnings
+    }
+    /// How the log differed from what was seen of it before, when the owner said to go on with it.
+    pub const fn accepted(&self) -> Option<Doubt> {
+        self.accepted
     }
 }
 

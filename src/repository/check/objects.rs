@@ -14,7 +14,7 @@ pub fn log(repository: &Repository, report: &mut Report) -> Result<()> {
     let (store, access) = (repository.store(), repository.access());
     let mut state = State::new(access.owner_key);
     let read = log::replay(store, access, &mut state);
-    let end = read.and_then(|_| log::expect_end(store, state.next()));
+    let end = read.and_then(|_| log::expect_end(store, state.next(), None));
     end.or_else(|error| note(report, names::entry(state.next()), error))
 }
 

@@ -16,6 +16,7 @@ pub use files::{
     DeadRun, Files, Journal, Leaf, LeafReader, Leaves, NewLeaf, OpenLeaf, SourceKey, Standing,
 };
 pub use lookup::{KnownPack, Location, Lookup};
+pub use rows::{named, tags_of};
 pub use update::Update;
 
 use crate::repository::error::{Error, Result};
