@@ -220,7 +220,11 @@ pub fn body(kind: u64, d: &mut Draw) -> Body {
             extra: d.extra(),
         }),
         16 => Body::Narrow(Narrow {
-            sets: d.list(3, |d| Narrowed { snapshot: snapshot(d), set: ordinals(d), extra: d.extra() }),
+            sets: d.list(3, |d| Narrowed {
+                snapshot: snapshot(d),
+                set: ordinals(d),
+                extra: d.extra(),
+            }),
             extra: d.extra(),
         }),
         17 => Body::Compact(Compact {

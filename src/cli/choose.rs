@@ -1,9 +1,13 @@
 //! Options that choose snapshots, the same for all commands that take one.
 
-use crate::cli::exit::Failure;
-use crate::cli::{Global, show};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::{Global, Outcome, show};
 use crate::repository::{Choice, Filter, Repository, Selected, Snapshot, look_into, shorten};
+use esker_format::ids::SnapshotId;
+use esker_format::limits::TEXT_MAX;
 use esker_format::node::Time;
+use serde::Serialize;
+use std::io::Write;
 
 /// Which snapshots a command looks at.
 #[derive(clap::Args)]
@@ -28,10 +32,11 @@ impl Choose {
     /// The filter that they make.
     pub fn filter(&self) -> Filter {
         let Self { labels, hosts, tags, at } = self;
-        Filter { labels: labels.clone(), hosts: hosts.clone(), tags: tags.clone(), at: *at }
+        let (labels, hosts, tags) = (labels.clone(), hosts.clone(), tags.clone());
+        Filter { labels, hosts, tags, at: *at, forgotten: false }
     }
 
-    /// The snapshots that are left, oldest first.
+    /// The snapshots that are left and not forgotten, oldest first.
     ///
     /// # Errors
     /// When a summary is damaged.
@@ -60,7 +65,36 @@ impl Choose {
         Ok(choice)
     }
 
-    /// The same, with the entry at the path.
+    /// The snapshots that several words name, each once. It is for what changes them: where `latest`
+    /// is that of several series, or a path is named, the words are refused.
+    ///
+    /// # Errors
+    /// When one of them names no snapshot, or more than one.
+    pub fn pick_all(
+        &self,
+        repository: &Repository,
+        whats: &[String],
+    ) -> Result<Vec<Snapshot>, Failure> {
+        let mut all: Vec<Snapshot> = Vec::new();
+        for what in whats {
+            let choice = repository.choose(what, &self.filter())?;
+            if choice.of_several {
+                let message = format!("{what} is the latest of several series");
+                let hint = "name the series, as in LABEL:latest, or with --label and --host";
+                return Err(Failure::Usage(message, Some(hint.to_owned())));
+            }
+            if choice.path.is_some() {
+                let message = format!("{what} names a path; this is about whole snapshots");
+                return Err(Failure::usage(message));
+            }
+            if all.iter().all(|s| s.id != choice.snapshot.id) {
+                all.push(choice.snapshot);
+            }
+        }
+        Ok(all)
+    }
+
+    /// As [`Self::pick`], with the entry at the path.
     ///
     /// # Errors
     /// When there is no such snapshot or path, or more than one.
@@ -85,4 +119,54 @@ pub fn describe(snapshot: &Snapshot) -> String {
         show::local(s.start),
         shorten(&snapshot.id)
     )
+}
+
+/// Reads a reason for the log.
+///
+/// # Errors
+/// When an entry has no room for it.
+pub fn parse_reason(text: &str) -> Result<String, String> {
+    if text.len() > TEXT_MAX {
+        return Err(format!("a reason has {TEXT_MAX} bytes at most"));
+    }
+    Ok(text.to_owned())
+}
+
+#[derive(Serialize)]
+struct Changed<'c> {
+    snapshot: String,
+    changed: bool,
+    forgotten: bool,
+    held: bool,
+    tags: &'c [String],
+}
+
+/// Tells of named snapshots whether something changed, with the words for it and for nothing; then
+/// of those that changed beside them.
+pub fn tell_changed(
+    global: &Global,
+    repository: &Repository,
+    named: &[SnapshotId],
+    changed: &[SnapshotId],
+    (done, nothing): (&str, &str),
+) -> Outcome {
+    let all = repository.snapshots()?;
+    let others = changed.iter().filter(|id| !named.contains(id));
+    for id in named.iter().chain(others) {
+        let Some(snapshot) = all.iter().find(|s| s.id == *id) else { continue };
+        let has_changed = changed.contains(id);
+        if global.json {
+            show::json(&Changed {
+                snapshot: id.to_string(),
+                changed: has_changed,
+                forgotten: snapshot.is_forgotten,
+                held: snapshot.is_held,
+                tags: &snapshot.summary.tags,
+            })?;
+        } else if !global.quiet {
+            let what = if has_changed { done } else { nothing };
+            writeln!(std::io::stdout().lock(), "{what}: {}", describe(snapshot))?;
+        }
+    }
+    Ok(Exit::Ok)
 }

@@ -2,7 +2,7 @@
 
 use crate::cli::{show, signals};
 use crate::pipeline;
-use crate::repository::Error;
+use crate::repository::{Error, Refusal};
 use crate::restore::{self, swap::SwapError, tree::Kind, tree::TreeError};
 use crate::store::StoreErrorKind;
 use std::process::ExitCode;
@@ -24,7 +24,7 @@ pub enum Exit {
     Busy,
     /// There is no repository.
     NoRepository,
-    /// The key does not open the repository.
+    /// The key does not open the repository, or has no right to this.
     WrongKey,
     /// Ended by a signal.
     Signal(u8),
@@ -110,7 +110,10 @@ impl Failure {
         match self.repository() {
             Some(e) if e.is_damage() => Exit::Damage,
             Some(Error::NoRepository { .. } | Error::Unfinished { .. }) => Exit::NoRepository,
-            Some(Error::WrongKey { .. } | Error::NeedsOwner) => Exit::WrongKey,
+            Some(Error::WrongKey { .. } | Error::NeedsOwner | Error::NoRight { .. }) => Exit::WrongKey,
+            Some(Error::Refusal(Refusal::NoRight { .. } | Refusal::OtherScope { .. })) => {
+                Exit::WrongKey
+            }
             Some(Error::LostRace { .. } | Error::GivenUp { .. } | Error::Fenced { .. }) => Exit::Busy,
             Some(Error::Store(e)) if e.kind == StoreErrorKind::Unreachable => Exit::Unreachable,
             Some(Error::SelfTest) => Exit::Damage,
@@ -145,6 +148,10 @@ impl Failure {
             Error::WrongKey { .. } => {
                 "name the right key with --key-file, or open it with --recovery-key"
             }
+            Error::NoRight { .. } => {
+                "use a key with that role: the owner makes one with `esker key export-writer`"
+            }
+            Error::Refusal(refusal) => refusal_hint(refusal)?,
             Error::NoSnapshot { .. } => "`esker snapshots` lists what there is",
             Error::AmbiguousSnapshot { .. } => "give more digits of the id",
             Error::Filtered { .. } => {
@@ -273,6 +280,25 @@ fn target_hint(error: &TreeError) -> Option<&'static str> {
         Kind::ReadOnly => Some("name a directory that can be written to"),
         _ => None,
     }
+}
+
+/// What to do where a snapshot stays as it is.
+const fn refusal_hint(refusal: &Refusal) -> Option<&'static str> {
+    Some(match refusal {
+        Refusal::NoRight { .. } => {
+            "use the owner's key, or ask the owner for one with the role `forget`"
+        }
+        Refusal::Held { .. } => "`esker unhold` releases it",
+        Refusal::Forgotten { .. } => {
+            "`esker snapshots --forgotten` lists it, and `esker unforget` with its id brings it back"
+        }
+        Refusal::Required { .. } => "forget both, or neither",
+        Refusal::Last { .. } => {
+            "nothing would be left of the series; --whole-series says that you mean it"
+        }
+        Refusal::OtherScope { .. } => "use a key of its scope, or the owner's",
+        Refusal::Collected { .. } | Refusal::TooManyTags { .. } => return None,
+    })
 }
 
 /// What to do where directories cannot be exchanged.

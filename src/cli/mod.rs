@@ -7,6 +7,9 @@ mod completions;
 mod diff;
 mod exit;
 mod find;
+mod forget;
+mod gc;
+mod hold;
 mod init;
 mod key;
 mod ls;
@@ -22,7 +25,10 @@ mod signals;
 mod snapshot;
 mod snapshots;
 mod stats;
+mod tag;
 mod undo;
+mod unforget;
+mod unhold;
 
 pub use exit::Exit;
 
@@ -44,11 +50,11 @@ SNAPSHOT is an id, the beginning of one, `latest`, `latest~N` (the Nth before it
 LABEL:latest~N, as in /etc:latest. `latest` is the one saved last among those that --label, --host, \
 --tag and --at leave; with --at, the one with the latest time. SNAPSHOT:PATH names a file or directory \
 in it by its absolute path, as in latest:/etc/hosts or /etc:latest~1:/etc/hosts; bytes of names are \
-written as `ls` shows them.
+written as `ls` shows them. Forgotten snapshots are passed over, and go by their ids alone.
 
 Exit codes: 0 done; 1 error or usage, or with `diff --exit-code` a difference; 3 done, but something \
 could not be saved, restored or compared whole; 4 damage found; 5 store out of reach; 6 busy or lost \
-race; 10 no repository; 12 wrong key; 128+n ended by signal n.";
+race; 10 no repository; 12 wrong key, or one without the right to this; 128+n ended by signal n.";
 
 /// Deduplicating, encrypted backups that can be proven to restore
 #[derive(Parser)]
@@ -96,7 +102,13 @@ enum Command {
     Diff(diff::Args),
     Stats(stats::Args),
     Undo(undo::Args),
+    Forget(Box<forget::Args>),
+    Unforget(unforget::Args),
+    Hold(hold::Args),
+    Unhold(unhold::Args),
+    Tag(tag::Args),
     Check(check::Args),
+    Gc(gc::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -131,8 +143,14 @@ pub fn main() -> ExitCode {
         Command::Find(args) => find::run(global, &args),
         Command::Diff(args) => diff::run(global, &args),
         Command::Stats(args) => stats::run(global, &args),
+        Command::Forget(args) => forget::run(global, &args),
+        Command::Unforget(args) => unforget::run(global, &args),
+        Command::Hold(args) => hold::run(global, &args),
+        Command::Unhold(args) => unhold::run(global, &args),
+        Command::Tag(args) => tag::run(global, &args),
         Command::Undo(args) => undo::run(global, &args),
         Command::Check(args) => check::run(global, &args),
+        Command::Gc(args) => gc::run(global, &args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };

@@ -1,9 +1,11 @@
 //! How things look: names, sizes, times, errors.
 
+mod duration;
 mod node;
 mod size;
 mod time;
 
+pub use duration::{duration, parse_duration};
 pub use node::{Looks, bits, fidelity_word, hex, kind_word};
 pub use size::parse_size;
 pub use time::{after, parse_time};

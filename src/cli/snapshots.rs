@@ -3,13 +3,19 @@
 use crate::cli::choose::Choose;
 use crate::cli::exit::Exit;
 use crate::cli::{Global, Outcome, place, show};
-use crate::repository::shorten;
+use crate::repository::{Filter, Snapshot, shorten};
 use serde::Serialize;
 use std::io::Write;
 
 /// List snapshots, oldest first
+///
+/// Those that are forgotten are left out. Marks: PARTIAL, not all could be saved; HELD, no forget
+/// takes it; DAMAGED, something of it was found lost; FORGOTTEN, it can be collected.
 #[derive(clap::Args)]
 pub struct Args {
+    /// Also those that are forgotten and not yet collected
+    #[arg(long)]
+    forgotten: bool,
     #[command(flatten)]
     choose: Choose,
 }
@@ -27,6 +33,9 @@ struct Row<'a> {
     end: String,
     complete: bool,
     problems: u64,
+    forgotten: bool,
+    held: bool,
+    damaged: bool,
     files: u64,
     directories: u64,
     others: u64,
@@ -37,7 +46,8 @@ struct Row<'a> {
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
     let repository = place::open(global)?;
-    let all = args.choose.snapshots(&repository)?;
+    let filter = Filter { forgotten: args.forgotten, ..args.choose.filter() };
+    let all = repository.snapshots_with(&filter)?;
     if global.json {
         for snapshot in &all {
             let s = &snapshot.summary;
@@ -53,6 +63,9 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
                 end: show::utc(s.end),
                 complete: s.problems == 0,
                 problems: s.problems,
+                forgotten: snapshot.is_forgotten,
+                held: snapshot.is_held,
+                damaged: snapshot.is_damaged,
                 files: s.counts.files,
                 directories: s.counts.directories,
                 others: s.counts.others,
@@ -73,16 +86,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     }
     for snapshot in &all {
         let s = &snapshot.summary;
-        let mut remarks = show::name(s.label.as_bytes());
-        for tag in &s.tags {
-            remarks.push_str(&format!(" [{}]", show::name(tag.as_bytes())));
-        }
-        if s.problems > 0 {
-            remarks.push_str(&format!(
-                "  PARTIAL ({})",
-                show::count(s.problems, "problem", "problems")
-            ));
-        }
+        let remarks = remarks(snapshot);
         writeln!(
             out,
             "{}  {:19}  {:>9}  {:>10}  {:>10}  {:12}  {remarks}",
@@ -95,11 +99,37 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         )?;
     }
     if all.is_empty() && !global.quiet {
-        show::note(if repository.state().snapshots.is_empty() {
+        let there = &repository.state().snapshots;
+        show::note(if there.is_empty() {
             "no snapshots yet; `esker snapshot PATH` makes one"
+        } else if there.iter().all(|snapshot| snapshot.forgotten) {
+            "all snapshots are forgotten; `esker snapshots --forgotten` lists them"
         } else {
             "no snapshot is like that; `esker snapshots` alone lists all"
         });
     }
     Ok(Exit::Ok)
+}
+
+/// Label, tags and marks.
+fn remarks(snapshot: &Snapshot) -> String {
+    let s = &snapshot.summary;
+    let mut text = show::name(s.label.as_bytes());
+    for tag in &s.tags {
+        text.push_str(&format!(" [{}]", show::name(tag.as_bytes())));
+    }
+    if s.problems > 0 {
+        let problems = show::count(s.problems, "problem", "problems");
+        text.push_str(&format!("  PARTIAL ({problems})"));
+    }
+    let marks = [
+        (snapshot.is_held, "HELD"),
+        (snapshot.is_damaged, "DAMAGED"),
+        (snapshot.is_forgotten, "FORGOTTEN"),
+    ];
+    for (_, mark) in marks.iter().filter(|(is_so, _)| *is_so) {
+        text.push_str("  ");
+        text.push_str(mark);
+    }
+    text
 }

@@ -7,7 +7,6 @@ use esker_format::chunking::{Cutter, PROFILE_FILES};
 use esker_format::ids::{SeriesId, SnapshotId};
 use esker_format::page::{Entry, PageRef};
 use esker_format::path::MapKey;
-use esker_format::snapshot::Summary;
 use std::cmp::Ordering;
 
 /// The last snapshot of a series.
@@ -21,7 +20,8 @@ pub struct Base {
 }
 
 impl Base {
-    /// The last snapshot of this host and label.
+    /// The last snapshot of this host and label that is not forgotten. The series goes on even if all
+    /// of them are.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -29,11 +29,11 @@ impl Base {
         let same =
             |s: &&crate::repository::Snapshot| s.summary.host == host && s.summary.label == label;
         let all = repository.snapshots()?;
-        let Some(last) = all.iter().rev().find(same) else {
-            return Ok(Self { series: new_series(), snapshot: None, is_whole: false });
-        };
-        let Summary { series, problems, .. } = last.summary;
-        Ok(Self { series, snapshot: Some(last.id), is_whole: problems == 0 })
+        let of_series = all.iter().rev().filter(same);
+        let series = of_series.clone().next().map_or_else(new_series, |s| s.summary.series);
+        let last = of_series.clone().find(|s| !s.is_forgotten);
+        let is_whole = last.is_some_and(|s| s.summary.problems == 0);
+        Ok(Self { series, snapshot: last.map(|s| s.id), is_whole })
     }
 }
 

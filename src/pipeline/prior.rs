@@ -96,12 +96,13 @@ impl Prior {
             session.hold_all(repository)?;
         }
         prior.adopted = session.adopt(repository, runs)?;
-        let is_live = |id| repository.state().snapshots.iter().any(|s| s.id == id);
+        // What a forgotten one refers to may have been given up, and no set says so.
+        let is_live = |id| repository.state().live_snapshots().any(|s| s.id == id);
         match standing {
             Some(snapshot) if is_live(snapshot) => {
                 prior.is_certain = session.build_on(repository, snapshot)?;
             }
-            // A log that is older than the table, or another: its rows are as good as those of a
+            // Forgotten; or a log that is older than the table, or another: its rows are as good as those of a
             // run that was killed.
             _ => {
                 prior.dead.extend(prior.rows.take());

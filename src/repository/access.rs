@@ -2,7 +2,8 @@
 
 use crate::repository::error::{Error, Result};
 use esker_format::data_key::Recipients;
-use esker_format::ids::{RepositoryId, WriterId};
+use esker_format::envelope::{Header, Kind};
+use esker_format::ids::{RepositoryId, SessionId, WriterId};
 use esker_format::key::{
     EpochSecret, OwnerSecret, ReadingKey, ReadingPublic, ScopeKeys, SigningKey, VerificationKey,
 };
@@ -90,6 +91,36 @@ impl Access {
     /// [`Error::NeedsOwner`] with a writer's key.
     pub fn reading(&self) -> Result<&ReadingKey> {
         self.reading.as_ref().ok_or(Error::NeedsOwner)
+    }
+
+    /// Whether the keys of a scope are at hand.
+    pub const fn has_scope(&self, scope: u32) -> bool {
+        scope == self.scope || self.owner.is_some()
+    }
+
+    /// The header of an object that is put in a session.
+    pub fn header(&self, kind: Kind, session: SessionId) -> Header {
+        Header {
+            kind,
+            flags: 0,
+            repository: self.repository,
+            scope: self.scope,
+            epoch: self.epoch,
+            writer: self.writer,
+            session,
+            seq: 0,
+            tlvs: Vec::new(),
+        }
+    }
+
+    /// The same rights in another scope, for the owner who writes its packs anew.
+    ///
+    /// # Errors
+    /// [`Error::NeedsOwner`] when the keys of the scope are not at hand.
+    pub fn in_scope(&self, scope: u32) -> Result<Self> {
+        let secret = self.owner.as_ref().ok_or(Error::NeedsOwner)?;
+        let owner = Self::owner(self.repository, OwnerSecret(secret.0.clone()));
+        Ok(Self { scope, scope_keys: secret.scope(scope).keys(), ..owner })
     }
 
     /// Who packs and manifests are sealed to.

@@ -23,10 +23,17 @@ pub struct Filter {
     pub tags: Vec<String>,
     /// The time that it must not have begun after.
     pub at: Option<Time>,
+    /// Whether lists have forgotten ones too.
+    pub forgotten: bool,
 }
 
 impl Filter {
-    /// Whether a snapshot is looked at.
+    /// Whether lists have a snapshot.
+    pub fn lists(&self, snapshot: &Snapshot) -> bool {
+        (self.forgotten || !snapshot.is_forgotten) && self.lets(snapshot)
+    }
+
+    /// Whether a snapshot can be named. A forgotten one can, by its id.
     pub fn lets(&self, snapshot: &Snapshot) -> bool {
         let s = &snapshot.summary;
         let one_of = |wanted: &[String], name: &str| {
@@ -62,6 +69,8 @@ pub enum Miss {
     None(String),
     /// One does, and the filter leaves it out.
     Filtered(String),
+    /// Only forgotten ones do.
+    Forgotten(String),
     /// The beginning of an id fits several.
     Several(String, Vec<SnapshotId>),
     /// The words fit several labels.
@@ -107,6 +116,7 @@ impl Miss {
         match self {
             Self::None(latest) => Self::None(format!("{label}:{latest}")),
             Self::Filtered(latest) => Self::Filtered(format!("{label}:{latest}")),
+            Self::Forgotten(latest) => Self::Forgotten(format!("{label}:{latest}")),
             other => other,
         }
     }
@@ -141,17 +151,22 @@ fn pick(
         if is_there { Miss::Filtered(name.to_owned()) } else { Miss::None(name.to_owned()) }
     };
     if let Some(back) = steps(name) {
-        let mut left = left;
+        let live = |of: &[&Snapshot]| of.iter().filter(|s| !s.is_forgotten).count();
+        let mut named: Vec<&Snapshot> = left.iter().copied().filter(|s| !s.is_forgotten).collect();
         if filter.at.is_some() {
             // A point in time was asked for: of two snapshots the later time counts, also where one
             // was given its time afterwards.
-            left.sort_by_key(|s| s.summary.start);
+            named.sort_by_key(|s| s.summary.start);
         }
-        let Some(at) = left.len().checked_sub(1).and_then(|last| last.checked_sub(back)) else {
-            return Err(miss(all.len() > back));
+        let Some(at) = named.len().checked_sub(1).and_then(|last| last.checked_sub(back)) else {
+            // With those that are forgotten there might be one.
+            if live(&all) <= back && left.len() > back {
+                return Err(Miss::Forgotten(name.to_owned()));
+            }
+            return Err(miss(live(&all) > back));
         };
-        let snapshot = left[at].clone();
-        let of_several = left.iter().any(|other| !is_one_series(&snapshot, other));
+        let snapshot = named[at].clone();
+        let of_several = named.iter().any(|other| !is_one_series(&snapshot, other));
         return Ok(Choice { snapshot, of_several, path: None });
     }
     let fits = |s: &&Snapshot| !name.is_empty() && s.id.to_string().starts_with(name);

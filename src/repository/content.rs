@@ -38,7 +38,7 @@ impl Items {
                 return Ok(Some((item, None)));
             }
             let Some((reference, level)) = self.pages.pop() else { return Ok(None) };
-            match read_page(chunks, &reference, level) {
+            match read_list_page(chunks, &reference, level) {
                 Ok(ListPage::Leaf(items)) => self.items = items.into_iter(),
                 Ok(ListPage::Inner(level, below)) => {
                     self.pages.extend(below.into_iter().rev().map(|page| (page, level - 1)));
@@ -52,7 +52,7 @@ impl Items {
     }
 }
 
-fn root_ref(root: &ListRoot) -> ListRef {
+pub(super) fn root_ref(root: &ListRoot) -> ListRef {
     ListRef {
         page: root.page,
         page_len: root.page_len,
@@ -62,7 +62,7 @@ fn root_ref(root: &ListRoot) -> ListRef {
     }
 }
 
-fn read_page(chunks: &mut Chunks, reference: &ListRef, level: u8) -> Result<ListPage> {
+pub(super) fn read_list_page(chunks: &mut Chunks, reference: &ListRef, level: u8) -> Result<ListPage> {
     let bytes = chunks.get(&reference.page, reference.page_len, FrameType::Page)?;
     let damaged = |e: FormatError| Error::damaged(format!("list page {}", reference.page), e);
     let page = ListPage::decode(bytes).map_err(damaged)?;
@@ -96,7 +96,7 @@ pub fn references(
         if !visit(&page.page, page.page_len, FrameType::Page) {
             continue;
         }
-        match read_page(chunks, &page, level) {
+        match read_list_page(chunks, &page, level) {
             Ok(ListPage::Leaf(items)) => data(&items, visit),
             Ok(ListPage::Inner(level, below)) => {
                 pages.extend(below.into_iter().map(|page| (page, level - 1)));

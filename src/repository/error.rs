@@ -1,6 +1,7 @@
 //! What can go wrong with a repository, as data.
 
 use crate::repository::history::Doubt;
+use crate::repository::keep::Refusal;
 use crate::store::{StoreError, StoreErrorKind};
 use esker_format::FormatError;
 use esker_format::ids::{SessionId, SnapshotId};
@@ -121,6 +122,14 @@ pub enum Error {
     /// Content can be read with the owner's key only.
     #[error("this needs the owner's key; a writer's key cannot read content")]
     NeedsOwner,
+    /// The log does not let this key do this.
+    #[error("this key may not {what}: {why}")]
+    NoRight {
+        /// What was tried, as a verb.
+        what: &'static str,
+        /// Why not.
+        why: String,
+    },
     /// No snapshot goes by this name.
     #[error("no snapshot {selector}")]
     NoSnapshot {
@@ -169,6 +178,9 @@ pub enum Error {
         /// The rule.
         rule: String,
     },
+    /// A snapshot stays as it is.
+    #[error(transparent)]
+    Refusal(#[from] Refusal),
     /// Others were faster, too often.
     #[error("session {session} lost the race for the log too often")]
     LostRace {
@@ -233,6 +245,12 @@ impl Error {
             FormatError::Unsupported { .. } => Self::Newer { object, source },
             source => Self::Damaged { object, source },
         }
+    }
+
+    /// That the log asks for a feature that this version does not have.
+    pub fn required(what: &'static str, feature: u32) -> Self {
+        let source = FormatError::Unsupported { what, number: feature.into() };
+        Self::Newer { object: "the log".to_owned(), source }
     }
 
     /// The same error, with NotFound told as a missing object.

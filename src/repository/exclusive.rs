@@ -78,7 +78,9 @@ struct Only {
 
 /// The chunks that only this snapshot refers to.
 fn only_in(repository: &Repository, id: SnapshotId) -> Result<Only> {
-    let all = repository.snapshots()?;
+    let mut all = repository.snapshots()?;
+    // What is forgotten already keeps nothing.
+    all.retain(|snapshot| !snapshot.is_forgotten || snapshot.id == id);
     let mut chunks = Chunks::new(repository, BUDGET)?;
     let mut only = candidates(repository, &all, id, &mut chunks)?;
     let mut read = HashSet::new();

@@ -119,6 +119,15 @@ impl Chunks {
         Ok(Self { frames, lookup, kept: Vec::new(), budget })
     }
 
+    /// Looks chunks up as the index knows them now. Frames that are kept stay.
+    ///
+    /// # Errors
+    /// When the index database fails.
+    pub fn renew(&mut self, repository: &Repository) -> Result<()> {
+        self.lookup = repository.lookup()?;
+        Ok(())
+    }
+
     /// The look-ups that go with it.
     pub const fn lookup(&mut self) -> &mut Lookup {
         &mut self.lookup

@@ -115,7 +115,8 @@ impl State {
 
     fn touch_session(&mut self, place: &Place, id: SessionId, state: SessionState) {
         let seq = place.seq;
-        let session = self.sessions.entry(id).or_insert(Session { writer: place.writer, state, seq });
+        let session =
+            self.sessions.entry(id).or_insert(Session { writer: place.writer, state, seq });
         (session.state, session.seq) = (state, seq);
         self.changes.sessions.insert(id);
     }

@@ -125,7 +125,8 @@ fn weigh(state: &State, entry: &SealedEntry, access: &Access) -> Result<Fate, St
     };
     // i to l. What this version does not carry out has no rules here.
     let known = is_carried_out(&body);
-    let judged = if known { validate(state, &place, &body) } else { may_append(state, &place, &body) };
+    let judged =
+        if known { validate(state, &place, &body) } else { may_append(state, &place, &body) };
     if let Err(rule) = judged {
         return void(rule);
     }

@@ -121,9 +121,7 @@ pub fn append(
             return Err(not_understood(entry.seq));
         }
         if let Some(feature) = state.required.append.first() {
-            let source =
-                FormatError::Unsupported { what: "feature needed to append,", number: (*feature).into() };
-            return Err(Error::Newer { object: "the log".to_owned(), source });
+            return Err(Error::required("feature needed to append,", *feature));
         }
         let place = Place {
             repository: access.repository,

@@ -17,8 +17,10 @@ mod fixture;
 mod fold;
 mod frame_writer;
 mod history;
+pub mod gc;
 mod index;
 mod judge;
+mod keep;
 mod log;
 mod map;
 mod merge;
@@ -26,6 +28,7 @@ mod packer;
 mod pieces;
 mod presence;
 mod refresh;
+pub mod retention;
 mod selection;
 mod session;
 mod snapshots;
@@ -49,6 +52,7 @@ pub use index::{
     DeadRun, Files, Journal, KnownPack, Leaf, LeafReader, Leaves, Location, Lookup, NewLeaf,
     OpenLeaf, SourceKey, Standing,
 };
+pub use keep::{Forget, Refusal, Tags};
 pub use map::{Bounds, Found, Map, walk};
 pub use merge::{Merge, Met, Variant};
 pub use selection::{Selected, entry_at, look_into, map_key, select};
@@ -271,6 +275,28 @@ impl Repository {
             }
         }
         found
+    }
+
+    /// Fails unless the log gives this key a role.
+    ///
+    /// # Errors
+    /// [`Error::NoRight`] to do `what`.
+    pub fn expect_role(&self, role: u32, what: &'static str) -> Result<()> {
+        let why = match self.state.writers.get(&self.access.writer) {
+            Some(writer) if writer.revoked => "it was revoked",
+            Some(writer) if writer.entry.roles & role != 0 => return Ok(()),
+            Some(_) => "the owner did not give it that role",
+            None => "it was never enrolled",
+        };
+        Err(Error::NoRight { what, why: why.to_owned() })
+    }
+
+    /// Brings what this run has appended into the index database. That it cannot be written is no
+    /// failure: what is in the log is done.
+    fn settle(&mut self, packs: &[SegmentPack], segments: &[SegmentId]) {
+        if let Err(failure) = self.index_segments(packs, segments) {
+            self.warnings.push(failure);
+        }
     }
 
     /// The store.

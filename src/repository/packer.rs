@@ -11,7 +11,7 @@ use crate::repository::pieces::{Assembly, Pieces};
 use crate::store::{Durability, Store};
 use esker_format::codec::{Codec, Decompressor};
 use esker_format::data_key::encapsulate;
-use esker_format::envelope::{Header, Kind, TAG};
+use esker_format::envelope::{Kind, TAG};
 use esker_format::frame::{FrameHead, FrameKey, FrameType};
 use esker_format::ids::{ChunkId, Named, PackId, SessionId};
 use esker_format::limits::PACK_FRAMES_MAX;
@@ -221,17 +221,7 @@ impl Packer {
     }
 
     fn begin(&self) -> Result<OpenPack> {
-        let mut header = Header {
-            kind: Kind::Pack,
-            flags: 0,
-            repository: self.access.repository,
-            scope: self.access.scope,
-            epoch: self.access.epoch,
-            writer: self.access.writer,
-            session: self.session,
-            seq: 0,
-            tlvs: Vec::new(),
-        };
+        let mut header = self.access.header(Kind::Pack, self.session);
         let key = encapsulate(&mut header, &self.access.recipients(), &mut entropy())?;
         let header = header.encode();
         let mut bytes = Assembly::new(Arc::clone(&self.pieces));

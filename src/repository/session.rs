@@ -9,6 +9,7 @@ mod tests;
 
 pub use end::Finished;
 pub use publish::Published;
+pub(super) use publish::{pack_add, put_segments};
 
 use crate::repository::access::Access;
 use crate::repository::error::Result;

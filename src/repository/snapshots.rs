@@ -1,9 +1,13 @@
 //! Snapshots: listing them from the log, finding one, reading its manifest.
 
 use crate::repository::Repository;
+use crate::repository::access::Access;
 use crate::repository::choice::{self, Choice, Filter, Miss};
 use crate::repository::error::{Error, Result};
-use esker_format::ids::{Named, Seq, SnapshotId};
+use crate::repository::keep::Refusal;
+use crate::repository::retention::Series;
+use crate::repository::state::{self, State};
+use esker_format::ids::{Named, Seq, SnapshotId, WriterId};
 use esker_format::names;
 use esker_format::snapshot::{Manifest, Summary, SummaryOf, open_summary};
 
@@ -14,8 +18,16 @@ pub struct Snapshot {
     pub id: SnapshotId,
     /// Its place in the log: the order that counts.
     pub seq: Seq,
-    /// Its summary.
+    /// Who saved it, as far as the log says.
+    pub writer: Option<WriterId>,
+    /// Its summary, with the tags that it has now.
     pub summary: Summary,
+    /// Whether it need not be kept: lists and `latest` pass over it.
+    pub is_forgotten: bool,
+    /// Whether no forget may take it.
+    pub is_held: bool,
+    /// Whether something of it was found lost.
+    pub is_damaged: bool,
 }
 
 /// The first sixteen digits of an id, enough to name a snapshot.
@@ -25,41 +37,78 @@ pub fn shorten(id: &SnapshotId) -> String {
     text
 }
 
+/// The snapshots of a state that a key lists, oldest first.
+///
+/// # Errors
+/// When a summary is damaged.
+pub(super) fn list(access: &Access, state: &State) -> Result<Vec<Snapshot>> {
+    let mine = state.snapshots.iter().filter(|s| s.scope == access.scope);
+    mine.map(|snapshot| unseal(access, state, snapshot)).collect()
+}
+
+/// A snapshot of the log, as lists show it.
+///
+/// # Errors
+/// When its summary is damaged.
+pub(super) fn unseal(access: &Access, state: &State, of: &state::Snapshot) -> Result<Snapshot> {
+    let place = SummaryOf { repository: access.repository, session: of.session };
+    let mut summary = open_summary(&of.summary, place, &access.scope_keys.summary)
+        .map_err(|e| Error::damaged(format!("summary in {}", names::entry(of.seq)), e))?;
+    if !of.tags.is_empty() {
+        summary.tags.retain(|tag| !of.tags.contains_key(tag));
+        let added = of.tags.iter().filter(|(_, is_added)| **is_added);
+        summary.tags.extend(added.map(|(tag, _)| tag.clone()));
+        summary.tags.sort();
+    }
+    Ok(Snapshot {
+        id: of.id,
+        seq: of.seq,
+        writer: state.sessions.get(&of.session).map(|session| session.writer),
+        summary,
+        is_forgotten: of.forgotten,
+        is_held: of.held,
+        is_damaged: of.damaged,
+    })
+}
+
+impl Snapshot {
+    /// The series that it belongs to.
+    pub const fn series(&self) -> Series {
+        Series { id: self.summary.series, writer: self.writer }
+    }
+}
+
 impl Repository {
-    /// All snapshots of this key's scope, oldest first.
+    /// All snapshots of this key's scope, oldest first, with those that are forgotten and were not
+    /// collected yet.
     ///
     /// # Errors
     /// When a summary is damaged.
     pub fn snapshots(&self) -> Result<Vec<Snapshot>> {
-        let key = &self.access.scope_keys.summary;
-        let scope = self.access.scope;
-        let mine = self.state.snapshots.iter().filter(|s| s.scope == scope);
-        mine.map(|s| {
-            let of = SummaryOf { repository: self.access.repository, session: s.session };
-            let summary = open_summary(&s.summary, of, key)
-                .map_err(|e| Error::damaged(format!("summary in {}", names::entry(s.seq)), e))?;
-            Ok(Snapshot { id: s.id, seq: s.seq, summary })
-        })
-        .collect()
+        list(&self.access, &self.state)
     }
 
-    /// The snapshots that a filter lets through, oldest first.
+    /// The snapshots that a filter lets through, oldest first; forgotten ones only if it asks for them.
     ///
     /// # Errors
     /// When a summary is damaged.
     pub fn snapshots_with(&self, filter: &Filter) -> Result<Vec<Snapshot>> {
         let mut all = self.snapshots()?;
-        all.retain(|snapshot| filter.lets(snapshot));
+        all.retain(|snapshot| filter.lists(snapshot));
         Ok(all)
     }
 
     /// The snapshot that `what` names, among those that the filter lets through.
     ///
     /// # Errors
-    /// [`Error::NoSnapshot`], [`Error::NoSnapshotLeft`], [`Error::Filtered`],
+    /// [`Error::NoSnapshot`], [`Error::NoSnapshotLeft`], [`Error::Filtered`], [`Error::Refusal`],
     /// [`Error::AmbiguousSnapshot`] or [`Error::AmbiguousLabel`].
     pub fn choose(&self, what: &str, filter: &Filter) -> Result<Choice> {
         choice::choose(&self.snapshots()?, filter, what).map_err(|miss| match miss {
+            Miss::None(selector) if self.is_elsewhere(&selector) => {
+                Refusal::OtherScope { snapshot: selector }.into()
+            }
+            Miss::Forgotten(selector) => Refusal::Forgotten { snapshot: selector }.into(),
             Miss::None(selector) if self.warnings.iter().any(Error::is_damage) => {
                 Error::NoSnapshotLeft { selector }
             }
@@ -70,6 +119,12 @@ impl Repository {
             }
             Miss::Labels(labels) => Error::AmbiguousLabel { what: what.to_owned(), labels },
         })
+    }
+
+    /// Whether words begin the id of a snapshot that this key does not list.
+    fn is_elsewhere(&self, words: &str) -> bool {
+        // Shorter ones say little.
+        words.len() >= 8 && self.state.snapshots.iter().any(|s| s.id.to_string().starts_with(words))
     }
 
     /// The manifest of a snapshot.

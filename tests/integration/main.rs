@@ -5,6 +5,7 @@ mod crash;
 mod damage;
 mod finding;
 mod first_use;
+mod forget;
 mod golden;
 mod heal;
 mod house;

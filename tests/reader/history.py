@@ -252,6 +252,9 @@ class Fold:
         rule(state == "open", f"its session is {state}")
         rule(owner == self.header.writer, "another writer's session")
 
+    def check_not_ended(self):
+        rule(self.state.sessions.get(self.header.session, (None, "open"))[1] == "open", "its session has ended")
+
     def check_packs(self, packs, session):
         """The packs of an entry; none of them was there before."""
         new, seen = [], set()
@@ -360,6 +363,7 @@ class Fold:
             thing.damaged = True
 
     def mark(self, packs, replacements, walked, segments, added, session, scope):
+        self.check_not_ended()
         new = self.check_packs(added, session or self.header.session)
         self.check_set(packs, new)
         goes = members(packs)
@@ -412,6 +416,7 @@ class Fold:
             row.set = members(narrowed["set"])
 
     def compact(self, old, new, scope):
+        self.check_not_ended()
         rule(all(self.state.segments.get(s) == scope for s in old), "a segment that is not live in the scope")
         rule(not any(s in self.state.segments for s in new), "a segment that is live")
         for segment in old:

@@ -31,7 +31,15 @@ impl List {
             extra: Extra::default(),
         };
         let id = SnapshotId::new([number; 32]);
-        self.0.push(Snapshot { id, seq: Seq(number.into()), summary });
+        self.0.push(Snapshot {
+            id,
+            seq: Seq(number.into()),
+            writer: None,
+            summary,
+            is_forgotten: false,
+            is_held: false,
+            is_damaged: false,
+        });
         self
     }
 
@@ -193,4 +201,24 @@ fn what_the_filter_leaves_out_is_told_from_what_is_not_there() {
     assert_eq!(list.choose(&filter, "ff"), none("ff"));
     assert_eq!(list.choose(&filter, "/var:latest"), filtered("/var:latest"));
     assert_eq!(list.choose(&filter, "/usr:latest"), none("/usr:latest"));
+}
+
+#[test]
+fn latest_passes_over_what_is_forgotten_and_an_id_does_not() {
+    let mut list = List::default().of("/etc").of("/etc").of("/var").of("/etc");
+    list.0[3].is_forgotten = true;
+    list.0[2].is_forgotten = true;
+    let forgotten = |name: &str| Err(Miss::Forgotten(name.to_owned()));
+    assert_eq!(list.all("latest"), one(2));
+    assert_eq!(list.all("/etc:latest~1:/a"), with(1, "/a"));
+    assert_eq!(list.all("latest~2"), forgotten("latest~2"));
+    assert_eq!(list.all("latest~4"), none("latest~4"));
+    assert_eq!(list.all("/var:latest"), forgotten("/var:latest"));
+    assert_eq!(list.all("/usr:latest"), none("/usr:latest"));
+    assert_eq!(list.all("04"), one(4));
+    let filter = Filter { labels: texts(&["/var"]), ..Filter::default() };
+    assert_eq!(list.choose(&filter, "latest"), Err(Miss::Filtered("latest".to_owned())));
+    let listed = |filter: &Filter| list.0.iter().filter(|s| filter.lists(s)).count();
+    assert_eq!(listed(&Filter::default()), 2);
+    assert_eq!(listed(&Filter { forgotten: true, ..Filter::default() }), 4);
 }

@@ -31,6 +31,8 @@ pub struct Location {
     pub offset: u32,
     /// Length of the chunk.
     pub len: u32,
+    /// Number of the chunk in the pack.
+    pub number: u32,
 }
 
 /// One pack of the index, ready for look-ups.
@@ -48,13 +50,16 @@ impl KnownPack {
     fn new(ordinal: u32, pack: SegmentPack) -> Self {
         let mut chunks = HashMap::with_capacity(pack.chunks.len());
         let (mut list, mut at) = (pack.chunks.iter(), pack.header.len() as u64);
+        let mut number = 0;
         let mut offsets = Vec::with_capacity(pack.frames.len());
         for (frame, head) in pack.frames.iter().enumerate() {
             offsets.push(at);
             at += u64::from(head.sealed_len);
             let mut offset = 0;
             for (prefix, len) in list.by_ref().take(head.chunks as usize) {
-                let place = Location { pack: ordinal, frame: frame as u32, offset, len: *len };
+                let frame = frame as u32;
+                let place = Location { pack: ordinal, frame, offset, len: *len, number };
+                number += 1;
                 chunks.insert(*prefix, place);
                 offset += len;
             }
@@ -144,6 +149,20 @@ impl Lookup {
         Ok(None)
     }
 
+    /// All places of a chunk, newest first, whatever the log says of the packs.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn copies(&mut self, id: &ChunkId, out: &mut Vec<Location>) -> Result<()> {
+        let prefix = prefix(id);
+        out.clear();
+        match self.find_kept(&prefix) {
+            Some(place) if !self.shared.contains(&place.pack) => out.push(place),
+            _ => out.extend(self.places(&prefix)?),
+        }
+        Ok(())
+    }
+
     /// Where a chunk is in the packs that are kept.
     fn find_kept(&mut self, prefix: &Prefix) -> Option<Location> {
         let found = |pack: &Arc<KnownPack>| pack.chunks.get(prefix).copied();
@@ -198,7 +217,9 @@ impl Lookup {
         }
         let pack = self
             .row(ordinal)?
-            .and_then(|row| esker_format::segment::decode(row::open(ordinal.into(), &row)?).ok()?.pop())
+            .and_then(|row| {
+                esker_format::segment::decode(row::open(ordinal.into(), &row)?).ok()?.pop()
+            })
             .ok_or_else(|| self.lacks(ordinal))?;
         let pack = Arc::new(KnownPack::new(ordinal, pack));
         self.packs.insert(0, Arc::clone(&pack));

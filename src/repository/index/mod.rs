@@ -10,6 +10,7 @@ mod lookup;
 mod row;
 mod rows;
 mod schema;
+mod seen;
 mod update;
 
 pub use files::{
@@ -17,6 +18,7 @@ pub use files::{
 };
 pub use lookup::{KnownPack, Location, Lookup};
 pub use rows::{named, tags_of};
+pub use seen::Sighting;
 pub use update::Update;
 
 use crate::repository::error::{Error, Result};

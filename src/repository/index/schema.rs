@@ -31,6 +31,8 @@ const MIGRATIONS: [&str; 4] = [
      DELETE FROM snapshot; DELETE FROM segment; DELETE FROM head; DROP TABLE remark;
      CREATE TABLE remark(seq INTEGER PRIMARY KEY, void INTEGER NOT NULL, writer BLOB,
          why TEXT NOT NULL);
+     CREATE TABLE seen(key BLOB PRIMARY KEY, sign INTEGER NOT NULL, time INTEGER NOT NULL)
+         WITHOUT ROWID;
      CREATE TABLE session(id BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;",
 ];
 

@@ -120,8 +120,9 @@ fn forget_packs(connection: &Connection, state: &State) -> rusqlite::Result<()> 
         let mut next = connection.prepare_cached(
             "INSERT INTO chunk(k, v) SELECT k, v FROM further WHERE k = ?1 ORDER BY v DESC LIMIT 1",
         )?;
-        let mut moved = connection
-            .prepare_cached("DELETE FROM further WHERE (k, v) IN (SELECT k, v FROM chunk WHERE k = ?1)")?;
+        let mut moved = connection.prepare_cached(
+            "DELETE FROM further WHERE (k, v) IN (SELECT k, v FROM chunk WHERE k = ?1)",
+        )?;
         for (prefix, _) in packs.iter().flat_map(|pack| &pack.chunks) {
             let (k, v) = key(prefix, *no);
             if first.execute([k, v])? == 0 {

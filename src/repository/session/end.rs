@@ -74,7 +74,7 @@ impl Session {
         let packs = self.packer.take_done();
         let segments = self.put_segments(&packs)?;
         let manifest = finish(self.added(), self.packer.stored());
-        let mut header = self.header(Kind::Manifest);
+        let mut header = self.access.header(Kind::Manifest, self.id);
         let object = manifest.encode(&mut header, &self.access.recipients(), &mut entropy())?;
         let snapshot = SnapshotId::of(&object);
         let _ =

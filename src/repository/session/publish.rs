@@ -4,11 +4,12 @@ use super::Session;
 use crate::repository::error::Result;
 use crate::repository::packer::lock;
 use crate::repository::state::State;
+use crate::repository::access::Access;
 use crate::repository::{Repository, entropy};
-use crate::store::Durability;
+use crate::store::{Durability, Store};
 use esker_format::cbor::Extra;
 use esker_format::envelope::{Header, Kind};
-use esker_format::ids::{Named, SegmentId};
+use esker_format::ids::{Named, SegmentId, SessionId};
 use esker_format::log_entry::{Add, Body, PackAdd};
 use esker_format::names;
 use esker_format::ordinals::Ordinals;
@@ -98,39 +99,40 @@ impl Session {
     }
 
     pub(super) fn put_segments(&self, packs: &[SegmentPack]) -> Result<Vec<SegmentId>> {
-        let key = &self.access.scope_keys.segment;
-        let header = self.header(Kind::Segment);
-        let put = |packs: &[SegmentPack]| {
-            let object = segment::encode_object(&header, packs, key, &mut entropy())?;
-            let id = SegmentId::of(&object);
-            let _ = self.store.put_new(&names::segment(id), &[&object], Durability::AtBarrier)?;
-            Ok(id)
-        };
-        segment::split(packs).into_iter().map(put).collect()
+        put_segments(&*self.store, &self.access, self.id, packs)
     }
 
     /// The packs that the log does not have yet, with the sessions that wrote them.
     pub(super) fn pack_adds(&self, packs: &[SegmentPack], state: &State) -> Vec<PackAdd> {
         let new = packs.iter().filter(|p| state.ordinal(p.id).is_none());
-        new.map(|p| {
-            let of = Header::decode(&p.header).map_or(self.id, |(header, _)| header.session);
-            let session = (of != self.id).then_some(of);
-            PackAdd { id: p.id, len: p.len, session, extra: Extra::default() }
-        })
-        .collect()
+        new.map(|p| pack_add(p, self.id)).collect()
     }
+}
 
-    pub(super) fn header(&self, kind: Kind) -> Header {
-        Header {
-            kind,
-            flags: 0,
-            repository: self.access.repository,
-            scope: self.access.scope,
-            epoch: self.access.epoch,
-            writer: self.access.writer,
-            session: self.id,
-            seq: 0,
-            tlvs: Vec::new(),
-        }
-    }
+/// Puts segments that describe packs, durable at the next barrier.
+///
+/// # Errors
+/// When the store fails.
+pub fn put_segments(
+    store: &dyn Store,
+    access: &Access,
+    session: SessionId,
+    packs: &[SegmentPack],
+) -> Result<Vec<SegmentId>> {
+    let header = access.header(Kind::Segment, session);
+    let put = |packs: &[SegmentPack]| {
+        let key = &access.scope_keys.segment;
+        let object = segment::encode_object(&header, packs, key, &mut entropy())?;
+        let id = SegmentId::of(&object);
+        let _ = store.put_new(&names::segment(id), &[&object], Durability::AtBarrier)?;
+        Ok(id)
+    };
+    segment::split(packs).into_iter().map(put).collect()
+}
+
+/// A pack as an entry of a session adds it.
+pub fn pack_add(pack: &SegmentPack, session: SessionId) -> PackAdd {
+    let of = Header::decode(&pack.header).map_or(session, |(header, _)| header.session);
+    let other = (of != session).then_some(of);
+    PackAdd { id: pack.id, len: pack.len, session: other, extra: Extra::default() }
 }

@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 
 pub fn marks(state: &State, place: &Place, mark: &Mark) -> Result<(), Rule> {
     let added = mark.added.len();
+    not_ended(state, place)?;
     new_packs(state, &mark.added, mark.session.unwrap_or(place.session))?;
     has(state, &mark.packs, added)?;
     // What an entry adds is live, and nobody's who is still at it.
@@ -32,6 +33,14 @@ pub fn marks(state: &State, place: &Place, mark: &Mark) -> Result<(), Rule> {
         }
     }
     Ok(())
+}
+
+/// Whether what the session has put is still there: whoever ends one removes what no entry names.
+fn not_ended(state: &State, place: &Place) -> Result<(), Rule> {
+    match state.session_state(place.session) {
+        Some(SessionState::Aborted | SessionState::Committed) => Err("its session has ended"),
+        Some(SessionState::Open) | None => Ok(()),
+    }
 }
 
 /// Whether a pack may be marked as far as sessions are concerned.
@@ -100,7 +109,8 @@ pub fn narrows(state: &State, narrow: &Narrow) -> Result<(), Rule> {
     Ok(())
 }
 
-pub fn compacts(state: &State, compact: &Compact) -> Result<(), Rule> {
+pub fn compacts(state: &State, place: &Place, compact: &Compact) -> Result<(), Rule> {
+    not_ended(state, place)?;
     let live: HashMap<_, _> = state.segments.iter().map(|s| (s.id, s.scope)).collect();
     if compact.old.iter().any(|id| live.get(id) != Some(&compact.scope)) {
         return Err("it replaces a segment that is not live in its scope");

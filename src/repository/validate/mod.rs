@@ -106,7 +106,7 @@ fn follows_rules(state: &State, place: &Place, body: &Body) -> Result<(), Rule> 
         Body::Mark(mark) => collect::marks(state, place, mark),
         Body::Delete(delete) => collect::deletes(state, delete),
         Body::Narrow(narrow) => collect::narrows(state, narrow),
-        Body::Compact(compact) => collect::compacts(state, compact),
+        Body::Compact(compact) => collect::compacts(state, place, compact),
         Body::Checkpoint(checkpoint) if checkpoint.at < place.seq => Ok(()),
         Body::Checkpoint(_) => Err("its checkpoint is of an entry that is not before it"),
         Body::Rekey(_) | Body::Unknown(..) => Err("this version does not carry out this kind"),
@@ -131,7 +131,11 @@ fn enrols(state: &State, writer: &WriterEntry) -> Result<(), Rule> {
 }
 
 fn revokes(state: &State, revoke: &Revoke) -> Result<(), Rule> {
-    if state.writers.contains_key(&revoke.writer) { Ok(()) } else { Err("the writer is not enrolled") }
+    if state.writers.contains_key(&revoke.writer) {
+        Ok(())
+    } else {
+        Err("the writer is not enrolled")
+    }
 }
 
 /// Whether all members of a set exist once `added` packs were added. Asked before the members are

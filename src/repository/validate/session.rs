@@ -80,8 +80,7 @@ pub fn new_packs(state: &State, packs: &[PackAdd], session: SessionId) -> Result
 }
 
 fn not_given_up(state: &State, set: &Ordinals) -> Result<(), Rule> {
-    let gone =
-        |o: u32| state.packs.get(o as usize).is_some_and(|p| p.state == PackState::Deleting);
+    let gone = |o: u32| state.packs.get(o as usize).is_some_and(|p| p.state == PackState::Deleting);
     if set.iter().any(gone) {
         return Err("its pack set names packs that are given up");
     }

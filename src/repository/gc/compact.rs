@@ -1,0 +1,107 @@
+//! Merging segments, so that whoever comes anew has few of them to read.
+
+use super::inventory::Stray;
+use super::mark::{expect_open, nothing, unless_nothing};
+use super::plan::Plan;
+use crate::repository::error::{Error, Result};
+use crate::repository::session::put_segments;
+use crate::repository::{Repository, read_segment};
+use esker_format::cbor::Extra;
+use esker_format::ids::SegmentId;
+use esker_format::log_entry::{Body, Compact};
+use esker_format::names;
+use std::collections::{BTreeMap, HashSet};
+
+/// So many segments of about one size are merged.
+const MERGE: usize = 8;
+/// Bytes of a segment that is left as it is: half of what one may have.
+const LARGE: u64 = 32 << 20;
+
+/// Which segments are merged: groups of one scope and about one size. Pure.
+pub fn groups(segments: &[(SegmentId, u32, u64)]) -> Vec<(u32, Vec<SegmentId>)> {
+    let mut alike: BTreeMap<(u32, u32), Vec<SegmentId>> = BTreeMap::new();
+    for (id, scope, size) in segments.iter().filter(|(_, _, size)| *size < LARGE) {
+        alike.entry((*scope, (*size).max(1).ilog(4))).or_default().push(*id);
+    }
+    let many = alike.into_iter().filter(|(_, ids)| ids.len() >= MERGE);
+    many.map(|((scope, _), ids)| (scope, ids)).collect()
+}
+
+/// Merges segments; returns those that are not needed any more.
+///
+/// # Errors
+/// When the store fails or the log refuses.
+pub fn compact(repository: &mut Repository, plan: &Plan) -> Result<Vec<Stray>> {
+    let state = repository.state();
+    let size = |id: &SegmentId| plan.inventory.segments.get(id).copied();
+    let mine = state.segments.iter().filter(|s| repository.access().has_scope(s.scope));
+    let sized = mine.filter_map(|s| Some((s.id, s.scope, size(&s.id)?)));
+    let mut gone = Vec::new();
+    for (scope, old) in groups(&sized.collect::<Vec<_>>()) {
+        gone.extend(merge(repository, plan, scope, old)?);
+    }
+    Ok(gone)
+}
+
+fn merge(
+    repository: &mut Repository,
+    plan: &Plan,
+    scope: u32,
+    old: Vec<SegmentId>,
+) -> Result<Vec<Stray>> {
+    let other;
+    let access = match scope == repository.access().scope {
+        true => repository.access(),
+        false => {
+            other = repository.access().in_scope(scope)?;
+            &other
+        }
+    };
+    let (mut packs, mut seen) = (Vec::new(), HashSet::new());
+    for id in &old {
+        match read_segment(repository.store(), access, *id) {
+            Ok(found) => packs.extend(
+                found.into_iter().filter(|p| repository.wanted(p).is_some() && seen.insert(p.id)),
+            ),
+            // Another collection was faster, or it is damaged: both are seen elsewhere.
+            Err(Error::Missing { .. } | Error::Damaged { .. } | Error::Newer { .. }) => {
+                return Ok(Vec::new());
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    let session = plan.turn.session;
+    let new = put_segments(repository.store(), access, session, &packs)?;
+    repository.store().barrier()?;
+    let appended = repository.append(session, &mut |state| {
+        expect_open(state, session)?;
+        if !old.iter().all(|id| state.has_segment(id)) {
+            return nothing();
+        }
+        let (old, new, extra) = (old.clone(), new.clone(), Extra::default());
+        Ok(Body::Compact(Compact { old, new, scope, extra }))
+    });
+    let done = unless_nothing(appended)?.is_some();
+    repository.settle(&[], &[]);
+    let stray = |id: &SegmentId| Stray { name: names::segment(*id), size: 0 };
+    Ok(if done { old.iter().map(stray).collect() } else { new.iter().map(stray).collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_segments_of_one_size_and_scope_are_merged() {
+        let segment = |n: u8, scope, size| (SegmentId::new([n; 32]), scope, size);
+        let few: Vec<_> = (0..7).map(|n| segment(n, 0, 2000)).collect();
+        assert!(groups(&few).is_empty());
+        let mut many = few;
+        many.push(segment(7, 0, 2001));
+        many.extend((8..15).map(|n| segment(n, 1, 2000)));
+        many.extend((20..40).map(|n| segment(n, 0, LARGE)));
+        let merged = groups(&many);
+        assert_eq!(merged.len(), 1);
+        assert_eq!((merged[0].0, merged[0].1.len()), (0, 8));
+    }
+}

@@ -1,0 +1,236 @@
+//! Writing packs anew: what is in use of several goes into fewer, and stands in for them.
+
+use super::decide::Fact;
+use super::inventory::Stray;
+use super::mark::{Added, mark};
+use super::usage::{Usage, Used};
+use super::{Amount, Progress};
+use crate::repository::access::Access;
+use crate::repository::error::{Error, Result};
+use crate::repository::fetch::Frames;
+use crate::repository::frame_writer::FrameWriter;
+use crate::repository::index::{KnownPack, Lookup};
+use crate::repository::packer::Packer;
+use crate::repository::session::{pack_add, put_segments};
+use crate::repository::Repository;
+use esker_format::frame::FrameType;
+use esker_format::ids::SessionId;
+use esker_format::names;
+use esker_format::segment::{Prefix, SegmentPack, prefix};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Bytes of packs that are written anew before they are marked: a collection that is killed has done
+/// no more than this for nothing.
+const BATCH: u64 = 256 << 20;
+
+/// What was done.
+#[derive(Debug, Default)]
+pub struct Repacked {
+    /// Packs that were marked, and their bytes.
+    pub old: Amount,
+    /// Packs that stand in for them.
+    pub new: Amount,
+    /// The marked ones.
+    pub marked: Vec<u32>,
+    /// Packs that could not be read, and why: they stay.
+    pub failed: Vec<String>,
+    /// New packs and segments that the log did not take.
+    pub unused: Vec<Stray>,
+}
+
+/// Writes packs anew and marks the old ones.
+///
+/// # Errors
+/// When store or index fail, or the run is stopped.
+pub fn repack(
+    repository: &mut Repository,
+    session: SessionId,
+    usage: &Usage,
+    wanted: &[Fact],
+    progress: &Progress,
+    stop: &AtomicBool,
+) -> Result<Repacked> {
+    let mut done = Repacked::default();
+    progress.of_repacked.store(wanted.iter().map(|f| f.len).sum(), Ordering::Relaxed);
+    let mut by_scope: HashMap<u32, Vec<Fact>> = HashMap::new();
+    for fact in wanted {
+        by_scope.entry(fact.scope).or_default().push(*fact);
+    }
+    let mut scopes: Vec<(u32, Vec<Fact>)> = by_scope.into_iter().collect();
+    scopes.sort_by_key(|(scope, _)| *scope);
+    for (scope, facts) in scopes {
+        let mut rest = &facts[..];
+        while !rest.is_empty() {
+            let (mut count, mut bytes) = (0, 0);
+            while count < rest.len() && (count == 0 || bytes + rest[count].len <= BATCH) {
+                bytes += rest[count].len;
+                count += 1;
+            }
+            let batch = Batch { session, scope, usage, progress, stop };
+            batch.run(repository, &rest[..count], &mut done)?;
+            rest = &rest[count..];
+        }
+    }
+    Ok(done)
+}
+
+struct Batch<'b> {
+    session: SessionId,
+    scope: u32,
+    usage: &'b Usage,
+    progress: &'b Progress,
+    stop: &'b AtomicBool,
+}
+
+impl Batch<'_> {
+    fn run(
+        &self,
+        repository: &mut Repository,
+        facts: &[Fact],
+        done: &mut Repacked,
+    ) -> Result<()> {
+        let access = match self.scope == repository.access().scope {
+            true => Arc::clone(&repository.access),
+            false => Arc::new(repository.access().in_scope(self.scope)?),
+        };
+        let mut copy = Copy::new(repository, &access, self.session)?;
+        let (mut copied, mut chunks) = (Vec::new(), Vec::new());
+        for fact in facts {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(Error::Interrupted);
+            }
+            let none = Used::default();
+            let used = self.usage.packs.get(&fact.ordinal).unwrap_or(&none);
+            match copy.pack(fact.ordinal, used) {
+                Ok(prefixes) => {
+                    copied.push(fact.ordinal);
+                    chunks.push(prefixes);
+                }
+                Err(e) if e.is_damage() => done.failed.push(e.to_string()),
+                Err(e) => return Err(e),
+            }
+            self.progress.repacked.fetch_add(fact.len, Ordering::Relaxed);
+        }
+        let packs = copy.finish()?;
+        let segments = put_segments(repository.store(), &access, self.session, &packs)?;
+        // All that stands in is durable before the log says so.
+        repository.store().barrier()?;
+        let added = Added {
+            scope: Some(self.scope),
+            packs: packs.iter().map(|pack| pack_add(pack, self.session)).collect(),
+            segments: segments.clone(),
+            stand_ins: stand_ins(&copied, &chunks, &packs),
+        };
+        let marked = mark(repository, self.session, Some(self.usage), &copied, &added)?;
+        if marked.is_empty() {
+            let packs = packs.iter().map(|p| Stray { name: names::pack(p.id), size: p.len });
+            let segments = segments.iter().map(|id| Stray { name: names::segment(*id), size: 0 });
+            done.unused.extend(packs.chain(segments));
+            return Ok(());
+        }
+        repository.settle(&packs, &segments);
+        let gone = facts.iter().filter(|fact| marked.contains(&fact.ordinal));
+        gone.for_each(|fact| done.old.add(fact.len));
+        packs.iter().for_each(|pack| done.new.add(pack.len));
+        done.marked.extend(marked);
+        Ok(())
+    }
+}
+
+/// For each pack that was copied, which of the new ones have its chunks.
+fn stand_ins(
+    copied: &[u32],
+    chunks: &[Vec<Prefix>],
+    packs: &[SegmentPack],
+) -> HashMap<u32, BTreeSet<usize>> {
+    let mut place: HashMap<Prefix, usize> = HashMap::new();
+    for (at, pack) in packs.iter().enumerate() {
+        place.extend(pack.chunks.iter().map(|(prefix, _)| (*prefix, at)));
+    }
+    let of = |prefixes: &[Prefix]| -> BTreeSet<usize> {
+        prefixes.iter().filter_map(|prefix| place.get(prefix).copied()).collect()
+    };
+    copied.iter().zip(chunks).map(|(old, prefixes)| (*old, of(prefixes))).collect()
+}
+
+/// Copies chunks from pack to pack.
+struct Copy {
+    access: Arc<Access>,
+    packer: Packer,
+    data: FrameWriter,
+    pages: FrameWriter,
+    frames: Frames,
+    lookup: Lookup,
+    plain: Vec<u8>,
+}
+
+impl Copy {
+    fn new(repository: &Repository, access: &Arc<Access>, session: SessionId) -> Result<Self> {
+        let store = repository.shared_store();
+        Ok(Self {
+            access: Arc::clone(access),
+            packer: Packer::new(store, Arc::clone(access), session, 1, None),
+            data: FrameWriter::data(0),
+            pages: FrameWriter::pages(),
+            frames: Frames::new(repository),
+            lookup: repository.lookup()?,
+            plain: Vec::new(),
+        })
+    }
+
+    /// Copies what is used of a pack; returns which chunks those are.
+    fn pack(&mut self, ordinal: u32, used: &Used) -> Result<Vec<Prefix>> {
+        let known = self.lookup.pack(ordinal)?;
+        let (mut number, mut copied) = (0, Vec::new());
+        for (frame, head) in (0..).zip(&known.pack.frames) {
+            let numbers = number..number + head.chunks;
+            number = numbers.end;
+            if numbers.clone().any(|n| used.has(n)) {
+                self.frames.read(&known, frame, &mut self.plain)?;
+                self.frame(&known, head.frame_type, numbers, used, &mut copied)?;
+            }
+        }
+        Ok(copied)
+    }
+
+    fn frame(
+        &mut self,
+        known: &KnownPack,
+        frame_type: FrameType,
+        numbers: std::ops::Range<u32>,
+        used: &Used,
+        copied: &mut Vec<Prefix>,
+    ) -> Result<()> {
+        let mut at = 0;
+        for number in numbers {
+            let (expected, len) = known.pack.chunks[number as usize];
+            let bytes = &self.plain[at..at + len as usize];
+            at += len as usize;
+            if !used.has(number) {
+                continue;
+            }
+            let (id, writer) = match frame_type {
+                FrameType::Data => (self.access.scope_keys.data_id(bytes), &mut self.data),
+                FrameType::Page => (self.access.scope_keys.page_id(bytes), &mut self.pages),
+            };
+            if prefix(&id) != expected {
+                let source = esker_format::FormatError::Checksum { what: "chunk" };
+                return Err(Error::damaged(names::pack(known.pack.id), source));
+            }
+            writer.space(bytes.len(), &self.packer)?.copy_from_slice(bytes);
+            writer.keep(id, bytes.len());
+            copied.push(expected);
+        }
+        Ok(())
+    }
+
+    /// Closes all packs; returns them.
+    fn finish(mut self) -> Result<Vec<SegmentPack>> {
+        self.data.flush(&self.packer)?;
+        self.pages.flush(&self.packer)?;
+        self.packer.finish()?;
+        Ok(self.packer.take_done())
+    }
+}

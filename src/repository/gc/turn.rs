@@ -1,0 +1,62 @@
+//! The turn of one collection: its session, and a lock that tells the next one on this machine
+//! whether it was killed. What a killed one has put need not wait for its silence.
+
+use esker_format::ids::SessionId;
+use rustix::fs::{FlockOperation, flock};
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+
+const PREFIX: &str = "gc-";
+const SUFFIX: &str = ".lock";
+
+/// The turn of a collection, over when it is dropped.
+pub struct Turn {
+    /// The session of what it puts.
+    pub session: SessionId,
+    _lock: Option<Lock>,
+}
+
+struct Lock {
+    _file: File,
+    path: PathBuf,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A file that stays is taken for a killed collection, and its session ended once more.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl Turn {
+    /// Begins a turn; `folder` is where the caches of the repository lie.
+    pub fn begin(folder: &Path, session: SessionId) -> Self {
+        let path = folder.join(format!("{PREFIX}{session}{SUFFIX}"));
+        Self { session, _lock: lock(path) }
+    }
+
+    /// One that does nothing, and need not be found.
+    pub fn idle(session: SessionId) -> Self {
+        Self { session, _lock: None }
+    }
+
+    /// Sessions of collections of this machine that were killed, each with what keeps others from
+    /// finding it too.
+    pub fn killed(folder: &Path) -> Vec<Turn> {
+        let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+        let found = entries.filter_map(|entry| {
+            let name = entry.ok()?.file_name().into_string().ok()?;
+            let digits = name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
+            let session: SessionId = digits.parse().ok()?;
+            lock(folder.join(&name)).map(|lock| Turn { session, _lock: Some(lock) })
+        });
+        found.collect()
+    }
+}
+
+/// Takes a lock; none when somebody has it, or it cannot be had here.
+fn lock(path: PathBuf) -> Option<Lock> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).ok()?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
+    Some(Lock { _file: file, path })
+}

@@ -1,0 +1,51 @@
+//! What a run needs of the log to be able to end well: the packs that it relies on, and that it was
+//! not fenced. Asked with the state that its entry would follow, again after each lost race.
+
+use super::Session;
+use crate::repository::error::{Error, Result};
+use crate::repository::packer::lock;
+use crate::repository::state::State;
+use esker_format::checkpoint::{PackState, SessionState};
+use esker_format::ids::SessionId;
+use esker_format::log_entry::PackAdd;
+use esker_format::names;
+use std::collections::BTreeSet;
+
+impl Session {
+    /// The packs that the snapshot needs, without those that its entry adds.
+    ///
+    /// A base may have got a smaller set since the run began, or other packs in place of some: what
+    /// it needs now holds all that was taken over from it.
+    ///
+    /// # Errors
+    /// [`Error::GivenUp`] when one of them is.
+    pub(super) fn needed(&self, state: &State) -> Result<BTreeSet<u32>> {
+        let mut needed: BTreeSet<u32> = lock(&self.used).iter().copied().collect();
+        for (base, then) in lock(&self.bases).iter() {
+            needed.extend(state.snapshot(*base).map_or(then, |s| &s.set).iter());
+        }
+        let given_up = |o: &&u32| {
+            state.packs.get(**o as usize).is_some_and(|p| p.state == PackState::Deleting)
+        };
+        match needed.iter().find(given_up) {
+            Some(ordinal) => {
+                Err(Error::GivenUp { object: names::pack(state.packs[*ordinal as usize].id) })
+            }
+            None => Ok(needed),
+        }
+    }
+
+    /// Fails when nothing of this run, or of one that it took over, may be added any more.
+    ///
+    /// # Errors
+    /// [`Error::Fenced`].
+    pub(super) fn expect_open(&self, state: &State, adds: &[PackAdd]) -> Result<()> {
+        let mut sessions = adds.iter().filter_map(|add| add.session).chain([self.id]);
+        let is_fenced =
+            |id: &SessionId| state.session_state(*id) == Some(SessionState::Aborted);
+        match sessions.find(is_fenced) {
+            Some(session) => Err(Error::Fenced { session }),
+            None => Ok(()),
+        }
+    }
+}
