@@ -8,3 +8,4 @@ mod write;
 
 pub use convert::of_state;
 pub use find::{Candidate, candidates, open, read};
+pub use write::Occasion;

@@ -39,6 +39,7 @@ pub mod validate;
 mod versions;
 
 pub use access::Access;
+pub use checkpoint::Occasion;
 pub use choice::{Choice, Filter};
 pub use content::{Items, xattrs};
 pub use create::{Created, NewKey, create};
@@ -224,12 +225,21 @@ impl Repository {
         let new = |id: &SegmentId| !known.contains(id) && !of.contains(id);
         let new: Vec<SegmentId> = self.segments().filter(new).collect();
         let mut packs = Vec::new();
-        let mut failed = false;
+        let (mut failed, mut chunks) = (false, 0);
         for id in new {
             match read_segment(&*self.store, &self.access, id) {
                 Ok(found) => {
+                    chunks += found.iter().map(|pack| pack.chunks.len()).sum::<usize>();
                     packs.extend(found);
                     read.push(id);
+                    // Not all of a large index at once in memory.
+                    if chunks > CHUNKS_AT_ONCE {
+                        let rows: Vec<_> = packs.iter().filter_map(|p| self.wanted(p)).collect();
+                        self.index.write(&rows, &read)?.keep()?;
+                        packs.clear();
+                        read.clear();
+                        chunks = 0;
+                    }
                 }
                 Err(e) => {
                     failed = true;
@@ -243,12 +253,7 @@ impl Repository {
         }
         let all = own.iter().chain(&packs);
         let rows: Vec<(u32, &SegmentPack)> = all.filter_map(|p| self.wanted(p)).collect();
-        let mut update = self.index.update()?;
-        update.add_packs(&rows)?;
-        for id in read {
-            update.add_segment(id.as_bytes())?;
-        }
-        update.save(&self.state)?;
+        self.index.write(&rows, &read)?.save(&self.state)?;
         self.state.changes = Changes::default();
         Ok(())
     }
@@ -346,6 +351,9 @@ impl Repository {
         self.accepted
     }
 }
+
+/// Chunks of packs that are brought into the index in one go, some 10 MiB in memory.
+const CHUNKS_AT_ONCE: usize = 256 << 10;
 
 /// Fresh random bytes from the operating system.
 pub(crate) fn entropy() -> Entropy {

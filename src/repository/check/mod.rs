@@ -2,6 +2,7 @@
 //!
 //! Findings name objects first, and then what is lost with them: snapshots and paths.
 
+mod log;
 mod objects;
 mod packs;
 mod reach;
@@ -124,14 +125,11 @@ pub fn check(
 ) -> Result<Report> {
     let mut report = Report::default();
     let state = repository.state();
-    report.entries = state.next().0;
     report.snapshots = state.snapshots.len() as u64;
-    let void = state.void.iter();
-    let void = void.map(|r| Finding::Void { sequence: r.seq.0, rule: r.why.clone() });
-    let newer = state.not_understood.iter();
-    let newer = newer.map(|r| Finding::NotUnderstood { sequence: r.seq.0, why: r.why.clone() });
-    report.findings.extend(void.chain(newer));
-    objects::log(repository, &mut report)?;
+    let replayed = log::read(repository, &mut report)?;
+    report.entries = replayed.next().max(state.next()).0;
+    log::compare_index(&replayed, state, &mut report);
+    drop(replayed);
     objects::segments(repository, &mut report)?;
     objects::slots(repository, &mut report)?;
     let mut bad = objects::packs(repository, &mut report)?;

@@ -2,21 +2,10 @@
 
 use crate::repository::check::{Bad, Finding, Report};
 use crate::repository::error::{Error, Result};
-use crate::repository::state::State;
-use crate::repository::{Repository, log, read_directory, read_segment};
+use crate::repository::{Repository, read_directory, read_segment};
 use esker_format::envelope::{Header, Kind};
 use esker_format::{FormatError, names, slot};
 use std::collections::HashMap;
-
-/// Reads the log from its start: what the index database knows of it is not asked of the store
-/// again, and an entry that was lost since is missed by whoever has no such database.
-pub fn log(repository: &Repository, report: &mut Report) -> Result<()> {
-    let (store, access) = (repository.store(), repository.access());
-    let mut state = State::new(access.owner_key);
-    let read = log::replay(store, access, &mut state);
-    let end = read.and_then(|_| log::expect_end(store, state.next(), None));
-    end.or_else(|error| note(report, names::entry(state.next()), error))
-}
 
 /// Reads all segments, and compares them with what the log says of packs.
 pub fn segments(repository: &Repository, report: &mut Report) -> Result<()> {

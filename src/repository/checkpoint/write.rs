@@ -15,29 +15,43 @@ use esker_format::table::Row;
 
 /// So many stay.
 const KEPT: usize = 3;
-/// Entries after which the next one is written, at least and at most.
+/// Entries after which a run writes the next one, at least and at most.
 const ENTRIES: (u64, u64) = (512, 4096);
 /// Bytes of a checkpoint that are worth reading one entry less.
 const BYTES_PER_ENTRY: u64 = 16 << 10;
+/// Entries after which a collection writes one: whoever comes anew is not to ask for more.
+const AFTER_COLLECTION: u64 = 12;
+
+/// What somebody who may write checkpoints has just done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occasion {
+    /// A run.
+    Run,
+    /// A collection, which is rare and writes much anyway.
+    Collection,
+}
 
 /// Whether a checkpoint should be written, so many entries after the last one, when it would have
 /// about so many bytes: a large one pays when it spares many requests.
-pub fn is_due(entries: u64, bytes: u64) -> bool {
-    entries >= (bytes / BYTES_PER_ENTRY).clamp(ENTRIES.0, ENTRIES.1)
+pub fn is_due(occasion: Occasion, entries: u64, bytes: u64) -> bool {
+    entries
+        >= match occasion {
+            Occasion::Run => (bytes / BYTES_PER_ENTRY).clamp(ENTRIES.0, ENTRIES.1),
+            Occasion::Collection => AFTER_COLLECTION,
+        }
 }
 
 impl Repository {
-    /// Writes a checkpoint when this key may and the last one is old.
-    ///
-    /// # Errors
-    /// As [`checkpoint`](Self::checkpoint); nothing is lost by that.
-    pub fn checkpoint_if_due(&mut self) -> Result<Option<CheckpointId>> {
+    /// Writes a checkpoint when this key may and the last one is old. Should that fail, it is among
+    /// the warnings: nothing is lost by it.
+    pub fn checkpoint_if_due(&mut self, occasion: Occasion) {
         let last = self.state.checkpoints.iter().map(|(at, _)| at.0 + 1).max();
         let entries = self.state.next().0 - last.unwrap_or(0);
-        if self.collector().is_none() || !is_due(entries, about(&self.state)) {
-            return Ok(None);
+        let may = self.collector().is_some() && self.state.required.collect.is_empty();
+        if may && is_due(occasion, entries, about(&self.state)) {
+            let written = self.checkpoint();
+            self.warnings.extend(written.err());
         }
-        self.checkpoint().map(Some)
     }
 
     /// Writes a checkpoint of the log as it was read, tells of it in the log, and takes away those

@@ -21,7 +21,7 @@ impl Update<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn add_packs(&mut self, packs: &[(u32, &SegmentPack)]) -> Result<()> {
+    pub(super) fn add_packs(&mut self, packs: &[(u32, &SegmentPack)]) -> Result<()> {
         let mut rows: Vec<(i64, i64)> = Vec::new();
         for (ordinal, pack) in packs {
             let keys = pack.chunks.iter().map(|(prefix, _)| key(prefix, *ordinal));
@@ -55,12 +55,22 @@ impl Update<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn add_segment(&mut self, id: &[u8; 32]) -> Result<()> {
+    pub(super) fn add_segment(&mut self, id: &[u8; 32]) -> Result<()> {
         self.index
             .connection
             .execute("INSERT OR IGNORE INTO segment(id) VALUES(?1)", [id])
             .map(|_| ())
             .map_err(|e| self.index.failed(e))
+    }
+
+    /// Makes the rows count, ahead of the state that they stand for: a pack has its ordinal for ever.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn keep(mut self) -> Result<()> {
+        self.index.connection.execute_batch("COMMIT").map_err(|e| self.index.failed(e))?;
+        self.done = true;
+        Ok(())
     }
 
     /// Makes the rows count, together with the state that they stand for.
