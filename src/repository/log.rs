@@ -12,7 +12,7 @@ use esker_format::log_entry::{self, Body, Place};
 use esker_format::names;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 /// How often an append that others overtook is tried again.
 const ATTEMPTS: u32 = 50;

@@ -99,8 +99,8 @@ impl Repository {
         let mut met = None;
         if from_the_start || self.read_some(FAR, &mut met)? == FAR {
             self.jump()?;
+            self.read_some(u64::MAX, &mut met)?;
         }
-        self.read_some(u64::MAX, &mut met)?;
         Ok(met)
     }
 
@@ -110,8 +110,12 @@ impl Repository {
         if let Some(seen) = self.history.seen()
             && let Some(until) = (seen.head.seq.0 + 1).checked_sub(state.next().0)
         {
-            read = log::replay_some(store, access, state, until.min(most))?;
-            if read == until && read > 0 {
+            let until = until.min(most);
+            read = log::replay_some(store, access, state, until)?;
+            if read < until {
+                return Ok(read);
+            }
+            if state.head.is_some_and(|head| head.seq == seen.head.seq) {
                 *met = state.head;
             }
         }
@@ -126,7 +130,18 @@ impl Repository {
             let entries = (found.seq.0 + 1).saturating_sub(self.state.next().0);
             entries > least.max(found.size / BYTES_PER_ENTRY)
         };
-        let found = checkpoint::candidates(store)?;
+        let found = match checkpoint::candidates(store) {
+            Ok(found) => found,
+            // The log says all that they could.
+            Err(error) => {
+                let error = Error::from_part(error);
+                if !error.is_damage() {
+                    return Err(error);
+                }
+                self.warnings.push(error);
+                return Ok(());
+            }
+        };
         for candidate in found.iter().filter(|found| spares(found)).take(TRIED) {
             match checkpoint::read(store, access, candidate) {
                 Ok(mut state) => {

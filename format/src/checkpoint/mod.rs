@@ -16,7 +16,7 @@ use crate::envelope::{Header, Kind, SEAL_OVERHEAD, TAG_ENROLMENT};
 use crate::error::{FormatError, Result, within};
 use crate::ids::{EntryHash, LogHead, RepositoryId, Seq, Token};
 use crate::key::{SigningKey, VerificationKey};
-use crate::limits::{CHECKPOINT_MAX, HEADER_MAX};
+use crate::limits::{CHECKPOINT_MAX, ENROLMENT_MAX, HEADER_MAX};
 use crate::log_entry::{Body, CheckpointEntry, ROLE_COLLECT, SealedEntry, WriterEntry};
 use crate::secret::{Entropy, Secret};
 use crate::signed::{self, Signed};
@@ -77,8 +77,7 @@ impl Checkpoint {
         entropy: &mut Entropy,
     ) -> Result<Vec<u8>> {
         self.check()?;
-        // An entry that enrols somebody has some hundred bytes; its name could have 64 KiB.
-        within("enrolment", enrolment.len(), HEADER_MAX / 2)?;
+        within("enrolment", enrolment.len(), ENROLMENT_MAX)?;
         header.tlvs.push((TAG_ENROLMENT, enrolment));
         let payload = cbor::encode(&self);
         drop(self);
@@ -123,7 +122,7 @@ fn enrolment(signed: &Signed, log_key: &Secret, owner: &VerificationKey) -> Resu
     let not_authentic = FormatError::NotAuthentic { what: "checkpoint" };
     let header = &signed.header;
     let object = header.tlv(TAG_ENROLMENT)?.to_vec();
-    let (inner, _) = signed::read_header(&object, HEADER_MAX)?;
+    let (inner, _) = signed::read_header(&object, ENROLMENT_MAX)?;
     let entry = SealedEntry::parse(object, header.repository, Seq(inner.seq))?;
     if entry.place.writer != owner.writer() || !entry.is_signed_by(owner) {
         return Err(not_authentic);

@@ -107,6 +107,7 @@ pub fn message(error: &Error) -> String {
         Error::Damaged { source, .. } => format!("is damaged: {source}"),
         Error::Newer { source, .. } => format!("was written by a newer esker: {source}"),
         Error::Break { why, .. } => format!("breaks the log: {why}"),
+        Error::Gap { later, .. } => format!("breaks the log: it is missing, and {later} is there"),
         Error::Missing { .. } => "is missing from the store".to_owned(),
         Error::Unreadable { source, .. } => format!("cannot be read: {source}"),
         other => other.to_string(),

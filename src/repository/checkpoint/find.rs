@@ -6,7 +6,7 @@ use crate::repository::error::{Error, Result};
 use crate::repository::judge::{Stop, judge};
 use crate::repository::log;
 use crate::repository::state::State;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use esker_format::FormatError;
 use esker_format::checkpoint::{Checkpoint, OBJECT_MAX};
 use esker_format::ids::{CheckpointId, EntryHash, Named, Seq};
@@ -29,7 +29,7 @@ pub struct Candidate {
 ///
 /// # Errors
 /// When the store fails.
-pub fn candidates(store: &dyn Store) -> Result<Vec<Candidate>> {
+pub fn candidates(store: &dyn Store) -> std::result::Result<Vec<Candidate>, StoreError> {
     let mut found = Vec::new();
     store.list(names::CHECKPOINTS, &mut |listed| {
         found.extend(parse(&listed.name).map(|(seq, id)| Candidate {

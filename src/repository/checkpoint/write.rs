@@ -8,7 +8,7 @@ use crate::store::{Durability, StoreErrorKind};
 use esker_format::cbor::Extra;
 use esker_format::checkpoint::{PackRow, SessionRow};
 use esker_format::envelope::{Header, Kind};
-use esker_format::ids::{CheckpointId, Named, SessionId};
+use esker_format::ids::{CheckpointId, Named, Seq, SessionId};
 use esker_format::log_entry::{Body, CheckpointEntry, ROLE_COLLECT};
 use esker_format::names;
 use esker_format::table::Row;
@@ -58,18 +58,23 @@ impl Repository {
     /// that are older than the newest three.
     ///
     /// # Errors
-    /// [`Error::Refused`] without the right to collect; else when the store fails or the log
+    /// [`Error::NoRight`] without the right to collect; else when the store fails or the log
     /// refuses.
     pub fn checkpoint(&mut self) -> Result<CheckpointId> {
         self.expect_appendable()?;
-        let refused = |rule: &str| Error::Refused { rule: rule.to_owned() };
-        let Some(enrolled) = self.collector().map(|writer| writer.seq) else {
-            return Err(refused("its writer has no right to this kind of entry"));
-        };
+        self.expect_role(ROLE_COLLECT, "write a checkpoint")?;
+        let enrolled = self.collector().map_or(Seq(0), |writer| writer.seq);
+        if let Some(feature) = self.state.required.collect.first() {
+            return Err(Error::required("feature needed to collect,", *feature));
+        }
         let enrolment = log::read_entry(&*self.store, enrolled)?
             .ok_or_else(|| Error::Missing { object: names::entry(enrolled) })?;
-        let checkpoint = of_state(&self.state)
-            .ok_or_else(|| refused("the log has entries that are not understood"))?;
+        if let Some(entry) = self.state.not_understood.first() {
+            return Err(log::not_understood(entry.seq));
+        }
+        let Some(checkpoint) = of_state(&self.state) else {
+            return Err(Error::Missing { object: names::entry(Seq(0)) });
+        };
         let (access, at) = (&self.access, checkpoint.seq);
         let header = Header {
             kind: Kind::Checkpoint,
