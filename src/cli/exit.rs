@@ -190,6 +190,16 @@ impl Failure {
             Error::Missing { .. } | Error::Damaged { .. } | Error::NoChunk { .. } => {
                 "`esker check --read-data` names everything that is damaged, and what it belongs to"
             }
+            Error::History(_) => {
+                "was it put back from a copy on purpose? Then `--accept-history` goes on with it as it is; \
+                 else let nothing write there, and compare it with another copy of the repository"
+            }
+            Error::Gap { .. } => {
+                "an entry was lost: bring it back from another copy of the repository. Should the later \
+                 one be nobody's (`esker check` tells), remove it; `--accept-history` passes over one \
+                 that is more than 1000 entries behind the end"
+            }
+            Error::Mirror { .. } => "use the repository that it is a copy of",
             Error::Break { .. } => {
                 "somebody rolled the log back, forked it or changed it: let nothing write there, \
                  and compare it with another copy of the repository"

@@ -83,6 +83,13 @@ struct Global {
     /// Folder for caches, which can be deleted at any time
     #[arg(long, global = true, env = "ESKER_CACHE_DIR", value_name = "FOLDER")]
     cache_dir: Option<PathBuf>,
+    /// Folder for what this machine has seen of repositories, which is to be kept
+    #[arg(long, global = true, env = "ESKER_STATE_DIR", value_name = "FOLDER")]
+    state_dir: Option<PathBuf>,
+    /// Go on with a log that is shorter than, or differs from, what this machine has seen of it, and
+    /// with one that has an entry far behind its end: after the repository was put back on purpose
+    #[arg(long, global = true)]
+    accept_history: bool,
     /// Say only what went wrong
     #[arg(long, short = 'q', global = true)]
     quiet: bool,

@@ -1,5 +1,6 @@
 //! What can go wrong with a repository, as data.
 
+use crate::repository::history::Doubt;
 use crate::repository::keep::Refusal;
 use crate::store::{StoreError, StoreErrorKind};
 use esker_format::FormatError;
@@ -35,6 +36,37 @@ pub enum Error {
         object: String,
         /// What is wrong there.
         why: &'static str,
+    },
+    /// An entry of the log is not there, and a later one is.
+    #[error("the log breaks at {object}: it is missing, and {later} is there")]
+    Gap {
+        /// Name of the entry that is not there.
+        object: String,
+        /// Name of the first one behind it.
+        later: String,
+    },
+    /// The log is not the one that this machine has read before.
+    #[error("the log was rolled back or changed: {0}")]
+    History(Doubt),
+    /// The store is a copy, and less of the log is in it than this machine has read.
+    #[error("this copy is {entries} behind what was seen here before", entries = entries(*behind))]
+    Behind {
+        /// How many entries.
+        behind: u64,
+    },
+    /// The store is a copy.
+    #[error("{location} is a copy of a repository: nothing may be appended to it")]
+    Mirror {
+        /// Where it is.
+        location: String,
+    },
+    /// A checkpoint is not to be believed. It is passed over.
+    #[error("{object} is not a checkpoint of this log: {why}")]
+    Checkpoint {
+        /// Its name.
+        object: String,
+        /// Why.
+        why: String,
     },
     /// An entry of the log breaks a rule. It is passed over.
     #[error("{object} is void and changes nothing: {why}")]
@@ -311,6 +343,8 @@ impl Error {
                 | Self::Missing { .. }
                 | Self::NoSnapshotLeft { .. }
                 | Self::Break { .. }
+                | Self::Gap { .. }
+                | Self::History(_)
                 | Self::NoChunk { .. }
         )
     }
@@ -322,6 +356,10 @@ fn is_shortage(error: &StoreError) -> bool {
     let source = error.source.as_ref().and_then(|source| source.downcast_ref::<std::io::Error>());
     let errno = source.and_then(Errno::from_io_error);
     matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS))
+}
+
+fn entries(count: u64) -> String {
+    format!("{count} log {}", if count == 1 { "entry" } else { "entries" })
 }
 
 fn list(ids: &[SnapshotId]) -> String {

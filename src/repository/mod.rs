@@ -3,6 +3,7 @@
 mod access;
 mod cache;
 pub mod check;
+mod checkpoint;
 mod choice;
 mod content;
 mod create;
@@ -18,6 +19,7 @@ mod fold;
 mod follow;
 mod frame_writer;
 pub mod gc;
+mod history;
 mod index;
 mod judge;
 mod keep;
@@ -43,6 +45,7 @@ mod versions;
 mod writers;
 
 pub use access::Access;
+pub use checkpoint::Occasion;
 pub use choice::{Choice, Filter};
 pub use content::{Items, xattrs};
 pub use create::{Created, NewKey, create};
@@ -51,6 +54,7 @@ pub use error::{Error, Result};
 pub use exclusive::{Exclusive, exclusive};
 pub use fetch::{Chunks, Frames, chunk_in};
 pub use frame_writer::{Compression, FrameWriter, Kept};
+pub use history::Doubt;
 pub use index::{
     DeadRun, Files, Journal, KnownPack, Leaf, LeafReader, Leaves, Location, Lookup, NewLeaf,
     OpenLeaf, SourceKey, Standing,
@@ -76,12 +80,14 @@ use esker_format::key_material::KeyMaterial;
 use esker_format::secret::Entropy;
 use esker_format::segment::{self, SegmentPack};
 use esker_format::{FormatError, names, pack, signed};
+use history::History;
 use index::Index;
 use presence::Presence;
 use state::{Changes, Segment, State};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// An open repository.
 pub struct Repository {
@@ -97,16 +103,49 @@ pub struct Repository {
     /// What was wrong with log and index objects and could be got round.
     warnings: Vec<Error>,
     /// Whether was looked for entries behind the end of the log.
-    end_is_known: bool,
+    end_is_known: AtomicBool,
+    /// What this machine has seen of the log before.
+    history: History,
+    /// How the log differs from that; then nothing is appended.
+    doubt: Option<Doubt>,
+    /// Whether the owner says to go on with the log as it is.
+    accepts: bool,
+    /// How it differed, when that was accepted.
+    accepted: Option<Doubt>,
+    /// Whether this log was found fit to be appended to.
+    may_append: AtomicBool,
+    /// Whether was told that the history cannot be remembered.
+    is_forgetful: bool,
+}
+
+/// Where a repository keeps what belongs to this machine, and what the owner says of its log.
+#[derive(Debug, Clone, Copy)]
+pub struct Local<'p> {
+    /// The folder for caches.
+    pub cache: &'p Path,
+    /// The folder for what must not be lost with a cache; none where there is no such place.
+    pub state: Option<&'p Path>,
+    /// Whether to go on with a log that is not the one that was seen before, and to append to one
+    /// that has an entry far behind its end.
+    pub accept_history: bool,
 }
 
 impl Repository {
-    /// Opens the repository in `store`; the index database lies below `cache`.
+    /// Opens the repository in `store`; the index database lies below `cache`. What was seen of its
+    /// log is remembered nowhere else.
+    ///
+    /// # Errors
+    /// As [`open_with`](Self::open_with).
+    pub fn open(store: Arc<dyn Store>, unlock: Unlock, cache: &Path) -> Result<Self> {
+        Self::open_with(store, unlock, Local { cache, state: None, accept_history: false })
+    }
+
+    /// Opens the repository in `store`.
     ///
     /// # Errors
     /// [`Error::NoRepository`], [`Error::WrongKey`], [`Error::NotEnrolled`], [`Error::Revoked`],
     /// [`Error::Newer`], or damage to config or log.
-    pub fn open(store: Arc<dyn Store>, unlock: Unlock, cache: &Path) -> Result<Self> {
+    pub fn open_with(store: Arc<dyn Store>, unlock: Unlock, local: Local<'_>) -> Result<Self> {
         let object = read_config(&*store)?;
         // The checksum comes first: a flipped bit is neither another repository nor a newer one.
         let (header, _) = signed::read_header(&object, config::OBJECT_MAX)
@@ -122,29 +161,61 @@ impl Repository {
                 }
                 e => Error::damaged(names::CONFIG, e),
             })?;
-        let folder = cache::folder(cache, access.repository, &store.location());
-        Self::at(store, Arc::new(access), config, folder)
+        let folder = cache::folder(local.cache, access.repository, &store.location());
+        let (history, failure) = History::open(local.state, access.repository);
+        let mut opened = Self::bare(store, Arc::new(access), config, folder, history)?;
+        opened.warnings.extend(failure.err());
+        opened.accepts = local.accept_history;
+        opened.load()?;
+        Ok(opened)
     }
 
-    /// Opens a repository whose config was read; its caches lie in `folder`.
+    /// Opens a repository whose config was read, to read on in it; its caches lie in `folder`.
     fn at(
         store: Arc<dyn Store>,
         access: Arc<Access>,
         config: Config,
         folder: PathBuf,
     ) -> Result<Self> {
-        let index = Index::open(&folder.join("index.sqlite"))?;
-        let state = State::new(access.owner_key);
-        let (warnings, end_is_known) = (Vec::new(), false);
-        let presence = Arc::new(Presence::new(Arc::clone(&store)));
-        let mut opened =
-            Self { store, access, config, state, index, presence, folder, warnings, end_is_known };
-        match opened.catch_up() {
-            Err(failure @ Error::Database { .. }) => opened.renew_index(failure)?,
+        let (history, _) = History::open(None, access.repository);
+        let mut opened = Self::bare(store, access, config, folder, history)?;
+        opened.load()?;
+        Ok(opened)
+    }
+
+    /// One that has read nothing yet.
+    fn bare(
+        store: Arc<dyn Store>,
+        access: Arc<Access>,
+        config: Config,
+        folder: PathBuf,
+        history: History,
+    ) -> Result<Self> {
+        Ok(Self {
+            index: Index::open(&folder.join("index.sqlite"))?,
+            presence: Arc::new(Presence::new(Arc::clone(&store))),
+            state: State::new(access.owner_key),
+            store,
+            access,
+            config,
+            folder,
+            warnings: Vec::new(),
+            end_is_known: AtomicBool::new(false),
+            history,
+            doubt: None,
+            accepts: false,
+            accepted: None,
+            may_append: AtomicBool::new(false),
+            is_forgetful: false,
+        })
+    }
+
+    fn load(&mut self) -> Result<()> {
+        match self.catch_up() {
+            Err(failure @ Error::Database { .. }) => self.renew_index(failure)?,
             other => other?,
         }
-        opened.expect_enrolled()?;
-        Ok(opened)
+        self.expect_enrolled()
     }
 
     fn catch_up(&mut self) -> Result<()> {
@@ -192,12 +263,21 @@ impl Repository {
         let new = |s: &Segment| !known.contains(&s.id) && !of.contains(&s.id);
         let new: Vec<Segment> = self.segments().filter(new).collect();
         let mut packs = Vec::new();
-        let mut failed = false;
+        let (mut failed, mut chunks) = (false, 0);
         for segment in new {
             match read_segment(&*self.store, &self.access, segment) {
                 Ok(found) => {
+                    chunks += found.iter().map(|pack| pack.chunks.len()).sum::<usize>();
                     packs.extend(found);
                     read.push(segment.id);
+                    // Not all of a large index at once in memory.
+                    if chunks > CHUNKS_AT_ONCE {
+                        let some = descriptions::settle(self, own, std::mem::take(&mut packs))?;
+                        let rows: Vec<_> = some.iter().filter_map(|p| self.wanted(p)).collect();
+                        self.index.write(&rows, &read)?.keep()?;
+                        read.clear();
+                        chunks = 0;
+                    }
                 }
                 // Whoever merges segments removes them: then the log names others by now.
                 Err(Error::Missing { .. }) if self.reads_on() => {
@@ -216,12 +296,7 @@ impl Repository {
         let packs = descriptions::settle(self, own, packs)?;
         let all = own.iter().chain(&packs);
         let rows: Vec<(u32, &SegmentPack)> = all.filter_map(|p| self.wanted(p)).collect();
-        let mut update = self.index.update()?;
-        update.add_packs(&rows)?;
-        for id in read {
-            update.add_segment(id.as_bytes())?;
-        }
-        update.save(&self.state)?;
+        self.index.write(&rows, &read)?.save(&self.state)?;
         self.state.changes = Changes::default();
         Ok(())
     }
@@ -331,7 +406,14 @@ impl Repository {
     pub fn warnings(&self) -> &[Error] {
         &self.warnings
     }
+    /// How the log differed from what was seen of it before, when the owner said to go on with it.
+    pub const fn accepted(&self) -> Option<Doubt> {
+        self.accepted
+    }
 }
+
+/// Chunks of packs that are brought into the index in one go, some 10 MiB in memory.
+const CHUNKS_AT_ONCE: usize = 256 << 10;
 
 /// Fresh random bytes from the operating system.
 pub(crate) fn entropy() -> Entropy {

@@ -169,7 +169,7 @@ impl Repository {
             .state
             .writers
             .iter()
-            .map(|(id, Writer { entry, revoked })| Enrolled {
+            .map(|(id, Writer { entry, revoked, .. })| Enrolled {
                 id: *id,
                 entry: entry.clone(),
                 revoked: *revoked,
@@ -225,10 +225,11 @@ impl Repository {
     /// Appends an entry that only the owner signs.
     fn append_as_owner(&mut self, make: &mut dyn FnMut(&State) -> Result<Body>) -> Result<Seq> {
         let owner = self.access.as_owner().ok_or(Error::NeedsOwner)?;
-        log::expect_end(&*self.store, self.state.next())?;
-        self.end_is_known = true;
+        self.expect_appendable()?;
         let none = SessionId::new([0; 16]);
-        let seq = log::append(&*self.store, &owner, &mut self.state, none, make)?;
+        let appended = log::append(&*self.store, &owner, &mut self.state, none, make);
+        self.remember();
+        let seq = appended?;
         // The entry is in the log. A cache that cannot be written is no reason to say otherwise.
         let _ = self.index_segments(&[], &[]);
         Ok(seq)

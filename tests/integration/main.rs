@@ -8,6 +8,7 @@ mod first_use;
 mod forget;
 mod golden;
 mod heal;
+mod history;
 mod house;
 mod reader;
 mod restore_over;

@@ -47,7 +47,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         ));
     }
     let unlock = Unlock::Recovery(ask_recovery()?);
-    let repository = place::open_with(&places, unlock)?;
+    let repository = place::open_with(global, &places, unlock)?;
     let slot = match &path {
         Some(path) => {
             file::write(path, repository.material())?;

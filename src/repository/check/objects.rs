@@ -2,23 +2,13 @@
 
 use crate::repository::check::{Bad, Finding, Report};
 use crate::repository::error::{Error, Result};
-use crate::repository::state::{Pack, State};
-use crate::repository::{Lookup, Repository, log, read_directory, read_segment};
+use crate::repository::state::Pack;
+use crate::repository::{Lookup, Repository, read_directory, read_segment};
 use esker_format::checkpoint::PackState;
 use esker_format::envelope::{Header, Kind};
 use esker_format::segment::SegmentPack;
 use esker_format::{FormatError, names, slot};
 use std::collections::HashMap;
-
-/// Reads the log from its start: what the index database knows of it is not asked of the store
-/// again, and an entry that was lost since is missed by whoever has no such database.
-pub fn log(repository: &Repository, report: &mut Report) -> Result<()> {
-    let (store, access) = (repository.store(), repository.access());
-    let mut state = State::new(access.owner_key);
-    let read = log::replay(store, access, &mut state);
-    let end = read.and_then(|_| log::expect_end(store, state.next()));
-    end.or_else(|error| note(report, names::entry(state.next()), error))
-}
 
 /// Reads all segments, and compares them with what the log says of packs.
 pub fn segments(repository: &Repository, report: &mut Report) -> Result<()> {
@@ -158,6 +148,7 @@ pub fn message(error: &Error) -> String {
         Error::Damaged { source, .. } => format!("is damaged: {source}"),
         Error::Newer { source, .. } => format!("was written by a newer esker: {source}"),
         Error::Break { why, .. } => format!("breaks the log: {why}"),
+        Error::Gap { later, .. } => format!("breaks the log: it is missing, and {later} is there"),
         Error::Missing { .. } => "is missing from the store".to_owned(),
         Error::Unreadable { source, .. } => format!("cannot be read: {source}"),
         other => other.to_string(),
