@@ -106,10 +106,15 @@ pub fn mark(
         expect_open(state, session)?;
         marked = wanted.iter().copied().filter(|o| can_go(state, usage, *o)).collect();
         marked.truncate(REPLACEMENTS_MAX);
-        if marked.is_empty() {
-            return nothing();
+        while !marked.is_empty() {
+            let body = body(state, session, usage, &marked, added);
+            if body.check().is_ok() {
+                return Ok(body);
+            }
+            // More than an entry holds: the rest is for the next time.
+            marked.truncate(marked.len() / 2);
         }
-        Ok(body(state, session, usage, &marked, added))
+        nothing()
     });
     match unless_nothing(appended)? {
         Some(_) => Ok(marked),
