@@ -22,6 +22,7 @@ fn at_once() -> Request {
         max_repack: None,
         now: 1_000_000,
         is_dry: false,
+        forgotten: Vec::new(),
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Oracle {
     needs: HashMap<SessionId, Vec<ChunkId>>,
     /// Chunks of every pack that was ever put whole.
     packs: HashMap<PackId, HashSet<ChunkId>>,
+    /// Segments that the log has ever named.
+    segments: HashSet<SegmentId>,
     /// The sessions that actors are at.
     at_work: Vec<Option<SessionId>>,
 }
@@ -52,6 +54,7 @@ impl Oracle {
             saved: BTreeMap::new(),
             needs: HashMap::new(),
             packs: HashMap::new(),
+            segments: HashSet::new(),
             at_work: vec![None; actors],
         };
         for (name, _) in objects.below(names::LOG) {
@@ -177,6 +180,8 @@ impl Oracle {
             counters.count("deleted segments");
             match id::<SegmentId>(name) {
                 Some(id) if state.has_segment(&id) => return wrong("it is live"),
+                Some(id) if self.segments.contains(&id) => {}
+                _ if !is_fenced => return wrong("its session was not fenced"),
                 _ => {}
             }
         } else if name.starts_with(names::SNAPSHOTS) {
@@ -190,6 +195,29 @@ impl Oracle {
             return wrong("nobody may");
         }
         self.expect_reachable(objects)
+    }
+
+    /// When all is collected nothing is left that nobody needs, but what no header tells the
+    /// session of: a power cut has torn it.
+    pub fn expect_collected(&self, objects: &Objects) -> Held {
+        let needed = self.state.needed();
+        for (name, _) in objects.below("") {
+            let is_needed = if name.starts_with(names::PACKS) {
+                let ordinal = id(&name).and_then(|id| self.state.ordinal(id));
+                ordinal.is_some_and(|ordinal| needed[ordinal as usize])
+            } else if name.starts_with(names::INDEX) {
+                id(&name).is_some_and(|id| self.state.has_segment(&id))
+            } else if name.starts_with(names::SNAPSHOTS) {
+                id(&name).is_some_and(|id| self.state.has_snapshot(&id))
+            } else {
+                true
+            };
+            let is_whole = objects.get(&name).is_some_and(|o| Header::decode(&o.bytes).is_ok());
+            if !is_needed && is_whole {
+                return Err(format!("{name} is left, and nobody needs it"));
+            }
+        }
+        Ok(())
     }
 
     /// Folds an entry in, and looks at what it does.
@@ -229,6 +257,7 @@ impl Oracle {
             counters.add("adopted packs", adopted as u64);
         }
         self.state.apply(judged);
+        self.segments.extend(self.state.segments.iter().map(|segment| segment.id));
         let is_live = |o: &usize| self.state.packs[*o].state == PackState::Live;
         let revived = marked.iter().filter(|o| is_live(o)).count();
         counters.add("revived packs", revived as u64);

@@ -53,6 +53,7 @@ pub fn collect(
         max_repack: None,
         now: host.now().seconds,
         is_dry: false,
+        forgotten: Vec::new(),
     };
     let (progress, stop) = (Progress::default(), AtomicBool::new(false));
     let plan = plan(repository, &request, &progress, &stop)?;
