@@ -41,12 +41,15 @@ pub const TAG_PREVIOUS: u16 = 2;
 pub const TAG_TOKEN: u16 = 3;
 /// TLV of a key slot: its parameters.
 pub const TAG_SLOT: u16 = 4;
+/// TLV of a checkpoint: the log entry that enrolled its signer, the whole object.
+pub const TAG_ENROLMENT: u16 = 5;
 /// The known tags, the kinds that have them, and the only length of a value that has one.
-const TAGS_KNOWN: [(u16, &[Kind], Option<usize>); 4] = [
+const TAGS_KNOWN: [(u16, &[Kind], Option<usize>); 5] = [
     (TAG_RECIPIENTS, &[Kind::Manifest, Kind::Pack], None),
     (TAG_PREVIOUS, &[Kind::Entry], Some(32)),
     (TAG_TOKEN, &[Kind::Entry], Some(16)),
     (TAG_SLOT, &[Kind::Slot], None),
+    (TAG_ENROLMENT, &[Kind::Checkpoint], None),
 ];
 /// Bytes that sealing adds to a body: nonce, tag, codec and length.
 pub const SEAL_OVERHEAD: usize = NONCE + TAG + 5;
@@ -255,15 +258,29 @@ pub fn open_body(
     key: &Secret,
     limit: usize,
 ) -> Result<Vec<u8>> {
+    open_body_in_place(what, &mut object.to_vec(), header_len, key, limit)
+}
+
+/// As [`open_body`], in the memory of the object, which is of no use afterwards.
+///
+/// # Errors
+/// As [`open_body`].
+pub fn open_body_in_place(
+    what: &'static str,
+    object: &mut [u8],
+    header_len: usize,
+    key: &Secret,
+    limit: usize,
+) -> Result<Vec<u8>> {
     let (header, sealed) =
-        object.split_at_checked(header_len).ok_or(FormatError::Length { what })?;
+        object.split_at_mut_checked(header_len).ok_or(FormatError::Length { what })?;
     if sealed.len() < SEAL_OVERHEAD {
         return Err(FormatError::Length { what });
     }
     let nonce: [u8; NONCE] = array(sealed);
-    let (body, tag) = sealed[NONCE..].split_at(sealed.len() - NONCE - TAG);
-    let mut body = body.to_vec();
-    if !open(key, &nonce, header, &mut body, &array(tag)) {
+    let end = sealed.len() - NONCE - TAG;
+    let (body, tag) = sealed[NONCE..].split_at_mut(end);
+    if !open(key, &nonce, header, body, &array(tag)) {
         return Err(FormatError::NotAuthentic { what });
     }
     let codec = Codec::from_number(body[0].into())?;

@@ -32,5 +32,6 @@ pub mod segment;
 pub mod signed;
 pub mod slot;
 pub mod snapshot;
+pub mod table;
 
 pub use error::{FormatError, Result};

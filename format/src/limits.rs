@@ -54,8 +54,16 @@ pub const ENTRY_MAX: usize = 4 << 20;
 pub const MANIFEST_MAX: usize = 16 << 20;
 /// A segment, before sealing.
 pub const SEGMENT_MAX: usize = 64 << 20;
+/// What writers put into one segment: a reader has all of it in memory, several times.
+pub const SEGMENT_WRITTEN: usize = 8 << 20;
 /// A checkpoint, before sealing.
 pub const CHECKPOINT_MAX: usize = 256 << 20;
+/// The log entry that a checkpoint brings along: it enrols a writer, and has some hundred bytes.
+pub const ENROLMENT_MAX: usize = 32 << 10;
+/// Tokens that a reader remembers: a request that is repeated comes soon after its first try.
+pub const TOKENS_KEPT: usize = 1024;
+/// Checkpoints whose names a reader remembers: those that there may be, and some that are left over.
+pub const CHECKPOINTS_NAMED: usize = 16;
 /// The config, before sealing.
 pub const CONFIG_MAX: usize = 64 * 1024;
 /// A key slot or key file.

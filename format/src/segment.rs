@@ -11,7 +11,7 @@ use crate::envelope::{Header, Kind, SEAL_OVERHEAD, array, open_body, seal_body};
 use crate::error::{FormatError, Result, within};
 use crate::frame::FrameHead;
 use crate::ids::{ChunkId, PackId};
-use crate::limits::{HEADER_MAX, PACK_MAX, SEGMENT_MAX};
+use crate::limits::{HEADER_MAX, PACK_MAX, SEGMENT_MAX, SEGMENT_WRITTEN};
 use crate::pack::{FRAME_ROW_LEN, TRAILER_LEN, check_counts, check_frames, get_frames, put_frames};
 use crate::secret::{Entropy, Secret};
 
@@ -46,9 +46,9 @@ pub fn encoded_len(pack: &SegmentPack) -> usize {
     52 + pack.header.len() + pack.frames.len() * FRAME_ROW_LEN + pack.chunks.len() * 20
 }
 
-/// The packs in as few lists as may be, each short enough for one segment.
+/// The packs in lists, each for one segment that a reader takes in at once.
 pub fn split(packs: &[SegmentPack]) -> Vec<&[SegmentPack]> {
-    split_at(packs, SEGMENT_MAX)
+    split_at(packs, SEGMENT_WRITTEN)
 }
 
 fn split_at(mut packs: &[SegmentPack], limit: usize) -> Vec<&[SegmentPack]> {

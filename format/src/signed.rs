@@ -6,7 +6,7 @@
 //! The checksum lets anybody, keys or not, tell a damaged object from a forged one. The signature
 //! covers header and sealed body, so that it can be checked without opening them.
 
-use crate::envelope::{Header, Kind, array, open_body, seal_body};
+use crate::envelope::{Header, Kind, array, open_body, open_body_in_place, seal_body};
 use crate::error::{FormatError, Result};
 use crate::ids::RepositoryId;
 use crate::key::{SigningKey, VerificationKey};
@@ -94,5 +94,14 @@ impl Signed {
     pub fn open(&self, key: &Secret, limit: usize) -> Result<Vec<u8>> {
         let end = self.object.len() - CHECKSUM - SIGNATURE;
         open_body("signed object", &self.object[..end], self.header_len, key, limit)
+    }
+    /// Opens the body in its own memory, for objects of many MiB.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn into_payload(mut self, key: &Secret, limit: usize) -> Result<Vec<u8>> {
+        let end = self.object.len() - CHECKSUM - SIGNATURE;
+        let object = &mut self.object[..end];
+        open_body_in_place("signed object", object, self.header_len, key, limit)
     }
 }

@@ -1,14 +1,15 @@
 //! What decoders take: a small multiple of their input and the limit that they state, whatever
 //! lengths the bytes claim. And what they leave: no freed memory holds a secret.
 
-use crate::samples::{self, samples, writer_material};
+use crate::samples::{self, checkpoint, samples, writer_material};
 use crate::support::*;
 use esker_format::cbor::{self, Cbor, Writer};
-use esker_format::checkpoint::Checkpoint;
+use esker_format::checkpoint::{Checkpoint, PackRow, PackState};
 use esker_format::codec::{Codec, Decompressor};
 use esker_format::content::Content;
 use esker_format::envelope::{Header, Kind, open_body};
 use esker_format::error::Result;
+use esker_format::ids::PackId;
 use esker_format::key_material::{self, KeyMaterial};
 use esker_format::list::ListPage;
 use esker_format::log_entry::Body;
@@ -160,10 +161,10 @@ fn hostile_lists_take_a_small_multiple_of_their_bytes() {
     modest("replacements", &list(&[0xa1, 14, 0xa1, 1], n, &[0xa1, 0, 0]), 0, cbor::<Body>);
     modest("features", &list(&[0xa1, 4, 0xa1, 0], n, &[1]), 0, cbor::<Body>);
     modest("runs", &list(&[], n, &[1, 1]), 0, cbor::<Ordinals>);
-    let token = [&[0x50][..], &[7; 16]].concat();
-    modest("tokens", &list(&[0xa1, 9], n, &token), 0, cbor::<Checkpoint>);
-    let session = [&[0xa2, 0, 0x50][..], &[7; 16], &[1, 1]].concat();
-    modest("sessions", &list(&[0xa1, 8], n, &session), 0, cbor::<Checkpoint>);
+    let segment = [&[0xa1, 0, 0x58, 32][..], &[7; 32]].concat();
+    modest("segments", &list(&[0xa1, 6], n, &segment), 0, cbor::<Checkpoint>);
+    let named = [&[0xa2, 0, 0x58, 32][..], &[7; 32], &[1, 1]].concat();
+    modest("checkpoints", &list(&[0xa1, 15], n, &named), 0, cbor::<Checkpoint>);
     let mut unknown = Writer::default();
     unknown.map(n);
     for key in 0..n as u64 {
@@ -173,6 +174,25 @@ fn hostile_lists_take_a_small_multiple_of_their_bytes() {
     let unknown = unknown.into_bytes();
     modest("unknown keys", &unknown, 0, cbor::<Summary>);
     modest("unknown kind", &[&[0xa1, 24, 200][..], &unknown].concat(), 0, cbor::<Body>);
+}
+
+/// A checkpoint can be a quarter of a GiB, so that reading one must not take it several times.
+#[test]
+fn a_large_checkpoint_is_in_memory_twice_at_most() {
+    let row = |n: u64| {
+        let id = *blake3::hash(&n.to_le_bytes()).as_bytes();
+        let (len, session, state) = (n, SESSION, PackState::Live);
+        PackRow { id: PackId::new(id), len, session, state, damaged: false }
+    };
+    let large = Checkpoint { packs: (0..100_000).map(row).collect(), ..checkpoint() };
+    let header = Header { seq: 41, ..header(Kind::Checkpoint) };
+    let (key, enrolment) = (epoch().log_key(), samples::enrolment_object());
+    let object = large.encode(header, enrolment, &key, &signer(), &mut entropy(1)).unwrap();
+    let owner = owner().owner_key().verification();
+    let (most, read) = taken(move || Checkpoint::decode(object, REPOSITORY, &key, &owner));
+    assert_eq!(read.unwrap().packs.len(), 100_000);
+    // Beside the object, which the caller has paid for: what was in it, and the value.
+    assert!(most < 2 * 5_700_000 + (2 << 20), "{most} bytes");
 }
 
 #[test]

@@ -3,15 +3,17 @@
 use crate::entries::*;
 use crate::samples::*;
 use crate::support::*;
-use esker_format::cbor;
-use esker_format::checkpoint::Checkpoint;
+use esker_format::cbor::{self, Extra};
+use esker_format::checkpoint::{Checkpoint, WriterRow};
 use esker_format::config::Config;
 use esker_format::data_key::{decapsulate, encapsulate};
 use esker_format::envelope::{Header, Kind, TAG_RECIPIENTS};
 use esker_format::error::FormatError;
 use esker_format::ids::{Named, PackId, RepositoryId, Seq, SessionId};
-use esker_format::key::ScopeKeys;
-use esker_format::log_entry::SealedEntry;
+use esker_format::key::{ScopeKeys, SigningKey};
+use esker_format::log_entry::{
+    self, Body, Place, ROLE_APPEND, ROLE_FORGET, Revoke, SealedEntry, WriterEntry,
+};
 use esker_format::pack;
 use esker_format::secret::Secret;
 use esker_format::segment::{self, SegmentPack};
@@ -69,20 +71,76 @@ fn a_config_is_signed_by_the_owner() {
 
 #[test]
 fn a_checkpoint_is_of_the_number_in_its_header() {
-    let (key, signer) = (epoch().log_key(), signer());
-    let read = |object, repository, key: &Secret| {
-        Checkpoint::decode(object, repository, key, &signer.verification())
-    };
+    let (key, owner) = (epoch().log_key(), owner().owner_key().verification());
+    let read =
+        |object, repository, key: &Secret| Checkpoint::decode(object, repository, key, &owner);
     let sample = object("checkpoint");
     assert!(read(sample.clone(), REPOSITORY, &key).is_ok());
     misplaced(read(sample.clone(), ELSEWHERE, &key), "repository");
     misplaced(read(object("commit"), REPOSITORY, &key), "kind");
     not_authentic(read(sample.clone(), REPOSITORY, &wrong()));
-    let owner = owner().owner_key().verification();
-    not_authentic(Checkpoint::decode(sample, REPOSITORY, &key, &owner));
     let header = Header { seq: 40, ..header(Kind::Checkpoint) };
-    let other = checkpoint().encode(&header, &key, &signer, &mut entropy(1));
+    let enrolment = enrolment_object();
+    let other = Checkpoint { seq: Seq(40), ..checkpoint() };
+    assert!(
+        other.encode(header.clone(), enrolment.clone(), &key, &signer(), &mut entropy(1)).is_ok()
+    );
+    let other = checkpoint().encode(header, enrolment, &key, &signer(), &mut entropy(1)).unwrap();
     misplaced(read(other, REPOSITORY, &key), "sequence number");
+}
+
+/// Without a log, a reader knows of its signer what the owner's own signature says.
+#[test]
+fn a_checkpoint_is_signed_by_whom_the_owner_let_collect() {
+    let (key, owner_key) = (epoch().log_key(), owner().owner_key());
+    let row = |entry: &WriterEntry, revoked| WriterRow {
+        entry: entry.clone(),
+        revoked,
+        seq: Seq(1),
+        extra: Extra::default(),
+    };
+    let read = |rows: Vec<WriterRow>, enrolment: Vec<u8>, by: &SigningKey| {
+        let header =
+            Header { seq: 41, writer: by.verification().writer(), ..header(Kind::Checkpoint) };
+        let state = Checkpoint { writers: rows, ..checkpoint() };
+        let object = state.encode(header, enrolment, &key, by, &mut entropy(1)).unwrap();
+        Checkpoint::decode(object, REPOSITORY, &key, &owner_key.verification())
+    };
+    let (signer, good) = (signer(), enrolment());
+    assert!(read(vec![row(&good, false)], enrolment_object(), &signer).is_ok());
+    // Of another writer's enrolment, or of one that is not the owner's.
+    not_authentic(read(vec![row(&good, false)], enrolment_object(), &stranger()));
+    not_authentic(read(vec![row(&good, false)], enrolled(&good, &signer), &signer));
+    let of = |entry: WriterEntry| {
+        let enrolment = enrolled(&entry, &owner_key);
+        read(vec![row(&entry, false)], enrolment, &signer)
+    };
+    assert!(of(good.clone()).is_ok());
+    not_authentic(of(WriterEntry { roles: ROLE_APPEND | ROLE_FORGET, ..good.clone() }));
+    not_authentic(of(WriterEntry { scope: SCOPE + 1, ..good.clone() }));
+    // Revoked, unknown, or somebody else by what the checkpoint says itself.
+    not_authentic(read(vec![row(&good, true)], enrolment_object(), &signer));
+    not_authentic(read(vec![], enrolment_object(), &signer));
+    let renamed = WriterEntry { name: "other".into(), ..good.clone() };
+    not_authentic(read(vec![row(&renamed, false)], enrolment_object(), &signer));
+    // An owner's entry of another kind, of another repository, and none.
+    let place = Place { writer: owner_key.verification().writer(), ..place(SESSION) };
+    let body = Body::Revoke(Revoke { writer: writer(), extra: Extra::default() });
+    let revoke = log_entry::encode(&place, &body, &key, &owner_key, &mut entropy(1));
+    not_authentic(read(vec![row(&good, false)], revoke, &signer));
+    let elsewhere = Place { repository: ELSEWHERE, ..place };
+    let body = Body::Writer(good.clone());
+    let foreign = log_entry::encode(&elsewhere, &body, &key, &owner_key, &mut entropy(1));
+    misplaced(read(vec![row(&good, false)], foreign, &signer), "repository");
+    let late = Place { seq: Seq(42), ..place };
+    let late = log_entry::encode(&late, &body, &key, &owner_key, &mut entropy(1));
+    not_authentic(read(vec![row(&good, false)], late, &signer));
+    assert!(read(vec![row(&good, false)], vec![], &signer).is_err());
+    // Of another owner.
+    let other = Checkpoint { owner: stranger().verification(), ..checkpoint() };
+    let header = Header { seq: 41, ..header(Kind::Checkpoint) };
+    let object = other.encode(header, enrolment_object(), &key, &signer, &mut entropy(1)).unwrap();
+    not_authentic(Checkpoint::decode(object, REPOSITORY, &key, &owner_key.verification()));
 }
 
 #[test]

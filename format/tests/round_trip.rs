@@ -1,7 +1,7 @@
 //! What was encoded is read back, for values of every kind.
 
 use crate::entries::place;
-use crate::samples::{CHEAP, PASSPHRASE};
+use crate::samples::{self, CHEAP, PASSPHRASE};
 use crate::support::*;
 use crate::values::{self, Draw, draw};
 use crate::values_log;
@@ -111,11 +111,16 @@ proptest! {
         let object = config.encode(&header(Kind::Config), &key, &signer, &mut entropy(3));
         let read = Config::decode(object, REPOSITORY, &key, &signer.verification());
         prop_assert_eq!(read, Ok(config));
-        let state = values_log::checkpoint(&mut d);
+        let mut state = values_log::checkpoint(&mut d);
+        state.check().unwrap();
         comes_back::<Checkpoint>(&state);
+        (state.owner, state.epoch) = (owner().owner_key().verification(), EPOCH);
+        state.writers = samples::checkpoint().writers;
+        state.writers.iter_mut().for_each(|row| row.seq = state.seq.min(row.seq));
         let header = Header { seq: state.seq.0, ..header(Kind::Checkpoint) };
-        let object = state.encode(&header, &key, &signer, &mut entropy(4));
-        let read = Checkpoint::decode(object, REPOSITORY, &key, &signer.verification());
+        let enrolment = samples::enrolment_object();
+        let object = state.clone().encode(header, enrolment, &key, &signer, &mut entropy(4)).unwrap();
+        let read = Checkpoint::decode(object, REPOSITORY, &key, &state.owner);
         prop_assert_eq!(read, Ok(state));
     }
 

@@ -1,6 +1,6 @@
 //! One small value of every kind, made from fixed keys, with its plain and its sealed form.
 
-use crate::entries::{bodies, enrolment, entry_header, entry_sample};
+use crate::entries::{bodies, enrolment, entry_header, entry_sample, place};
 use crate::support::*;
 use esker_format::cbor::{self, Cbor, Extra};
 use esker_format::checkpoint::*;
@@ -13,8 +13,10 @@ use esker_format::envelope::{Header, Kind};
 use esker_format::error::{FormatError, Result};
 use esker_format::frame::{FrameHead, FrameKey, FrameType};
 use esker_format::ids::*;
+use esker_format::key::SigningKey;
 use esker_format::key_material::{self, KeyMaterial, WriterMaterial};
 use esker_format::list::{ListPage, ListRef};
+use esker_format::log_entry::{self, Body, CheckpointEntry, Place, WriterEntry};
 use esker_format::node::{self, Fidelity, Node, NodeKind, Time, Xattrs};
 use esker_format::ordinals::Ordinals;
 use esker_format::pack::{self, Directory};
@@ -402,28 +404,40 @@ pub fn checkpoint() -> Checkpoint {
     let extra = Extra::default;
     let session = |n, state| SessionRow {
         id: SessionId::new([n; 16]),
-        state,
         writer: writer(),
-        extra: extra(),
+        state,
+        seq: Seq(30 + u64::from(n)),
     };
-    let pack = |n, state| PackRow {
+    let pack = |n, state, damaged| PackRow {
         id: PackId::new([n; 32]),
         len: 16 << 20,
         session: SESSION,
         state,
-        extra: extra(),
+        damaged,
     };
+    let mut writers = vec![
+        WriterRow { entry: enrolment(), revoked: false, seq: Seq(1), extra: extra() },
+        WriterRow {
+            entry: WriterEntry { key: stranger().verification(), ..enrolment() },
+            revoked: true,
+            seq: Seq(2),
+            extra: extra(),
+        },
+    ];
+    writers.sort_by_key(|row| row.entry.key.writer());
     Checkpoint {
         seq: Seq(41),
         head: LogHead::new([0x77; 32]),
         owner: owner().owner_key().verification(),
         epoch: EPOCH,
-        writers: vec![WriterRow { entry: enrolment(), revoked: true, extra: extra() }],
-        packs: vec![
-            pack(1, PackState::Live),
-            pack(2, PackState::Marked),
-            pack(3, PackState::Deleting),
-        ],
+        writers,
+        packs: [
+            pack(1, PackState::Live, false),
+            pack(2, PackState::Marked, true),
+            pack(3, PackState::Deleting, false),
+        ]
+        .into_iter()
+        .collect(),
         segments: vec![SegmentRow { id: SegmentId::new([4; 32]), scope: SCOPE, extra: extra() }],
         snapshots: vec![SnapshotRow {
             id: SnapshotId::new([5; 32]),
@@ -434,34 +448,64 @@ pub fn checkpoint() -> Checkpoint {
             summary: b"sealed".to_vec(),
             forgotten: true,
             held: false,
+            damaged: true,
+            added: vec!["daily".into()],
+            removed: vec!["new".into()],
             extra: extra(),
         }],
-        sessions: vec![
+        sessions: [
             session(1, SessionState::Open),
             session(2, SessionState::Committed),
             session(3, SessionState::Aborted),
-        ],
-        tokens: vec![Token::new([1; 16]), Token::new([2; 16])],
+        ]
+        .into_iter()
+        .collect(),
+        tokens: [2, 1].map(|n| Token::new([n; 16])).into_iter().collect(),
         holder: Some("host".into()),
         entry: EntryHash::new([0x78; 32]),
+        holds: vec![HoldRow {
+            session: SessionId::new([1; 16]),
+            set: [0].into_iter().collect(),
+            extra: extra(),
+        }],
+        append: vec![1],
+        collect: vec![1, 2],
+        named: vec![CheckpointEntry {
+            checkpoint: CheckpointId::new([0xdd; 32]),
+            at: Seq(20),
+            extra: extra(),
+        }],
         extra: extra(),
     }
 }
 
+/// The entry that the owner enrolled the signer with.
+pub fn enrolment_object() -> Vec<u8> {
+    enrolled(&enrolment(), &owner().owner_key())
+}
+
+/// An entry 1 that enrols a writer.
+pub fn enrolled(entry: &WriterEntry, by: &SigningKey) -> Vec<u8> {
+    let writer = by.verification().writer();
+    let session = SessionId::new([0; 16]);
+    let place = Place { seq: Seq(1), writer, scope: 0, ..place(session) };
+    let body = Body::Writer(entry.clone());
+    log_entry::encode(&place, &body, &epoch().log_key(), by, &mut entropy(16))
+}
+
 fn checkpoint_sample() -> Sample {
     let header = Header { seq: 41, ..header(Kind::Checkpoint) };
+    let (key, enrolment) = (epoch().log_key(), enrolment_object());
+    let object = checkpoint().encode(header, enrolment, &key, &signer(), &mut entropy(15));
     Sample {
         name: "checkpoint",
         payload: cbor::encode(&checkpoint()),
         again: again::<Checkpoint>,
-        object: Some((
-            checkpoint().encode(&header, &epoch().log_key(), &signer(), &mut entropy(15)),
-            |b| {
-                let signer = signer().verification();
-                Checkpoint::decode(b.to_vec(), REPOSITORY, &epoch().log_key(), &signer)
-                    .map(|checkpoint| cbor::encode(&checkpoint))
-            },
-        )),
+        object: Some((object.unwrap(), |b| {
+            let owner = owner().owner_key().verification();
+            Checkpoint::decode(b.to_vec(), REPOSITORY, &epoch().log_key(), &owner)
+                .map(|checkpoint| cbor::encode(&checkpoint))
+        })),
     }
 }
 

@@ -4,21 +4,22 @@ use crate::entries::*;
 use crate::samples::*;
 use crate::support::*;
 use esker_format::cbor::{self, Writer};
-use esker_format::checkpoint::Checkpoint;
+use esker_format::checkpoint::{Checkpoint, PackRow, SnapshotRow};
 use esker_format::codec::{Codec, Compressor, Decompressor};
 use esker_format::config::Config;
 use esker_format::content::ListRoot;
 use esker_format::envelope::{
-    FLAG_DELETES, Header, Kind, TAG_PREVIOUS, TAG_RECIPIENTS, TAG_SLOT, TAG_TOKEN,
+    FLAG_DELETES, Header, Kind, TAG_ENROLMENT, TAG_PREVIOUS, TAG_RECIPIENTS, TAG_SLOT, TAG_TOKEN,
 };
 use esker_format::error::FormatError;
-use esker_format::ids::Seq;
+use esker_format::ids::{Seq, SessionId, Token};
 use esker_format::key_material::KeyMaterial;
 use esker_format::log_entry::{Body, SealedEntry, Snapshots};
 use esker_format::ordinals::Ordinals;
 use esker_format::pack::Directory;
 use esker_format::page::PageRef;
 use esker_format::snapshot::{Counts, Manifest, Summary};
+use esker_format::table::{Row, Table};
 
 /// Encoded maps with small keys alone, what reads each, and how many bytes stand before the map.
 fn maps() -> Vec<(Vec<u8>, Read, usize)> {
@@ -218,12 +219,13 @@ fn fields_of_a_header_ascend_and_belong_to_its_kind() {
         (TAG_PREVIOUS, 32, &[Kind::Entry]),
         (TAG_TOKEN, 16, &[Kind::Entry]),
         (TAG_SLOT, 45, &[Kind::Slot]),
+        (TAG_ENROLMENT, 300, &[Kind::Checkpoint]),
     ];
     for kind in (1..=8).map(|n| Kind::from_number(n).unwrap()) {
         for (tag, len, kinds) in known {
             assert_eq!(read(kind, &[(tag, len)]).is_ok(), kinds.contains(&kind), "{kind:?} {tag}");
         }
-        for tag in [0, 5, 0x7fff] {
+        for tag in [0, 6, 0x7fff] {
             assert!(matches!(read(kind, &[(tag, 0)]), Err(FormatError::Unsupported { .. })));
         }
         assert_eq!(read(kind, &[(0x8000, 0), (0xffff, 9)]), Ok(()));
@@ -338,17 +340,78 @@ fn checkpoints_are_in_order_and_name_only_what_is_in_them() {
         state.check()
     };
     assert_eq!(change(|_| ()), Ok(()));
-    for bad in [
-        change(|c| c.sessions.swap(0, 1)),
-        change(|c| c.sessions[1] = c.sessions[0].clone()),
-        change(|c| c.tokens.swap(0, 1)),
-        change(|c| c.tokens[1] = c.tokens[0]),
+    /// The rows of a table in another form.
+    fn rows<R: Row>(table: &mut Table<R>, change: impl FnOnce(&mut Vec<R>)) {
+        let mut rows: Vec<R> = table.iter().collect();
+        change(&mut rows);
+        *table = rows.into_iter().collect();
+    }
+    for (n, bad) in [
+        change(|c| rows(&mut c.sessions, |s| s.swap(0, 1))),
+        change(|c| rows(&mut c.sessions, |s| s[1] = s[0])),
+        change(|c| rows(&mut c.sessions, |s| s[1].seq = Seq(42))),
+        change(|c| rows(&mut c.tokens, |t| t[1] = t[0])),
+        change(|c| c.tokens = (0..1025u32).map(token).collect()),
+        change(|c| rows(&mut c.packs, |p| p[1].id = p[0].id)),
+        change(|c| c.writers.swap(0, 1)),
+        change(|c| c.writers[1] = c.writers[0].clone()),
+        change(|c| c.writers[1].seq = Seq(42)),
+        change(|c| c.segments.push(c.segments[0].clone())),
         change(|c| c.snapshots.push(c.snapshots[0].clone())),
+        change(|c| {
+            let first = SnapshotRow { seq: Seq(39), ..c.snapshots[0].clone() };
+            c.snapshots.insert(0, first);
+        }),
         change(|c| c.snapshots[0].seq = Seq(42)),
         change(|c| c.snapshots[0].set = [3].into_iter().collect()),
-    ] {
-        assert!(bad.is_err());
+        change(|c| c.snapshots[0].removed = vec!["daily".into()]),
+        change(|c| c.snapshots[0].added = vec!["b".into(), "a".into()]),
+        change(|c| c.holds.push(c.holds[0].clone())),
+        change(|c| c.holds[0].set = [3].into_iter().collect()),
+        change(|c| c.holds[0].set = Ordinals::default()),
+        change(|c| c.holds[0].session = SessionId::new([2; 16])),
+        change(|c| c.append = vec![1, 1]),
+        change(|c| c.collect = vec![2, 1]),
+        change(|c| c.named[0].at = Seq(41)),
+        change(|c| c.named = vec![c.named[0].clone(); 17]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert!(bad.is_err(), "{n}");
     }
+}
+
+fn token(n: u32) -> Token {
+    let mut bytes = [0; 16];
+    bytes[..4].copy_from_slice(&n.to_le_bytes());
+    Token::new(bytes)
+}
+
+#[test]
+fn rows_of_a_table_are_whole_and_of_a_known_state() {
+    let read = |bytes: &[u8]| {
+        let mut w = Writer::default();
+        w.bytes(bytes);
+        cbor::decode::<Table<PackRow>>("table", &w.into_bytes(), 1 << 20).map(|t| t.len())
+    };
+    let mut row = Vec::new();
+    let pack = checkpoint().packs.iter().nth(1).unwrap();
+    pack.put(&mut row);
+    assert_eq!((PackRow::get(&row), pack.damaged), (Ok(pack), true));
+    assert_eq!(read(&[&row[..], &row].concat()), Ok(2));
+    assert!(matches!(read(&row[1..]), Err(FormatError::Length { .. })));
+    for newer in [0, 4, 0x21, 0x81, 0x10] {
+        row[56] = newer;
+        assert!(matches!(read(&row), Err(FormatError::Unsupported { .. })), "{newer}");
+    }
+    // No row at all is a key that is left out.
+    assert_eq!(read(&[]), Ok(0));
+    let mut w = Writer::default();
+    w.map(1);
+    w.u64(5);
+    w.bytes(&[]);
+    assert!(cbor::decode::<Checkpoint>("table", &w.into_bytes(), 100).is_err());
 }
 
 #[test]

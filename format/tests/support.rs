@@ -40,6 +40,11 @@ pub fn signer() -> SigningKey {
     owner().working_key()
 }
 
+/// A key that nobody enrolled.
+pub fn stranger() -> SigningKey {
+    SigningKey(Secret::new([6; 32]))
+}
+
 pub fn entropy(seed: u8) -> Entropy {
     Entropy::new([seed; 32])
 }

@@ -7,6 +7,7 @@ use esker_format::config::Config;
 use esker_format::ids::*;
 use esker_format::key::VerificationKey;
 use esker_format::log_entry::*;
+use esker_format::ordinals::Ordinals;
 use std::collections::BTreeSet;
 
 pub fn config(d: &mut Draw) -> Config {
@@ -31,20 +32,28 @@ fn enrolment(d: &mut Draw) -> WriterEntry {
     }
 }
 
+/// The first of those that have the same id.
+fn distinct<T, K: Ord>(list: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
+    let mut seen = BTreeSet::new();
+    list.into_iter().filter(|item| seen.insert(key(item))).collect()
+}
+
 pub fn checkpoint(d: &mut Draw) -> Checkpoint {
-    let state = |d: &mut Draw| match d.byte() % 3 {
-        0 => PackState::Live,
-        1 => PackState::Marked,
-        _ => PackState::Deleting,
-    };
     let packs = d.list(4, |d| PackRow {
         id: PackId::new(d.array()),
         len: d.number(),
         session: session(d),
-        state: state(d),
-        extra: d.extra(),
+        state: PackState::from_number(d.between(1, 3)).unwrap(),
+        damaged: d.flag(),
     });
+    let packs = distinct(packs, |pack| pack.id);
+    let set = |d: &mut Draw| (0..packs.len() as u32).filter(|_| d.flag()).collect::<Ordinals>();
     let seqs: BTreeSet<u64> = d.list(3, Draw::number).into_iter().collect();
+    let tags = |d: &mut Draw, mark: char| {
+        let tags: BTreeSet<String> =
+            d.list(3, |d| d.text() + &mark.to_string()).into_iter().collect();
+        tags.into_iter().collect()
+    };
     let snapshots: Vec<_> = seqs
         .into_iter()
         .map(|seq| SnapshotRow {
@@ -52,44 +61,73 @@ pub fn checkpoint(d: &mut Draw) -> Checkpoint {
             seq: Seq(seq),
             scope: d.number32(),
             session: session(d),
-            set: (0..packs.len() as u32).filter(|_| d.flag()).collect(),
+            set: set(d),
             summary: d.bytes(0, 40),
             forgotten: d.flag(),
             held: d.flag(),
+            damaged: d.flag(),
+            added: tags(d, '+'),
+            removed: tags(d, '-'),
             extra: d.extra(),
         })
         .collect();
+    let snapshots = distinct(snapshots, |snapshot| snapshot.id);
+    let least = snapshots.last().map_or(1, |last| last.seq.0.max(1));
+    let seq = d.between(least, u64::MAX);
+    let before = |d: &mut Draw| Seq(d.between(0, seq));
     let sessions: BTreeSet<SessionId> = d.list(4, session).into_iter().collect();
-    let sessions = sessions
+    let sessions: Vec<SessionRow> = sessions
         .into_iter()
-        .map(|id| {
-            let state = SessionState::from_number(d.between(1, 3)).unwrap();
-            SessionRow { id, state, writer: WriterId::new(d.array()), extra: d.extra() }
+        .map(|id| SessionRow {
+            id,
+            writer: WriterId::new(d.array()),
+            state: SessionState::from_number(d.between(1, 3)).unwrap(),
+            seq: before(d),
         })
         .collect();
-    let tokens: BTreeSet<Token> = d.list(4, |d| Token::new(d.array())).into_iter().collect();
-    let least = snapshots.last().map_or(0, |last| last.seq.0);
+    let open = sessions.iter().filter(|s| s.state == SessionState::Open);
+    let holds = open.map(|s| HoldRow { session: s.id, set: set(d), extra: d.extra() });
+    let holds = holds.filter(|hold| !hold.set.is_empty()).collect();
+    let mut writers = d.list(3, |d| WriterRow {
+        entry: enrolment(d),
+        revoked: d.flag(),
+        seq: before(d),
+        extra: d.extra(),
+    });
+    writers.sort_by_key(|row| row.entry.key.writer());
+    let writers = distinct(writers, |row| row.entry.key.writer());
+    let features = |d: &mut Draw| {
+        let features: BTreeSet<u32> = d.list(3, Draw::number32).into_iter().collect();
+        features.into_iter().collect()
+    };
+    let mut at = d.list(3, |d| Seq(d.between(0, seq - 1)));
+    at.sort();
+    let named = at.into_iter().map(|at| CheckpointEntry {
+        checkpoint: CheckpointId::new(d.array()),
+        at,
+        extra: d.extra(),
+    });
+    let named: Vec<_> = named.collect();
+    let segments =
+        d.list(3, |d| SegmentRow { id: segment(d), scope: d.number32(), extra: d.extra() });
+    let tokens = distinct(d.list(4, |d| Token::new(d.array())), |token| *token);
     Checkpoint {
-        seq: Seq(d.between(least, u64::MAX)),
+        seq: Seq(seq),
+        named,
         head: LogHead::new(d.array()),
         owner: VerificationKey(d.array()),
         epoch: d.number32(),
-        writers: d.list(3, |d| WriterRow {
-            entry: enrolment(d),
-            revoked: d.flag(),
-            extra: d.extra(),
-        }),
-        packs,
-        segments: d.list(3, |d| SegmentRow {
-            id: segment(d),
-            scope: d.number32(),
-            extra: d.extra(),
-        }),
+        writers,
+        packs: packs.iter().copied().collect(),
+        segments: distinct(segments, |segment| segment.id),
         snapshots,
-        sessions,
+        sessions: sessions.into_iter().collect(),
         tokens: tokens.into_iter().collect(),
         holder: d.option(Draw::text),
         entry: EntryHash::new(d.array()),
+        holds,
+        append: features(d),
+        collect: features(d),
         extra: d.extra(),
     }
 }

@@ -113,6 +113,8 @@ impl Failure {
             Some(
                 Error::WrongKey { .. }
                 | Error::NeedsOwner
+                | Error::NotEnrolled { .. }
+                | Error::Revoked { .. }
                 | Error::NoRight { .. }
                 | Error::Refusal(Refusal::OtherScope { .. }),
             ) => Exit::WrongKey,
@@ -152,6 +154,23 @@ impl Failure {
             Error::WrongKey { .. } => {
                 "name the right key with --key-file, or open it with --recovery-key"
             }
+            Error::NeedsOwner => {
+                "name the owner's key with --key-file, or open the repository with --recovery-key"
+            }
+            Error::NotEnrolled { .. } => {
+                "its export was cut off, or this is an older copy of the repository: remove the key \
+                 file, and let the owner run `esker key export-writer` again"
+            }
+            Error::Revoked { .. } => {
+                "use another key, or let the owner make one with `esker key export-writer`"
+            }
+            Error::NameTaken { .. } => "choose another name, or revoke that one first",
+            Error::NoWriter { .. } | Error::NoSlot { .. } => "`esker key list` lists what there is",
+            Error::AmbiguousWriter { .. } | Error::AmbiguousSlot { .. } => "give more of the id",
+            Error::OwnWriter => {
+                "whoever has the owner's key or the recovery key has the whole repository: begin a \
+                 new one with `esker init`"
+            }
             Error::NoRight { .. } => {
                 "use a key with that role: the owner makes one with `esker key export-writer`"
             }
@@ -171,6 +190,16 @@ impl Failure {
             Error::Missing { .. } | Error::Damaged { .. } | Error::NoChunk { .. } => {
                 "`esker check --read-data` names everything that is damaged, and what it belongs to"
             }
+            Error::History(_) => {
+                "was it put back from a copy on purpose? Then `--accept-history` goes on with it as it is; \
+                 else let nothing write there, and compare it with another copy of the repository"
+            }
+            Error::Gap { .. } => {
+                "an entry was lost: bring it back from another copy of the repository. Should the later \
+                 one be nobody's (`esker check` tells), remove it; `--accept-history` passes over one \
+                 that is more than 1000 entries behind the end"
+            }
+            Error::Mirror { .. } => "use the repository that it is a copy of",
             Error::Break { .. } => {
                 "somebody rolled the log back, forked it or changed it: let nothing write there, \
                  and compare it with another copy of the repository"

@@ -19,6 +19,7 @@ mod pattern;
 mod place;
 mod progress;
 mod restore;
+mod revoke;
 mod selection;
 mod show;
 mod signals;
@@ -82,6 +83,13 @@ struct Global {
     /// Folder for caches, which can be deleted at any time
     #[arg(long, global = true, env = "ESKER_CACHE_DIR", value_name = "FOLDER")]
     cache_dir: Option<PathBuf>,
+    /// Folder for what this machine has seen of repositories, which is to be kept
+    #[arg(long, global = true, env = "ESKER_STATE_DIR", value_name = "FOLDER")]
+    state_dir: Option<PathBuf>,
+    /// Go on with a log that is shorter than, or differs from, what this machine has seen of it, and
+    /// with one that has an entry far behind its end: after the repository was put back on purpose
+    #[arg(long, global = true)]
+    accept_history: bool,
     /// Say only what went wrong
     #[arg(long, short = 'q', global = true)]
     quiet: bool,
@@ -108,6 +116,8 @@ enum Command {
     Unhold(unhold::Args),
     Tag(tag::Args),
     Check(check::Args),
+    Key(key::Args),
+    Revoke(revoke::Args),
     Gc(gc::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -150,6 +160,8 @@ pub fn main() -> ExitCode {
         Command::Tag(args) => tag::run(global, &args),
         Command::Undo(args) => undo::run(global, &args),
         Command::Check(args) => check::run(global, &args),
+        Command::Key(args) => key::run(global, &args),
+        Command::Revoke(args) => revoke::run(global, &args),
         Command::Gc(args) => gc::run(global, &args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

@@ -1,9 +1,9 @@
-//! Where things are when nobody says: repository, key, caches.
+//! Where things are when nobody says: repository, key, caches, state.
 
 use crate::cli::Global;
 use crate::cli::exit::Failure;
-use crate::cli::key;
-use crate::repository::Repository;
+use crate::cli::{key, show};
+use crate::repository::{Local, Repository, Unlock};
 use crate::store::LocalStore;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +18,8 @@ pub struct Places {
     pub default_key: PathBuf,
     /// Where caches go.
     pub cache: PathBuf,
+    /// Where goes what must not be lost with them; none without a home.
+    pub state: Option<PathBuf>,
 }
 
 /// Finds the places.
@@ -47,12 +49,17 @@ pub fn places(global: &Global) -> Result<Places, Failure> {
         None => under("XDG_CACHE_HOME", ".cache", "cache")
             .unwrap_or_else(|| std::env::temp_dir().join("esker")),
     };
+    let state = match &global.state_dir {
+        Some(folder) => Some(folder.clone()),
+        None => under("XDG_STATE_HOME", ".local/state", "state"),
+    };
     let default_key = config.map(|c| c.join("key"));
     let (repository, is_default) = match &global.repo {
         Some(path) => (path.clone(), false),
         None => (data.ok_or_else(missing)?.join("repository"), true),
     };
-    Ok(Places { repository, is_default, default_key: default_key.unwrap_or_default(), cache })
+    let default_key = default_key.unwrap_or_default();
+    Ok(Places { repository, is_default, default_key, cache, state })
 }
 
 enum Home {
@@ -87,18 +94,60 @@ pub fn open(global: &Global) -> Result<Repository, Failure> {
     open_at(global, &places)
 }
 
+/// Opens the repository in use for a command that reads content.
+///
+/// # Errors
+/// As [`open`], and [`crate::repository::Error::NeedsOwner`] with a writer's key.
+pub fn open_to_read(global: &Global) -> Result<Repository, Failure> {
+    let repository = open(global)?;
+    repository.access().reading()?;
+    Ok(repository)
+}
+
 /// Opens the repository at known places.
 ///
 /// # Errors
 /// As [`open`].
 pub fn open_at(global: &Global, places: &Places) -> Result<Repository, Failure> {
+    // Before anybody is asked for a key.
     let store = store(&places.repository)?;
     let unlock = key::unlock(global, places)?;
-    let repository = Repository::open(Arc::new(store), unlock, &places.cache)?;
-    for warning in repository.warnings() {
-        crate::cli::show::warning(&describe(warning));
+    open_in(global, store, places, unlock)
+}
+
+/// Opens the repository at known places with this.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(global: &Global, places: &Places, unlock: Unlock) -> Result<Repository, Failure> {
+    open_in(global, store(&places.repository)?, places, unlock)
+}
+
+fn open_in(
+    global: &Global,
+    store: LocalStore,
+    places: &Places,
+    unlock: Unlock,
+) -> Result<Repository, Failure> {
+    let local = Local {
+        cache: &places.cache,
+        state: places.state.as_deref(),
+        accept_history: global.accept_history,
+    };
+    let repository = Repository::open_with(Arc::new(store), unlock, local)?;
+    tell_warnings(&repository, 0);
+    if let Some(doubt) = repository.accepted() {
+        show::warning(&format!("accepted the log as it is now: {doubt}"));
     }
     Ok(repository)
+}
+
+/// Prints the warnings of a repository behind the first ones; returns how many there are.
+pub fn tell_warnings(repository: &Repository, told: usize) -> usize {
+    for warning in &repository.warnings()[told..] {
+        show::warning(&describe(warning));
+    }
+    repository.warnings().len()
 }
 
 /// The store in a folder.

@@ -163,11 +163,10 @@ impl Repository {
         session: SessionId,
         make: &mut dyn FnMut(&State) -> Result<Body>,
     ) -> Result<Seq> {
-        // Once is enough: from here on the end of the log is where our own entries are.
-        if !self.end_is_known {
-            log::expect_end(&*self.store, self.state.next())?;
-            self.end_is_known = true;
-        }
-        log::append(&*self.store, &self.access, &mut self.state, session, make)
+        self.expect_appendable()?;
+        let appended = log::append(&*self.store, &self.access, &mut self.state, session, make);
+        // Also when it failed: others may have been faster, and then their entries were read.
+        self.remember();
+        appended
     }
 }

@@ -1,9 +1,10 @@
 //! What can go wrong with a repository, as data.
 
+use crate::repository::history::Doubt;
 use crate::repository::keep::Refusal;
 use crate::store::{StoreError, StoreErrorKind};
 use esker_format::FormatError;
-use esker_format::ids::{SessionId, SnapshotId};
+use esker_format::ids::{SessionId, SnapshotId, WriterId};
 
 /// The result of a repository operation.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -35,6 +36,37 @@ pub enum Error {
         object: String,
         /// What is wrong there.
         why: &'static str,
+    },
+    /// An entry of the log is not there, and a later one is.
+    #[error("the log breaks at {object}: it is missing, and {later} is there")]
+    Gap {
+        /// Name of the entry that is not there.
+        object: String,
+        /// Name of the first one behind it.
+        later: String,
+    },
+    /// The log is not the one that this machine has read before.
+    #[error("the log was rolled back or changed: {0}")]
+    History(Doubt),
+    /// The store is a copy, and less of the log is in it than this machine has read.
+    #[error("this copy is {entries} behind what was seen here before", entries = entries(*behind))]
+    Behind {
+        /// How many entries.
+        behind: u64,
+    },
+    /// The store is a copy.
+    #[error("{location} is a copy of a repository: nothing may be appended to it")]
+    Mirror {
+        /// Where it is.
+        location: String,
+    },
+    /// A checkpoint is not to be believed. It is passed over.
+    #[error("{object} is not a checkpoint of this log: {why}")]
+    Checkpoint {
+        /// Its name.
+        object: String,
+        /// Why.
+        why: String,
     },
     /// An entry of the log breaks a rule. It is passed over.
     #[error("{object} is void and changes nothing: {why}")]
@@ -87,9 +119,67 @@ pub enum Error {
         /// Why.
         reason: String,
     },
-    /// Content can be read with the owner's key only.
-    #[error("this needs the owner's key; a writer's key cannot read content")]
+    /// Content can be read, and writers enrolled and revoked, with the owner's key only.
+    #[error("this needs the owner's key; a writer's key cannot read content or manage keys")]
     NeedsOwner,
+    /// The log does not know the writer that a key belongs to.
+    #[error("this key was never enrolled: the log knows no writer {writer}")]
+    NotEnrolled {
+        /// The writer.
+        writer: WriterId,
+    },
+    /// The key belongs to a writer that the owner has revoked.
+    #[error("this key was revoked: nothing that writer {name} ({writer}) signs counts any more")]
+    Revoked {
+        /// Its name.
+        name: String,
+        /// Its id.
+        writer: WriterId,
+    },
+    /// A name that no writer can have.
+    #[error("a writer needs a name of one line")]
+    WriterName,
+    /// A writer of this name is enrolled.
+    #[error("a writer called {name} is enrolled already")]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// Another writer got the scope that a new one was to have alone.
+    #[error("scope {scope} was given to another writer meanwhile")]
+    ScopeTaken {
+        /// The scope.
+        scope: u32,
+    },
+    /// No writer goes by this name.
+    #[error("no writer {what}")]
+    NoWriter {
+        /// What was asked for.
+        what: String,
+    },
+    /// Several writers go by this name.
+    #[error("{what} names several writers: {}", candidates.join(", "))]
+    AmbiguousWriter {
+        /// What was asked for.
+        what: String,
+        /// What it could mean.
+        candidates: Vec<String>,
+    },
+    /// The owner's own writer.
+    #[error("the owner's own key cannot be revoked")]
+    OwnWriter,
+    /// No key slot has this id.
+    #[error("no key slot {what}")]
+    NoSlot {
+        /// What was asked for.
+        what: String,
+    },
+    /// Several key slots have ids that begin like this.
+    #[error("{what} names several key slots")]
+    AmbiguousSlot {
+        /// What was asked for.
+        what: String,
+    },
     /// The log does not let this key do this.
     #[error("this key may not {what}: {why}")]
     NoRight {
@@ -253,6 +343,8 @@ impl Error {
                 | Self::Missing { .. }
                 | Self::NoSnapshotLeft { .. }
                 | Self::Break { .. }
+                | Self::Gap { .. }
+                | Self::History(_)
                 | Self::NoChunk { .. }
         )
     }
@@ -264,6 +356,10 @@ fn is_shortage(error: &StoreError) -> bool {
     let source = error.source.as_ref().and_then(|source| source.downcast_ref::<std::io::Error>());
     let errno = source.and_then(Errno::from_io_error);
     matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS))
+}
+
+fn entries(count: u64) -> String {
+    format!("{count} log {}", if count == 1 { "entry" } else { "entries" })
 }
 
 fn list(ids: &[SnapshotId]) -> String {

@@ -6,6 +6,7 @@ use crate::repository::state::{
 };
 use esker_format::checkpoint::{PackState, SessionState};
 use esker_format::ids::{SegmentId, SessionId, SnapshotId};
+use esker_format::limits::CHECKPOINTS_NAMED;
 use esker_format::log_entry::{
     Add, Body, Commit, Compact, Damaged, Delete, Mark, Narrow, Note, PackAdd, Place,
 };
@@ -37,7 +38,8 @@ impl State {
         self.tokens.push_back(place.token);
         match body {
             Body::Writer(entry) => {
-                self.writers.insert(entry.key.writer(), Writer { entry, revoked: false });
+                let writer = Writer { entry, revoked: false, seq: place.seq };
+                self.writers.insert(writer.entry.key.writer(), writer);
             }
             Body::Revoke(revoke) => {
                 if let Some(writer) = self.writers.get_mut(&revoke.writer) {
@@ -63,7 +65,13 @@ impl State {
             Body::Delete(delete) => self.delete(&delete),
             Body::Narrow(narrow) => self.narrow(narrow),
             Body::Compact(compact) => self.compact(compact),
-            Body::Checkpoint(_) | Body::Rekey(_) | Body::Unknown(..) => {}
+            Body::Checkpoint(checkpoint) => {
+                if self.checkpoints.len() == CHECKPOINTS_NAMED {
+                    self.checkpoints.pop_front();
+                }
+                self.checkpoints.push_back((checkpoint.at, checkpoint.checkpoint));
+            }
+            Body::Rekey(_) | Body::Unknown(..) => {}
         }
     }
 

@@ -12,7 +12,7 @@ use esker_format::log_entry::{self, Body, Place};
 use esker_format::names;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 /// How often an append that others overtook is tried again.
 const ATTEMPTS: u32 = 50;
@@ -24,8 +24,23 @@ const ATTEMPTS: u32 = 50;
 /// When an entry is damaged, of a newer version, or does not continue the log before it. What is
 /// before it has been folded in.
 pub fn replay(store: &dyn Store, access: &Access, state: &mut State) -> Result<u64> {
+    replay_some(store, access, state, u64::MAX)
+}
+
+/// The same for so many entries at most.
+///
+/// # Errors
+/// As [`replay`].
+pub fn replay_some(
+    store: &dyn Store,
+    access: &Access,
+    state: &mut State,
+    most: u64,
+) -> Result<u64> {
     let mut read = 0;
-    while let Some(object) = read_entry(store, state.next())? {
+    while read < most
+        && let Some(object) = read_entry(store, state.next())?
+    {
         let judged = judge(state, object, access)
             .map_err(|stop| stop.into_error(names::entry(state.next())))?;
         state.apply(judged);
@@ -51,19 +66,24 @@ pub fn read_entry(store: &dyn Store, seq: Seq) -> Result<Option<Vec<u8>>> {
 /// one request for a thousand entries; so it is done before something is appended and by whoever
 /// reads the log from its start, and not every time.
 ///
+/// Who may put objects and nothing else can put one with a number that the log will never have. The
+/// owner, who knows that, can pass over numbers that are `far` from the end.
+///
 /// # Errors
-/// [`Error::Break`], or what the store says.
-pub fn expect_end(store: &dyn Store, next: Seq) -> Result<()> {
-    let mut later = false;
+/// [`Error::Gap`], or what the store says.
+pub fn expect_end(store: &dyn Store, next: Seq, far: Option<u64>) -> Result<()> {
+    let mut later: Option<Seq> = None;
     store.list(names::LOG, &mut |found| {
-        later |= number(&found.name).is_some_and(|seq| seq > next);
+        if let Some(seq) = number(&found.name).filter(|seq| *seq > next) {
+            later = Some(later.map_or(seq, |least| least.min(seq)));
+        }
     })?;
+    let Some(later) = later else { return Ok(()) };
     // Others may have appended since the log was read. Then the number is there by now.
-    if later && store.size(&names::entry(next))?.is_none() {
-        let why = "it is missing, and later entries are there";
-        return Err(Error::Break { object: names::entry(next), why });
+    if far.is_some_and(|far| later.0 - next.0 > far) || store.size(&names::entry(next))?.is_some() {
+        return Ok(());
     }
-    Ok(())
+    Err(Error::Gap { object: names::entry(next), later: names::entry(later) })
 }
 
 /// The number of the entry with this name; none for what is not the name of an entry.

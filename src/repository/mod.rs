@@ -3,9 +3,11 @@
 mod access;
 mod cache;
 pub mod check;
+mod checkpoint;
 mod choice;
 mod content;
 mod create;
+mod descriptions;
 mod diff;
 pub mod difference;
 mod error;
@@ -17,6 +19,7 @@ mod fold;
 mod follow;
 mod frame_writer;
 pub mod gc;
+mod history;
 mod index;
 mod judge;
 mod keep;
@@ -32,14 +35,17 @@ mod selection;
 mod session;
 #[cfg(test)]
 mod simulation;
+mod slots;
 mod snapshots;
 pub mod state;
 mod stats;
 mod unlock;
 pub mod validate;
 mod versions;
+mod writers;
 
 pub use access::Access;
+pub use checkpoint::Occasion;
 pub use choice::{Choice, Filter};
 pub use content::{Items, xattrs};
 pub use create::{Created, NewKey, create};
@@ -48,6 +54,7 @@ pub use error::{Error, Result};
 pub use exclusive::{Exclusive, exclusive};
 pub use fetch::{Chunks, Frames, chunk_in};
 pub use frame_writer::{Compression, FrameWriter, Kept};
+pub use history::Doubt;
 pub use index::{
     DeadRun, Files, Journal, KnownPack, Leaf, LeafReader, Leaves, Location, Lookup, NewLeaf,
     OpenLeaf, SourceKey, Standing,
@@ -57,25 +64,30 @@ pub use map::{Bounds, Found, Map, walk};
 pub use merge::{Merge, Met, Variant};
 pub use selection::{Selected, entry_at, look_into, map_key, select};
 pub use session::{Finished, Published, Session};
+pub use slots::Slot;
 pub use snapshots::{Snapshot, shorten};
 pub use stats::{Totals, totals};
 pub use unlock::Unlock;
 pub use versions::{Search, Sighting, Version};
+pub use writers::{Draft, Enrolled, role_names};
 
 use crate::store::{Store, StoreErrorKind};
 use esker_format::checkpoint::PackState;
 use esker_format::config::{self, Config};
 use esker_format::envelope::{Header, Kind};
 use esker_format::ids::{Named, PackId, SegmentId, Seq};
+use esker_format::key_material::KeyMaterial;
 use esker_format::secret::Entropy;
 use esker_format::segment::{self, SegmentPack};
 use esker_format::{FormatError, names, pack, signed};
+use history::History;
 use index::Index;
 use presence::Presence;
-use state::{Changes, State};
+use state::{Changes, Segment, State};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// An open repository.
 pub struct Repository {
@@ -91,15 +103,49 @@ pub struct Repository {
     /// What was wrong with log and index objects and could be got round.
     warnings: Vec<Error>,
     /// Whether was looked for entries behind the end of the log.
-    end_is_known: bool,
+    end_is_known: AtomicBool,
+    /// What this machine has seen of the log before.
+    history: History,
+    /// How the log differs from that; then nothing is appended.
+    doubt: Option<Doubt>,
+    /// Whether the owner says to go on with the log as it is.
+    accepts: bool,
+    /// How it differed, when that was accepted.
+    accepted: Option<Doubt>,
+    /// Whether this log was found fit to be appended to.
+    may_append: AtomicBool,
+    /// Whether was told that the history cannot be remembered.
+    is_forgetful: bool,
+}
+
+/// Where a repository keeps what belongs to this machine, and what the owner says of its log.
+#[derive(Debug, Clone, Copy)]
+pub struct Local<'p> {
+    /// The folder for caches.
+    pub cache: &'p Path,
+    /// The folder for what must not be lost with a cache; none where there is no such place.
+    pub state: Option<&'p Path>,
+    /// Whether to go on with a log that is not the one that was seen before, and to append to one
+    /// that has an entry far behind its end.
+    pub accept_history: bool,
 }
 
 impl Repository {
-    /// Opens the repository in `store`; the index database lies below `cache`.
+    /// Opens the repository in `store`; the index database lies below `cache`. What was seen of its
+    /// log is remembered nowhere else.
     ///
     /// # Errors
-    /// [`Error::NoRepository`], [`Error::WrongKey`], [`Error::Newer`], or damage to config or log.
+    /// As [`open_with`](Self::open_with).
     pub fn open(store: Arc<dyn Store>, unlock: Unlock, cache: &Path) -> Result<Self> {
+        Self::open_with(store, unlock, Local { cache, state: None, accept_history: false })
+    }
+
+    /// Opens the repository in `store`.
+    ///
+    /// # Errors
+    /// [`Error::NoRepository`], [`Error::WrongKey`], [`Error::NotEnrolled`], [`Error::Revoked`],
+    /// [`Error::Newer`], or damage to config or log.
+    pub fn open_with(store: Arc<dyn Store>, unlock: Unlock, local: Local<'_>) -> Result<Self> {
         let object = read_config(&*store)?;
         // The checksum comes first: a flipped bit is neither another repository nor a newer one.
         let (header, _) = signed::read_header(&object, config::OBJECT_MAX)
@@ -115,28 +161,61 @@ impl Repository {
                 }
                 e => Error::damaged(names::CONFIG, e),
             })?;
-        let folder = cache::folder(cache, access.repository, &store.location());
-        Self::at(store, Arc::new(access), config, folder)
+        let folder = cache::folder(local.cache, access.repository, &store.location());
+        let (history, failure) = History::open(local.state, access.repository);
+        let mut opened = Self::bare(store, Arc::new(access), config, folder, history)?;
+        opened.warnings.extend(failure.err());
+        opened.accepts = local.accept_history;
+        opened.load()?;
+        Ok(opened)
     }
 
-    /// Opens a repository whose config was read; its caches lie in `folder`.
+    /// Opens a repository whose config was read, to read on in it; its caches lie in `folder`.
     fn at(
         store: Arc<dyn Store>,
         access: Arc<Access>,
         config: Config,
         folder: PathBuf,
     ) -> Result<Self> {
-        let index = Index::open(&folder.join("index.sqlite"))?;
-        let state = State::new(access.owner_key);
-        let (warnings, end_is_known) = (Vec::new(), false);
-        let presence = Arc::new(Presence::new(Arc::clone(&store)));
-        let mut opened =
-            Self { store, access, config, state, index, presence, folder, warnings, end_is_known };
-        match opened.catch_up() {
-            Err(failure @ Error::Database { .. }) => opened.renew_index(failure)?,
+        let (history, _) = History::open(None, access.repository);
+        let mut opened = Self::bare(store, access, config, folder, history)?;
+        opened.load()?;
+        Ok(opened)
+    }
+
+    /// One that has read nothing yet.
+    fn bare(
+        store: Arc<dyn Store>,
+        access: Arc<Access>,
+        config: Config,
+        folder: PathBuf,
+        history: History,
+    ) -> Result<Self> {
+        Ok(Self {
+            index: Index::open(&folder.join("index.sqlite"))?,
+            presence: Arc::new(Presence::new(Arc::clone(&store))),
+            state: State::new(access.owner_key),
+            store,
+            access,
+            config,
+            folder,
+            warnings: Vec::new(),
+            end_is_known: AtomicBool::new(false),
+            history,
+            doubt: None,
+            accepts: false,
+            accepted: None,
+            may_append: AtomicBool::new(false),
+            is_forgetful: false,
+        })
+    }
+
+    fn load(&mut self) -> Result<()> {
+        match self.catch_up() {
+            Err(failure @ Error::Database { .. }) => self.renew_index(failure)?,
             other => other?,
         }
-        Ok(opened)
+        self.expect_enrolled()
     }
 
     fn catch_up(&mut self) -> Result<()> {
@@ -158,13 +237,13 @@ impl Repository {
     /// Whether the index lacks a segment of the log: a new one, or one that could not be read.
     fn lacks_segments(&self) -> Result<bool> {
         let known = self.index.segments()?;
-        Ok(self.segments().any(|id| !known.contains(&id)))
+        Ok(self.segments().any(|segment| !known.contains(&segment.id)))
     }
 
     /// The segments that this key reads.
-    fn segments(&self) -> impl Iterator<Item = SegmentId> {
-        let mine = self.state.segments.iter().filter(|s| s.scope == self.access.scope);
-        mine.map(|s| s.id)
+    fn segments(&self) -> impl Iterator<Item = Segment> {
+        let mine = self.state.segments.iter().filter(|s| self.access.has_scope(s.scope));
+        mine.copied()
     }
 
     /// Brings what the log says into the index database: packs of `own`, which the segments `of`
@@ -181,15 +260,24 @@ impl Repository {
                 read.extend(new);
             }
         }
-        let new = |id: &SegmentId| !known.contains(id) && !of.contains(id);
-        let new: Vec<SegmentId> = self.segments().filter(new).collect();
+        let new = |s: &Segment| !known.contains(&s.id) && !of.contains(&s.id);
+        let new: Vec<Segment> = self.segments().filter(new).collect();
         let mut packs = Vec::new();
-        let mut failed = false;
-        for id in new {
-            match read_segment(&*self.store, &self.access, id) {
+        let (mut failed, mut chunks) = (false, 0);
+        for segment in new {
+            match read_segment(&*self.store, &self.access, segment) {
                 Ok(found) => {
+                    chunks += found.iter().map(|pack| pack.chunks.len()).sum::<usize>();
                     packs.extend(found);
-                    read.push(id);
+                    read.push(segment.id);
+                    // Not all of a large index at once in memory.
+                    if chunks > CHUNKS_AT_ONCE {
+                        let some = descriptions::settle(self, own, std::mem::take(&mut packs))?;
+                        let rows: Vec<_> = some.iter().filter_map(|p| self.wanted(p)).collect();
+                        self.index.write(&rows, &read)?.keep()?;
+                        read.clear();
+                        chunks = 0;
+                    }
                 }
                 // Whoever merges segments removes them: then the log names others by now.
                 Err(Error::Missing { .. }) if self.reads_on() => {
@@ -205,14 +293,10 @@ impl Repository {
             let known = own.iter().chain(&packs).map(|p| p.id).collect();
             packs.extend(self.packs_without_segment(&known));
         }
+        let packs = descriptions::settle(self, own, packs)?;
         let all = own.iter().chain(&packs);
         let rows: Vec<(u32, &SegmentPack)> = all.filter_map(|p| self.wanted(p)).collect();
-        let mut update = self.index.update()?;
-        update.add_packs(&rows)?;
-        for id in read {
-            update.add_segment(id.as_bytes())?;
-        }
-        update.save(&self.state)?;
+        self.index.write(&rows, &read)?.save(&self.state)?;
         self.state.changes = Changes::default();
         Ok(())
     }
@@ -241,24 +325,12 @@ impl Repository {
             }
             match read_directory(&*self.store, &self.access, pack.id, pack.len) {
                 Ok(pack) => found.push(pack),
+                // Of a scope that this key has nothing to do with.
+                Err(Error::NeedsOwner) => {}
                 Err(e) => self.warnings.push(e),
             }
         }
         found
-    }
-
-    /// Fails unless the log gives this key a role.
-    ///
-    /// # Errors
-    /// [`Error::NoRight`] to do `what`.
-    pub fn expect_role(&self, role: u32, what: &'static str) -> Result<()> {
-        let why = match self.state.writers.get(&self.access.writer) {
-            Some(writer) if writer.revoked => "it was revoked",
-            Some(writer) if writer.entry.roles & role != 0 => return Ok(()),
-            Some(_) => "the owner did not give it that role",
-            None => "it was never enrolled",
-        };
-        Err(Error::NoRight { what, why: why.to_owned() })
     }
 
     /// Brings what this run has appended into the index database. That it cannot be written is no
@@ -277,6 +349,10 @@ impl Repository {
     pub fn shared_store(&self) -> Arc<dyn Store> {
         Arc::clone(&self.store)
     }
+    /// What a key file with the key in use holds.
+    pub fn material(&self) -> &KeyMaterial {
+        &self.access.material
+    }
     /// The keys in use.
     pub fn access(&self) -> &Access {
         &self.access
@@ -289,16 +365,35 @@ impl Repository {
     pub const fn state(&self) -> &State {
         &self.state
     }
-    /// A connection for look-ups on any thread.
+    /// A connection for look-ups on any thread, of what this key's runs can refer to.
     ///
     /// # Errors
     /// When the index database fails.
     pub fn lookup(&self) -> Result<Lookup> {
-        self.index.lookup(Arc::clone(&self.presence))
+        self.lookup_in(self.access.scope)
     }
-    /// The file table; none where no cache can be written.
+    /// The same for another scope.
+    ///
+    /// # Errors
+    /// When the index database fails.
+    pub fn lookup_in(&self, scope: u32) -> Result<Lookup> {
+        self.index.lookup(Some(scope), Arc::clone(&self.presence))
+    }
+    /// The same for all scopes.
+    ///
+    /// # Errors
+    /// When the index database fails.
+    pub fn lookup_in_all(&self) -> Result<Lookup> {
+        self.index.lookup(None, Arc::clone(&self.presence))
+    }
+    /// The file table; none where no cache can be written. Every writer has one of its own: rows of
+    /// another would lead to chunks that this one cannot refer to.
     pub fn files(&self) -> Option<Files> {
-        Files::open(&self.folder.join("files.sqlite"))
+        let name = match self.access.owner {
+            Some(_) => "files.sqlite".to_owned(),
+            None => format!("files-{}.sqlite", self.access.writer),
+        };
+        Files::open(&self.folder.join(name))
     }
     /// Whether no chunk is known yet.
     ///
@@ -311,7 +406,14 @@ impl Repository {
     pub fn warnings(&self) -> &[Error] {
         &self.warnings
     }
+    /// How the log differed from what was seen of it before, when the owner said to go on with it.
+    pub const fn accepted(&self) -> Option<Doubt> {
+        self.accepted
+    }
 }
+
+/// Chunks of packs that are brought into the index in one go, some 10 MiB in memory.
+const CHUNKS_AT_ONCE: usize = 256 << 10;
 
 /// Fresh random bytes from the operating system.
 pub(crate) fn entropy() -> Entropy {
@@ -358,17 +460,21 @@ fn read_config(store: &dyn Store) -> Result<Vec<u8>> {
 pub(crate) fn read_segment(
     store: &dyn Store,
     access: &Access,
-    id: SegmentId,
+    segment: Segment,
 ) -> Result<Vec<SegmentPack>> {
+    let Segment { id, scope } = segment;
     let name = names::segment(id);
     let mut object = Vec::new();
     let limit = (esker_format::limits::SEGMENT_MAX + (1 << 20)) as u64;
     store.get(&name, limit, &mut object).map_err(Error::from_read)?;
     let damaged = |e| Error::damaged(name.as_str(), e);
     id.check("segment", &object).map_err(damaged)?;
-    let (header, packs) =
-        segment::decode_object(&object, &access.scope_keys.segment).map_err(damaged)?;
+    let keys = access.scope_keys_of(scope)?;
+    let (header, packs) = segment::decode_object(&object, &keys.segment).map_err(damaged)?;
     header.expect(Kind::Segment, access.repository).map_err(damaged)?;
+    if header.scope != scope {
+        return Err(damaged(FormatError::Misplaced { what: "scope" }));
+    }
     Ok(packs)
 }
 
@@ -393,9 +499,9 @@ pub(crate) fn read_directory(
     let head = range(0, (len as usize).min(esker_format::limits::HEADER_MAX))?;
     let (header, header_len) = Header::decode(&head).map_err(damaged)?;
     header.expect(Kind::Pack, access.repository).map_err(damaged)?;
+    let keys = access.scope_keys_of(header.scope)?;
     let header = head[..header_len].to_vec();
-    let key = &access.scope_keys.segment;
-    let directory = pack::open_directory(&header, &sealed, len, key).map_err(damaged)?;
+    let directory = pack::open_directory(&header, &sealed, len, &keys.segment).map_err(damaged)?;
     Ok(SegmentPack {
         id,
         len,

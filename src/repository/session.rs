@@ -19,6 +19,7 @@ use crate::repository::packer::{Packer, lock};
 use crate::repository::{Repository, entropy};
 use crate::store::{DryStore, Store};
 use esker_format::ids::{ChunkId, SessionId, SnapshotId};
+use esker_format::log_entry::ROLE_APPEND;
 use esker_format::ordinals::Ordinals;
 use esker_format::segment::{Prefix, prefix};
 use std::collections::HashSet;
@@ -70,8 +71,20 @@ impl Session {
     /// Begins a run under a session id that its journal knows.
     ///
     /// # Errors
-    /// When the index database fails.
+    /// When nothing may be appended to this log, by this key or at all, or the index database fails.
     pub fn begin_with(
+        repository: &Repository,
+        threads: usize,
+        id: SessionId,
+        journal: Option<Journal>,
+    ) -> Result<Self> {
+        repository.expect_role(ROLE_APPEND, "save snapshots")?;
+        // Before anything is uploaded that no entry would name.
+        repository.expect_appendable()?;
+        Self::new(repository, threads, id, journal)
+    }
+
+    fn new(
         repository: &Repository,
         threads: usize,
         id: SessionId,
@@ -110,7 +123,7 @@ impl Session {
     /// When the index database fails.
     pub fn begin_dry(repository: &Repository, threads: usize, id: SessionId) -> Result<Self> {
         let store: Arc<dyn Store> = Arc::new(DryStore::new(repository.shared_store()));
-        let dry = Self::begin_with(repository, threads, id, None)?;
+        let dry = Self::new(repository, threads, id, None)?;
         let packer = Packer::new(Arc::clone(&store), Arc::clone(&dry.access), id, threads, None);
         Ok(Self { store, packer, is_dry: true, ..dry })
     }

@@ -3,15 +3,18 @@
 
 use esker_format::checkpoint::{PackState, SessionState};
 use esker_format::ids::{
-    EntryHash, LogHead, PackId, SegmentId, Seq, SessionId, SnapshotId, Token, WriterId,
+    CheckpointId, EntryHash, LogHead, PackId, SegmentId, Seq, SessionId, SnapshotId, Token,
+    WriterId,
 };
 use esker_format::key::VerificationKey;
 use esker_format::log_entry::WriterEntry;
 use esker_format::ordinals::Ordinals;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
-/// So many of the last tokens count: a request that is repeated comes soon after its first try.
-pub const TOKENS_KEPT: usize = 1024;
+mod pack_names;
+
+pub use esker_format::limits::TOKENS_KEPT;
+use pack_names::PackNames;
 
 /// A pack that the log has named. Its place in [`State::packs`] is its ordinal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -76,6 +79,8 @@ pub struct Writer {
     pub entry: WriterEntry,
     /// Set when nothing that it signs counts any more.
     pub revoked: bool,
+    /// The entry that enrolled it.
+    pub seq: Seq,
 }
 
 /// A session that the log has named.
@@ -124,6 +129,8 @@ pub struct Head {
 /// two that differ in it alone are equal.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
+    /// Set when all is: what is listed here is then only a part of it.
+    pub everything: bool,
     /// Packs by ordinal.
     pub packs: BTreeSet<u32>,
     /// Snapshots by the entry that made them; one that is not there any more is gone.
@@ -168,6 +175,8 @@ pub struct State {
     pub required: Required,
     /// The host that may write, in single-writer mode.
     pub holder: Option<String>,
+    /// The last checkpoints that entries named, with the entries whose state they hold.
+    pub checkpoints: VecDeque<(Seq, CheckpointId)>,
     /// Entries that broke a rule.
     pub void: Vec<Remark>,
     /// Authentic entries that mean something to a later version. As long as there is one, this
@@ -181,7 +190,7 @@ pub struct State {
 /// What there is by name. Follows from the lists.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Names {
-    packs: HashMap<PackId, u32>,
+    packs: PackNames,
     segments: HashSet<SegmentId>,
     snapshots: HashSet<SnapshotId>,
 }
@@ -202,6 +211,7 @@ impl State {
             tokens: VecDeque::new(),
             required: Required::default(),
             holder: None,
+            checkpoints: VecDeque::new(),
             void: Vec::new(),
             not_understood: Vec::new(),
             changes: Changes::default(),
@@ -221,7 +231,7 @@ impl State {
 
     /// Ordinal of a pack.
     pub fn ordinal(&self, pack: PackId) -> Option<u32> {
-        self.names.packs.get(&pack).copied()
+        self.names.packs.find(&self.packs, pack)
     }
 
     /// Whether a segment is live.
@@ -259,10 +269,17 @@ impl State {
         needed
     }
 
+    /// Makes room for so many packs and sessions.
+    pub fn reserve(&mut self, packs: usize, sessions: usize) {
+        self.packs.reserve_exact(packs);
+        self.names.packs.reserve(&self.packs, packs);
+        self.sessions.reserve(sessions);
+    }
+
     /// Appends a pack with the next ordinal.
     pub fn push_pack(&mut self, pack: Pack) {
-        self.names.packs.insert(pack.id, self.packs.len() as u32);
         self.packs.push(pack);
+        self.names.packs.add_last(&self.packs);
     }
 
     /// Appends a segment, unless it is there.

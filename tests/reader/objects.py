@@ -22,7 +22,7 @@ from canonical import (Damaged, Field, FormatError, Misplaced, Newer, NotAuthent
 MAGIC = bytes.fromhex("8945534b0d0a1a0a")
 CONFIG, SLOT, ENTRY, CHECKPOINT, SEGMENT, PACK_SET, MANIFEST, PACK = range(1, 9)
 # Known header fields: the kinds that have them, and their length.
-TAGS = {1: ((MANIFEST, PACK), None), 2: ((ENTRY,), 32), 3: ((ENTRY,), 16), 4: ((SLOT,), None)}
+TAGS = {1: ((MANIFEST, PACK), None), 2: ((ENTRY,), 32), 3: ((ENTRY,), 16), 4: ((SLOT,), None), 5: ((CHECKPOINT,), None)}
 HEADER_MAX = 65536
 SIGNED_EXTRA = HEADER_MAX + 45 + 96
 
@@ -82,7 +82,7 @@ def parse_header(data):
         need(at + 4 <= length, "header fields: wrong length")
         tag, size = number(data, at, 2), number(data, at + 2, 2)
         need(at + 4 + size <= length, "header fields: wrong length")
-        need(tag >= 0x8000 or 1 <= tag <= 4, f"header field {tag} is not known", Newer)
+        need(tag >= 0x8000 or 1 <= tag <= 5, f"header field {tag} is not known", Newer)
         need(tag > last, "header fields are not in order")
         kinds, exact = TAGS.get(tag, ((kind,), size))
         need(kind in kinds and exact in (None, size), f"header field {tag}: out of place")

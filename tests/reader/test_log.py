@@ -45,7 +45,7 @@ class Log(unittest.TestCase):
         self.assertIn("damaged", state.reports[-1])
 
     def test_a_newer_entry_ends_the_log_and_is_not_called_damaged(self):
-        for changes in [{"version": 1}, {"flags": 2}, {"tlvs": b"\x05\x00\x00\x00"}]:
+        for changes in [{"version": 1}, {"flags": 2}, {"tlvs": b"\x09\x00\x00\x00"}]:
             entry(self.copy, self.forget, **changes)
             self.assertTrue(self.copy.state().stopped)
             self.assertIn("not known", self.last_report())

@@ -56,7 +56,7 @@ impl Extra {
     fn add(&mut self, key: u64, value: &[u8]) {
         let none = || Box::new(Unknown { pairs: 0, last: 0, bytes: Vec::new() });
         let unknown = self.0.get_or_insert_with(none);
-        let mut w = Writer { inner: minicbor::Encoder::new(std::mem::take(&mut unknown.bytes)) };
+        let mut w = Writer::behind(std::mem::take(&mut unknown.bytes));
         w.u64(key);
         w.raw(value);
         unknown.bytes = w.into_bytes();

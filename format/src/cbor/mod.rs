@@ -4,9 +4,11 @@
 
 use crate::error::{FormatError, Result, malformed, within};
 use minicbor::data::Type;
+use sink::Sink;
 use zeroize::Zeroizing;
 
 mod extra;
+mod sink;
 mod values;
 
 pub use extra::Extra;
@@ -14,12 +16,22 @@ pub use extra::Extra;
 /// Keys from here on may be unknown: they are kept and written again. Below, unknown means newer.
 pub const IGNORABLE: u64 = 128;
 
+/// Longer values are compared with their canonical form by a hash.
+const COMPARED_MAX: usize = 1 << 20;
+
 /// Decodes one value that fills `bytes`.
 ///
 /// # Errors
 /// When the bytes are over `limit`, break a rule, or are not the canonical form of their value.
 pub fn decode<T: Cbor>(what: &'static str, bytes: &[u8], limit: usize) -> Result<T> {
     let value = read(what, bytes, limit)?;
+    if bytes.len() > COMPARED_MAX {
+        // Once in memory is enough of what can have hundreds of MiB.
+        let mut writer = Writer { inner: minicbor::Encoder::new(Sink::sum()) };
+        T::put(&value, &mut writer);
+        let is_same = writer.inner.into_writer().is_sum_of(bytes);
+        return if is_same { Ok(value) } else { Err(FormatError::NotCanonical { what }) };
+    }
     canonical(what, &encode_into(&value, Vec::with_capacity(bytes.len())), bytes)?;
     Ok(value)
 }
@@ -57,7 +69,7 @@ pub fn encode<T: Cbor>(value: &T) -> Vec<u8> {
 
 /// Encodes a value behind what is in `buffer`, whose capacity is used.
 pub fn encode_into<T: Cbor>(value: &T, buffer: Vec<u8>) -> Vec<u8> {
-    let mut writer = Writer { inner: minicbor::Encoder::new(buffer) };
+    let mut writer = Writer::behind(buffer);
     value.put(&mut writer);
     writer.into_bytes()
 }
@@ -96,19 +108,23 @@ pub trait Cbor: Sized {
 
 /// Writes CBOR, into memory, which cannot fail.
 pub struct Writer {
-    inner: minicbor::Encoder<Vec<u8>>,
+    inner: minicbor::Encoder<Sink>,
 }
 
 impl Default for Writer {
     fn default() -> Self {
-        Self { inner: minicbor::Encoder::new(Vec::new()) }
+        Self::behind(Vec::new())
     }
 }
 
 impl Writer {
+    /// Writes behind what is in `buffer`.
+    fn behind(buffer: Vec<u8>) -> Self {
+        Self { inner: minicbor::Encoder::new(Sink::Bytes(buffer)) }
+    }
     /// What was written.
     pub fn into_bytes(self) -> Vec<u8> {
-        self.inner.into_writer()
+        self.inner.into_writer().into_bytes()
     }
     /// Bytes written so far.
     pub fn len(&self) -> usize {
@@ -143,7 +159,7 @@ impl Writer {
         let _ = self.inner.map(len as u64);
     }
     fn raw(&mut self, item: &[u8]) {
-        self.inner.writer_mut().extend_from_slice(item);
+        self.inner.writer_mut().extend(item);
     }
 }
 

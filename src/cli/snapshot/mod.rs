@@ -87,6 +87,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         init::make_default(global, &places)?;
     }
     let mut repository = place::open_at(global, &places)?;
+    let told = repository.warnings().len();
     signals::watch();
     let mut tags = args.tags.clone();
     tags.sort();
@@ -123,6 +124,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         let observer: pipeline::Observer<'_> = if args.verbose { Some(&tell) } else { None };
         pipeline::snapshot(&mut repository, &request, &progress, observer, signals::stop())?
     };
+    place::tell_warnings(&repository, told);
     for problem in &report.problems {
         show::warning(&format!("{} {}", show::name(&problem.path), problem.message));
     }
@@ -146,7 +148,8 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     if global.json {
         report::json(&report, args.dry_run, excluded, unmatched)?;
     } else if !global.quiet {
-        report::text(&report, &excluded, global, args.dry_run)?;
+        let can_read = repository.access().reading().is_ok();
+        report::text(&report, &excluded, global, args.dry_run, can_read)?;
     }
     Ok(if report.summary.problems > 0 { Exit::Partial } else { Exit::Ok })
 }
@@ -166,6 +169,8 @@ pub fn skips(global: &Global, places: &Places, repository: &Repository) -> Vec<S
         }
     };
     add("the cache", &places.cache);
+    // Every run changes it, and put back it would only be out of date.
+    places.state.iter().for_each(|state| add("the state folder", state));
     add("the key file", key);
     skip
 }

@@ -3,6 +3,7 @@
 //! Findings name objects first, and then what is lost with them: snapshots and paths.
 
 mod leftovers;
+mod log;
 mod objects;
 mod packs;
 mod reach;
@@ -10,8 +11,8 @@ mod reach;
 pub use packs::Scanned;
 
 use crate::repository::Repository;
-use crate::repository::error::{Error, Result};
-use esker_format::ids::{SnapshotId, WriterId};
+use crate::repository::error::Result;
+use esker_format::ids::SnapshotId;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
@@ -164,24 +165,16 @@ pub fn check(
     progress: &Progress,
     stop: &AtomicBool,
 ) -> Result<Report> {
+    if request.read_data {
+        repository.access().reading()?;
+    }
     let mut report = Report::default();
     let state = repository.state();
-    report.entries = state.next().0;
     report.snapshots = state.live_snapshots().count() as u64;
-    let void = state.void.iter();
-    let name = |id: &WriterId| match state.writers.get(id) {
-        Some(writer) => writer.entry.name.clone(),
-        None => "the owner".to_owned(),
-    };
-    let void = void.map(|r| Finding::Void {
-        sequence: r.seq.0,
-        writer: r.writer.as_ref().map(name),
-        rule: r.why.clone(),
-    });
-    let newer = state.not_understood.iter();
-    let newer = newer.map(|r| Finding::NotUnderstood { sequence: r.seq.0, why: r.why.clone() });
-    report.findings.extend(void.chain(newer));
-    objects::log(repository, &mut report)?;
+    let replayed = log::read(repository, &mut report)?;
+    report.entries = replayed.next().max(state.next()).0;
+    log::compare_index(&replayed, state, &mut report);
+    drop(replayed);
     objects::segments(repository, &mut report)?;
     objects::slots(repository, &mut report)?;
     let mut bad = objects::packs(repository, &mut report)?;
@@ -190,8 +183,6 @@ pub fn check(
     report.without_content = !can_read;
     if request.read_data && can_read {
         packs::read(repository, request.threads, &mut report, &mut bad, progress, stop)?;
-    } else if request.read_data {
-        return Err(Error::NeedsOwner);
     }
     if can_read {
         reach::walk(repository, &mut report, &bad, progress, stop)?;

@@ -8,8 +8,8 @@ use super::remove::{Removed, fence, give_up, remove};
 use super::repack::repack;
 use super::turn::Turn;
 use super::{Amount, Progress, Request};
-use crate::repository::Repository;
 use crate::repository::error::{Error, Result};
+use crate::repository::{Occasion, Repository};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What a collection has done.
@@ -64,6 +64,8 @@ pub fn apply(
     progress: &Progress,
     stop: &AtomicBool,
 ) -> Result<Report> {
+    // What another history gave up is no reason to remove anything from this one.
+    repository.expect_appendable()?;
     let mut report = Report::default();
     let turn = Turn::begin(&repository.folder, plan.session);
     fence_silent(repository, &mut plan, &mut report)?;
@@ -93,6 +95,7 @@ pub fn apply(
     report.merged = merged.len() as u64;
     report.take(remove(repository, &merged)?);
     drop_unused(repository, &plan, unused, &mut report)?;
+    repository.checkpoint_if_due(Occasion::Collection);
     repository.store().barrier()?;
     // A cache: without it a grace is counted anew.
     let _ = remember(repository, request, &plan);

@@ -5,17 +5,19 @@ use super::mark::{expect_open, nothing, unless_nothing};
 use super::plan::Plan;
 use crate::repository::error::{Error, Result};
 use crate::repository::session::put_segments;
+use crate::repository::state::Segment;
 use crate::repository::{Repository, read_segment};
 use esker_format::cbor::Extra;
 use esker_format::ids::SegmentId;
+use esker_format::limits::SEGMENT_WRITTEN;
 use esker_format::log_entry::{Body, Compact};
 use esker_format::names;
 use std::collections::{BTreeMap, HashSet};
 
 /// So many segments of about one size are merged.
 const MERGE: usize = 8;
-/// Bytes of a segment that is left as it is: half of what one may have.
-const LARGE: u64 = 32 << 20;
+/// Bytes of a segment that is left as it is: half of what one is given.
+const LARGE: u64 = SEGMENT_WRITTEN as u64 / 2;
 
 /// Which segments are merged: groups of one scope and about one size. Pure.
 pub fn groups(segments: &[(SegmentId, u32, u64)]) -> Vec<(u32, Vec<SegmentId>)> {
@@ -59,7 +61,7 @@ fn merge(
     };
     let (mut packs, mut seen) = (Vec::new(), HashSet::new());
     for id in &old {
-        match read_segment(repository.store(), access, *id) {
+        match read_segment(repository.store(), access, Segment { id: *id, scope }) {
             Ok(found) => packs.extend(
                 found.into_iter().filter(|p| repository.wanted(p).is_some() && seen.insert(p.id)),
             ),

@@ -8,6 +8,9 @@ use esker_format::checkpoint::WriterRow;
 use esker_format::ids::{Seq, WriterId};
 use rusqlite::{Connection, OptionalExtension, params};
 
+/// Room that is made for packs and sessions before they are read, at most.
+const ROOM: u64 = 1 << 22;
+
 /// The state that was saved last; none when none was.
 pub fn state(connection: &Connection) -> rusqlite::Result<Option<State>> {
     // All rows of one moment: another run may save its own meanwhile.
@@ -19,8 +22,10 @@ pub fn state(connection: &Connection) -> rusqlite::Result<Option<State>> {
     state.required = head.required();
     state.holder = head.holder;
     state.tokens = head.tokens.into();
-    for WriterRow { entry, revoked, .. } in head.writers {
-        state.writers.insert(entry.key.writer(), Writer { entry, revoked });
+    state.checkpoints = head.checkpoints.iter().map(|c| (c.at, c.checkpoint)).collect();
+    state.reserve(head.packs.min(ROOM) as usize, head.sessions.min(ROOM) as usize);
+    for WriterRow { entry, revoked, seq, .. } in head.writers {
+        state.writers.insert(entry.key.writer(), Writer { entry, revoked, seq });
     }
     for segment in head.segments {
         state.push_segment(Segment { id: segment.id, scope: segment.scope });

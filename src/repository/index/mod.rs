@@ -17,6 +17,7 @@ pub use files::{
     DeadRun, Files, Journal, Leaf, LeafReader, Leaves, NewLeaf, OpenLeaf, SourceKey, Standing,
 };
 pub use lookup::{KnownPack, Location, Lookup};
+pub use rows::{named, tags_of};
 pub use seen::Sighting;
 pub use update::Update;
 
@@ -25,7 +26,7 @@ use crate::repository::presence::Presence;
 use crate::repository::state::State;
 use esker_format::ids::SegmentId;
 use esker_format::key::VerificationKey;
-use esker_format::segment::Prefix;
+use esker_format::segment::{Prefix, SegmentPack};
 use rusqlite::{Connection, ErrorCode, OptionalExtension};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -111,13 +112,23 @@ impl Index {
         schema::clear(&self.connection).map_err(|e| self.failed(e))
     }
 
-    /// Begins to write the packs of a run. Nothing of it counts before [`Update::save`].
+    /// Writes packs with their ordinals, and which segments describe them. Nothing of it counts
+    /// before [`Update::save`] or [`Update::keep`].
     ///
     /// # Errors
     /// When the database fails.
-    pub fn update(&mut self) -> Result<Update<'_>> {
+    pub fn write(
+        &mut self,
+        packs: &[(u32, &SegmentPack)],
+        segments: &[SegmentId],
+    ) -> Result<Update<'_>> {
         self.connection.execute_batch("BEGIN IMMEDIATE").map_err(|e| self.failed(e))?;
-        Ok(Update { index: self, done: false })
+        let mut update = Update { index: self, done: false };
+        update.add_packs(packs)?;
+        for id in segments {
+            update.add_segment(id.as_bytes())?;
+        }
+        Ok(update)
     }
 
     /// The segments whose packs are in the rows.
@@ -143,12 +154,12 @@ impl Index {
             .map_err(|e| self.failed(e))
     }
 
-    /// A connection of its own for look-ups on any thread.
+    /// A connection of its own for look-ups on any thread, among packs of a scope or of all.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn lookup(&self, presence: Arc<Presence>) -> Result<Lookup> {
-        Lookup::open(&self.path, presence)
+    pub fn lookup(&self, scope: Option<u32>, presence: Arc<Presence>) -> Result<Lookup> {
+        Lookup::open(&self.path, scope, presence)
     }
 
     /// Whether no chunk is known.

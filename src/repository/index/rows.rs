@@ -4,9 +4,12 @@ use crate::repository::state::{Pack, Required, Session, Snapshot, State, Writer}
 use esker_format::cbor::{self, Extra};
 use esker_format::cbor_map;
 use esker_format::checkpoint::{PackState, SegmentRow, SessionState, WriterRow};
-use esker_format::ids::{EntryHash, LogHead, PackId, Seq, SessionId, SnapshotId, Token, WriterId};
+use esker_format::ids::{
+    CheckpointId, EntryHash, LogHead, PackId, Seq, SessionId, SnapshotId, Token, WriterId,
+};
 use esker_format::key::VerificationKey;
 use esker_format::limits::CHECKPOINT_MAX;
+use esker_format::log_entry::CheckpointEntry;
 use esker_format::ordinals::Ordinals;
 
 cbor_map! {
@@ -95,6 +98,8 @@ cbor_map! {
         12 => snapshots: u64,
         /// Sessions, and so many rows.
         13 => sessions: u64,
+        /// The last checkpoints that entries named.
+        14 => checkpoints: Vec<CheckpointEntry>,
     }
 }
 
@@ -115,9 +120,6 @@ impl PackRow {
 
 impl From<&Snapshot> for SnapshotRow {
     fn from(s: &Snapshot) -> Self {
-        let tags = |added: bool| {
-            s.tags.iter().filter(|(_, is)| **is == added).map(|(tag, _)| tag.clone()).collect()
-        };
         Self {
             id: s.id,
             scope: s.scope,
@@ -127,8 +129,8 @@ impl From<&Snapshot> for SnapshotRow {
             forgotten: s.forgotten,
             held: s.held,
             damaged: s.damaged,
-            added: tags(true),
-            removed: tags(false),
+            added: tags_of(s, true),
+            removed: tags_of(s, false),
             extra: Extra::default(),
         }
     }
@@ -162,6 +164,7 @@ impl HeadRow {
         let writers = writers.into_iter().map(|w| WriterRow {
             entry: w.entry.clone(),
             revoked: w.revoked,
+            seq: w.seq,
             extra: Extra::default(),
         });
         let segments = state.segments.iter();
@@ -182,6 +185,7 @@ impl HeadRow {
             packs: state.packs.len() as u64,
             snapshots: state.snapshots.len() as u64,
             sessions: state.sessions.len() as u64,
+            checkpoints: named(state),
             extra: Extra::default(),
         })
     }
@@ -193,6 +197,22 @@ impl HeadRow {
             collect: self.collect.iter().copied().collect(),
         }
     }
+}
+
+/// Tags that were added to a snapshot later, or taken away.
+pub fn tags_of(snapshot: &Snapshot, added: bool) -> Vec<String> {
+    let tags = snapshot.tags.iter().filter(|(_, is)| **is == added);
+    tags.map(|(tag, _)| tag.clone()).collect()
+}
+
+/// The last checkpoints that entries named.
+pub fn named(state: &State) -> Vec<CheckpointEntry> {
+    let entry = |(at, checkpoint): &(Seq, CheckpointId)| CheckpointEntry {
+        checkpoint: *checkpoint,
+        at: *at,
+        extra: Extra::default(),
+    };
+    state.checkpoints.iter().map(entry).collect()
 }
 
 /// Reads a row.

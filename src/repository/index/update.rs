@@ -21,7 +21,7 @@ impl Update<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn add_packs(&mut self, packs: &[(u32, &SegmentPack)]) -> Result<()> {
+    pub(super) fn add_packs(&mut self, packs: &[(u32, &SegmentPack)]) -> Result<()> {
         let mut rows: Vec<(i64, i64)> = Vec::new();
         for (ordinal, pack) in packs {
             let keys = pack.chunks.iter().map(|(prefix, _)| key(prefix, *ordinal));
@@ -58,12 +58,22 @@ impl Update<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn add_segment(&mut self, id: &[u8; 32]) -> Result<()> {
+    pub(super) fn add_segment(&mut self, id: &[u8; 32]) -> Result<()> {
         self.index
             .connection
             .execute("INSERT OR IGNORE INTO segment(id) VALUES(?1)", [id])
             .map(|_| ())
             .map_err(|e| self.index.failed(e))
+    }
+
+    /// Makes the rows count, ahead of the state that they stand for: a pack has its ordinal for ever.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn keep(mut self) -> Result<()> {
+        self.index.connection.execute_batch("COMMIT").map_err(|e| self.index.failed(e))?;
+        self.done = true;
+        Ok(())
     }
 
     /// Makes the rows count, together with the state that they stand for.
@@ -99,9 +109,13 @@ impl Drop for Update<'_> {
 
 /// Takes out the chunks of packs that were given up.
 fn forget_packs(connection: &Connection, state: &State) -> rusqlite::Result<()> {
+    let changed = match state.changes.everything {
+        true => directories(connection)?,
+        false => state.changes.packs.iter().copied().collect(),
+    };
     let given_up =
         |no: &&u32| state.packs.get(**no as usize).is_some_and(|p| p.state == PackState::Deleting);
-    for no in state.changes.packs.iter().filter(given_up) {
+    for no in changed.iter().filter(given_up) {
         let row: Option<Vec<u8>> = connection
             .prepare_cached("SELECT row FROM directory WHERE pack = ?1")?
             .query_row([no], |row| row.get(0))
@@ -133,32 +147,66 @@ fn forget_packs(connection: &Connection, state: &State) -> rusqlite::Result<()> 
     Ok(())
 }
 
+/// The packs whose directories are in the rows.
+fn directories(connection: &Connection) -> rusqlite::Result<Vec<u32>> {
+    connection.prepare("SELECT pack FROM directory")?.query_map([], |row| row.get(0))?.collect()
+}
+
 /// Writes what of the state has changed since it was saved last.
 fn save_state(connection: &Connection, state: &State) -> rusqlite::Result<()> {
     let changes = &state.changes;
-    let mut pack =
-        connection.prepare_cached("INSERT OR REPLACE INTO pack(no, row) VALUES(?1, ?2)")?;
-    for no in &changes.packs {
-        let row = PackRow::from(&state.packs[*no as usize]);
-        pack.execute(params![no, row::seal((*no).into(), cbor::encode(&row))])?;
-    }
-    save_snapshots(connection, state)?;
-    let mut insert =
-        connection.prepare_cached("INSERT OR REPLACE INTO session(id, row) VALUES(?1, ?2)")?;
-    let known = |id: &SessionId| Some(SessionLine::new(state, *id, state.sessions.get(id)?));
-    for row in changes.sessions.iter().filter_map(known) {
-        insert.execute(params![row.id.as_bytes(), row::seal(0, cbor::encode(&row))])?;
+    if changes.everything {
+        connection.execute_batch("DELETE FROM snapshot; DELETE FROM session")?;
+        save_packs(connection, state, 0..state.packs.len() as u32)?;
+        save_snapshots(connection, state, state.snapshots.iter().map(|s| s.seq))?;
+        save_sessions(connection, state, state.sessions.keys())?;
+    } else {
+        save_packs(connection, state, changes.packs.iter().copied())?;
+        save_snapshots(connection, state, changes.snapshots.iter().copied())?;
+        save_sessions(connection, state, changes.sessions.iter())?;
     }
     load::save_head(connection, state)
 }
 
-fn save_snapshots(connection: &Connection, state: &State) -> rusqlite::Result<()> {
+fn save_packs(
+    connection: &Connection,
+    state: &State,
+    changed: impl Iterator<Item = u32>,
+) -> rusqlite::Result<()> {
+    let mut put =
+        connection.prepare_cached("INSERT OR REPLACE INTO pack(no, row) VALUES(?1, ?2)")?;
+    for no in changed {
+        let row = PackRow::from(&state.packs[no as usize]);
+        put.execute(params![no, row::seal(no.into(), cbor::encode(&row))])?;
+    }
+    Ok(())
+}
+
+fn save_sessions<'s>(
+    connection: &Connection,
+    state: &State,
+    changed: impl Iterator<Item = &'s SessionId>,
+) -> rusqlite::Result<()> {
+    let mut put =
+        connection.prepare_cached("INSERT OR REPLACE INTO session(id, row) VALUES(?1, ?2)")?;
+    let known = |id: &SessionId| Some(SessionLine::new(state, *id, state.sessions.get(id)?));
+    for row in changed.filter_map(known) {
+        put.execute(params![row.id.as_bytes(), row::seal(0, cbor::encode(&row))])?;
+    }
+    Ok(())
+}
+
+fn save_snapshots(
+    connection: &Connection,
+    state: &State,
+    changed: impl Iterator<Item = Seq>,
+) -> rusqlite::Result<()> {
     let mut put =
         connection.prepare_cached("INSERT OR REPLACE INTO snapshot(no, row) VALUES(?1, ?2)")?;
     let mut take = connection.prepare_cached("DELETE FROM snapshot WHERE no = ?1")?;
     let place = |seq: &Seq| state.snapshots.binary_search_by_key(seq, |s| s.seq);
-    for seq in &state.changes.snapshots {
-        match place(seq) {
+    for seq in changed {
+        match place(&seq) {
             Ok(at) => {
                 let row = cbor::encode(&SnapshotRow::from(&state.snapshots[at]));
                 put.execute(params![seq.0 as i64, row::seal(seq.0, row)])?
@@ -222,11 +270,9 @@ mod tests {
         let live = PackState::Live;
         state.push_pack(Pack { id, len: 1000, session, state: live, damaged: false });
         let mut add = |state: &State, packs: &[(u32, &SegmentPack)]| {
-            let mut update = index.update().unwrap();
-            update.add_packs(packs).unwrap();
-            update.save(state).unwrap();
+            index.write(packs, &[]).unwrap().save(state).unwrap();
             let presence = Arc::new(Presence::new(Arc::new(MemoryStore::new())));
-            index.lookup(presence).unwrap().find(&chunk).unwrap().map(|place| place.pack)
+            index.lookup(None, presence).unwrap().find(&chunk).unwrap().map(|place| place.pack)
         };
         for n in 0..2 {
             let (entry, log) = (EntryHash::new([n; 32]), LogHead::new([n; 32]));

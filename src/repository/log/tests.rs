@@ -2,7 +2,7 @@
 //! ones, and some that no version has ever made.
 
 mod fates;
-mod forge;
+pub mod forge;
 mod puts;
 mod rules;
 mod stops;

@@ -5,7 +5,7 @@ use crate::repository::error::{Error, Result};
 use crate::repository::index::Standing;
 use crate::repository::packer::lock;
 use crate::repository::state::State;
-use crate::repository::{Repository, entropy};
+use crate::repository::{Occasion, Repository, entropy};
 use crate::store::Durability;
 use esker_format::cbor::Extra;
 use esker_format::checkpoint::SessionState;
@@ -108,6 +108,7 @@ impl Session {
         // The snapshot exists. A cache that cannot be written is no reason to say otherwise.
         let indexed = repository.index_segments(&packs, &segments).is_ok();
         self.fence_adopted(repository);
+        repository.checkpoint_if_due(Occasion::Run);
         let root = manifest.root.map(|root| (root, manifest.root_level as u8));
         drop(self.packer);
         let tabled = match self.journal.and_then(Arc::into_inner) {

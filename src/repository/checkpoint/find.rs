@@ -1,0 +1,118 @@
+//! Finding checkpoints that can be believed.
+
+use crate::repository::access::Access;
+use crate::repository::checkpoint::convert::to_state;
+use crate::repository::error::{Error, Result};
+use crate::repository::judge::{Stop, judge};
+use crate::repository::log;
+use crate::repository::state::State;
+use crate::store::{Store, StoreError};
+use esker_format::FormatError;
+use esker_format::checkpoint::{Checkpoint, OBJECT_MAX};
+use esker_format::ids::{CheckpointId, EntryHash, Named, Seq};
+use esker_format::names;
+
+/// What has the name of a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its name.
+    pub name: String,
+    /// The entry that its name says.
+    pub seq: Seq,
+    /// The id that its name says.
+    pub id: CheckpointId,
+    /// Its length in bytes.
+    pub size: u64,
+}
+
+/// All that have the name of a checkpoint, newest first.
+///
+/// # Errors
+/// When the store fails.
+pub fn candidates(store: &dyn Store) -> std::result::Result<Vec<Candidate>, StoreError> {
+    let mut found = Vec::new();
+    store.list(names::CHECKPOINTS, &mut |listed| {
+        found.extend(parse(&listed.name).map(|(seq, id)| Candidate {
+            name: listed.name.clone(),
+            seq,
+            id,
+            size: listed.size,
+        }));
+    })?;
+    found.sort_unstable_by(|a, b| (b.seq, &b.name).cmp(&(a.seq, &a.name)));
+    Ok(found)
+}
+
+fn parse(name: &str) -> Option<(Seq, CheckpointId)> {
+    let (seq, id) = name.strip_prefix(names::CHECKPOINTS)?.split_once('-')?;
+    let (seq, id) = (Seq(seq.parse().ok()?), id.parse().ok()?);
+    (names::checkpoint(seq, id) == name).then_some((seq, id))
+}
+
+/// The state that a checkpoint holds, if the log in the store bears it out.
+///
+/// # Errors
+/// [`Error::Checkpoint`] when it is not to be believed; else the store fails.
+pub fn read(store: &dyn Store, access: &Access, candidate: &Candidate) -> Result<State> {
+    let distrust = |why: String| Err(Error::Checkpoint { object: candidate.name.clone(), why });
+    // The cheap question first: one that is ahead of the log is not worth reading.
+    let Some(entry) = log::read_entry(store, candidate.seq)? else {
+        return distrust("the log does not reach it".to_owned());
+    };
+    let checkpoint = match open(store, access, candidate) {
+        Ok(checkpoint) => checkpoint,
+        Err(Error::Damaged { source, .. } | Error::Newer { source, .. }) => {
+            return distrust(source.to_string());
+        }
+        Err(Error::Missing { .. }) => return distrust("it went away".to_owned()),
+        Err(Error::Unreadable { source, .. }) => return distrust(source.to_string()),
+        Err(error) => return Err(error),
+    };
+    if checkpoint.entry != EntryHash::of(&entry) {
+        return distrust("it stands for another log".to_owned());
+    }
+    let mut state = to_state(checkpoint);
+    match confirm(store, access, &mut state)? {
+        true => Ok(state),
+        false => distrust("the log does not go on from it".to_owned()),
+    }
+}
+
+/// Reads a checkpoint, which somebody has signed who may.
+///
+/// # Errors
+/// [`Error::Damaged`] or [`Error::Newer`] when there is none to be had from it.
+pub fn open(store: &dyn Store, access: &Access, candidate: &Candidate) -> Result<Checkpoint> {
+    let mut object = Vec::new();
+    let name = candidate.name.as_str();
+    store.get(name, OBJECT_MAX as u64, &mut object).map_err(Error::from_part)?;
+    let damaged = |e: FormatError| Error::damaged(name, e);
+    candidate.id.check("checkpoint", &object).map_err(damaged)?;
+    let checkpoint =
+        Checkpoint::decode(object, access.repository, &access.log_key, &access.owner_key)
+            .map_err(damaged)?;
+    match checkpoint.seq == candidate.seq {
+        true => Ok(checkpoint),
+        false => Err(damaged(FormatError::Misplaced { what: "sequence number" })),
+    }
+}
+
+/// Reads on behind a checkpoint to the first entry that somebody signed: it tells the head of the
+/// log before it. False when that is not the one of the checkpoint.
+fn confirm(store: &dyn Store, access: &Access, state: &mut State) -> Result<bool> {
+    while let Some(object) = log::read_entry(store, state.next())? {
+        match judge(state, object, access) {
+            Ok(judged) => {
+                let is_signed = judged.writer.is_some();
+                state.apply(judged);
+                if is_signed {
+                    return Ok(true);
+                }
+            }
+            Err(Stop::Break) => return Ok(false),
+            // Whoever reads the log from here on meets it again.
+            Err(Stop::Damaged(_) | Stop::Newer(_)) => return Ok(true),
+        }
+    }
+    Ok(true)
+}
