@@ -41,6 +41,8 @@ pub struct Oracle {
     packs: HashMap<PackId, HashSet<ChunkId>>,
     /// Segments that the log has ever named.
     segments: HashSet<SegmentId>,
+    /// Who has put a segment.
+    putters: HashMap<String, usize>,
     /// The sessions that actors are at.
     at_work: Vec<Option<SessionId>>,
 }
@@ -55,11 +57,12 @@ impl Oracle {
             needs: HashMap::new(),
             packs: HashMap::new(),
             segments: HashSet::new(),
+            putters: HashMap::new(),
             at_work: vec![None; actors],
         };
         for (name, _) in objects.below(names::LOG) {
             let Some(object) = objects.get(&name) else { continue };
-            oracle.stored(&name, &object.bytes, objects, &mut Counters::default())?;
+            oracle.stored(None, &name, &object.bytes, objects, &mut Counters::default())?;
         }
         Ok(oracle)
     }
@@ -91,6 +94,7 @@ impl Oracle {
     /// A new object is there.
     pub fn stored(
         &mut self,
+        by: Option<usize>,
         name: &str,
         bytes: &Arc<[u8]>,
         objects: &Objects,
@@ -102,6 +106,9 @@ impl Oracle {
                 .map_err(|e| format!("{name} is put and no pack: {e}"))?;
             let id = id(name).ok_or_else(|| format!("{name} is no name of a pack"))?;
             self.packs.insert(id, directory.chunks.iter().map(|(id, _)| *id).collect());
+        }
+        if name.starts_with(names::INDEX) {
+            self.putters.extend(by.map(|by| (name.to_owned(), by)));
         }
         if name.starts_with(names::LOG) {
             self.entry(name, bytes, objects, counters)?;
@@ -150,9 +157,10 @@ impl Oracle {
         Ok(())
     }
 
-    /// An object is gone.
+    /// An object is gone; `by` is who deleted it, unless the request was late.
     pub fn deleted(
         &self,
+        by: Option<usize>,
         name: &str,
         bytes: &[u8],
         objects: &Objects,
@@ -181,6 +189,8 @@ impl Oracle {
             match id::<SegmentId>(name) {
                 Some(id) if state.has_segment(&id) => return wrong("it is live"),
                 Some(id) if self.segments.contains(&id) => {}
+                // Nobody else can name what a collection has just put.
+                _ if by.is_none() || by == self.putters.get(name).copied() => {}
                 _ if !is_fenced => return wrong("its session was not fenced"),
                 _ => {}
             }
