@@ -180,6 +180,11 @@ fn can_go(state: &State, usage: Option<&Usage>, ordinal: u32) -> bool {
     if pack.state != PackState::Live || is_busy {
         return false;
     }
+    // What the simulation must notice.
+    #[cfg(test)]
+    if crate::repository::simulation::off().marks {
+        return true;
+    }
     let is_walked = |s: &Snapshot| usage.is_some_and(|usage| usage.sets.contains_key(&s.id));
     let stays = |s: &Snapshot| outside(usage, s).iter().all(|o| state.packs[*o as usize].is_good());
     let mut having = state.live_snapshots().filter(|s| s.set.contains(ordinal));
