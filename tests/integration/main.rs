@@ -9,6 +9,7 @@ mod forget;
 mod golden;
 mod heal;
 mod history;
+mod hostile;
 mod house;
 mod reader;
 mod restore_over;
