@@ -45,6 +45,15 @@ enum Row {
     },
     Void {
         sequence: u64,
+        writer: Option<String>,
+        message: String,
+    },
+    Leftover {
+        name: String,
+        message: String,
+    },
+    Index {
+        name: String,
         message: String,
     },
     NotUnderstood {
@@ -101,14 +110,27 @@ fn print(global: &Global, report: &Report, read_data: bool) -> std::io::Result<(
             Finding::Snapshot { snapshot, message } => {
                 show::error(&format!("snapshot {} cannot be read: {message}", shorten(snapshot)));
             }
-            Finding::Void { sequence, rule } => {
-                show::warning(&format!("log entry {sequence} is void and changes nothing: {rule}"));
+            Finding::Void { sequence, writer, rule } => {
+                let by = writer.as_ref().map_or_else(String::new, |name| {
+                    format!(", by {},", show::name(name.as_bytes()))
+                });
+                show::warning(&format!(
+                    "log entry {sequence}{by} is void and changes nothing: {rule}"
+                ));
+            }
+            Finding::Leftover { name, message } => show::note(&format!("{name} {message}")),
+            Finding::Index { pack, message } => {
+                show::warning(&format!("the index of this machine and {pack}: {message}"));
             }
             Finding::NotUnderstood { sequence, why } => {
                 show::warning(&format!("log entry {sequence} is not understood: {why}"));
             }
         }
     }
+    let mut hints: Vec<&str> = report.findings.iter().map(Finding::hint).collect();
+    hints.dedup();
+    let mut told = std::collections::HashSet::new();
+    hints.into_iter().filter(|hint| told.insert(*hint)).for_each(show::hint);
     if global.quiet {
         return Ok(());
     }
@@ -128,9 +150,9 @@ fn print(global: &Global, report: &Report, read_data: bool) -> std::io::Result<(
     if report.without_content {
         writeln!(out, "content was not looked at: that needs the owner's key")?;
     }
-    match report.findings.len() as u64 {
+    match report.findings.iter().filter(|finding| finding.is_damage()).count() as u64 {
         0 => writeln!(out, "no damage found"),
-        n => writeln!(out, "{}", show::count(n, "finding", "findings")),
+        n => writeln!(out, "{}", show::count(n, "finding of damage", "findings of damage")),
     }
 }
 
@@ -148,8 +170,14 @@ fn row(finding: &Finding) -> Row {
         Finding::Snapshot { snapshot, message } => {
             Row::Snapshot { snapshot: snapshot.to_string(), message: message.clone() }
         }
-        Finding::Void { sequence, rule } => {
-            Row::Void { sequence: *sequence, message: rule.clone() }
+        Finding::Void { sequence, writer, rule } => {
+            Row::Void { sequence: *sequence, writer: writer.clone(), message: rule.clone() }
+        }
+        Finding::Leftover { name, message } => {
+            Row::Leftover { name: name.clone(), message: message.clone() }
+        }
+        Finding::Index { pack, message } => {
+            Row::Index { name: pack.clone(), message: message.clone() }
         }
         Finding::NotUnderstood { sequence, why } => {
             Row::NotUnderstood { sequence: *sequence, message: why.clone() }
@@ -170,8 +198,7 @@ fn summary(report: &Report) -> Row {
     }
 }
 
-/// Whether anything is lost. An entry of the log that is void or not understood changes nothing.
+/// Whether anything is lost.
 fn is_damaged(report: &Report) -> bool {
-    let harmless = |f: &Finding| matches!(f, Finding::Void { .. } | Finding::NotUnderstood { .. });
-    !report.findings.iter().all(harmless)
+    report.findings.iter().any(Finding::is_damage)
 }

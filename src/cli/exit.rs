@@ -110,11 +110,15 @@ impl Failure {
         match self.repository() {
             Some(e) if e.is_damage() => Exit::Damage,
             Some(Error::NoRepository { .. } | Error::Unfinished { .. }) => Exit::NoRepository,
-            Some(Error::WrongKey { .. } | Error::NeedsOwner | Error::NoRight { .. }) => Exit::WrongKey,
-            Some(Error::Refusal(Refusal::NoRight { .. } | Refusal::OtherScope { .. })) => {
-                Exit::WrongKey
+            Some(
+                Error::WrongKey { .. }
+                | Error::NeedsOwner
+                | Error::NoRight { .. }
+                | Error::Refusal(Refusal::OtherScope { .. }),
+            ) => Exit::WrongKey,
+            Some(Error::LostRace { .. } | Error::GivenUp { .. } | Error::Fenced { .. }) => {
+                Exit::Busy
             }
-            Some(Error::LostRace { .. } | Error::GivenUp { .. } | Error::Fenced { .. }) => Exit::Busy,
             Some(Error::Store(e)) if e.kind == StoreErrorKind::Unreachable => Exit::Unreachable,
             Some(Error::SelfTest) => Exit::Damage,
             _ => match self {
@@ -295,9 +299,6 @@ fn target_hint(error: &TreeError) -> Option<&'static str> {
 /// What to do where a snapshot stays as it is.
 const fn refusal_hint(refusal: &Refusal) -> Option<&'static str> {
     Some(match refusal {
-        Refusal::NoRight { .. } => {
-            "use the owner's key, or ask the owner for one with the role `forget`"
-        }
         Refusal::Held { .. } => "`esker unhold` releases it",
         Refusal::Forgotten { .. } => {
             "`esker snapshots --forgotten` lists it, and `esker unforget` with its id brings it back"

@@ -5,6 +5,7 @@ use crate::cli::progress::{Bar, Status};
 use crate::cli::{Failure, Global, Outcome, place, show, signals};
 use crate::repository::gc::{self, Amount, Plan, Progress, Report, Request, Stays};
 use crate::repository::{Error, Repository};
+use esker_format::ids::SnapshotId;
 use serde::Serialize;
 use std::io::Write;
 use std::sync::Arc;
@@ -48,14 +49,20 @@ pub struct How {
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
     let mut repository = place::open(global)?;
-    collect(global, &mut repository, &args.how, args.dry_run)
+    collect(global, &mut repository, &args.how, args.dry_run, Vec::new())
 }
 
-/// Collects in an open repository.
+/// Collects in an open repository; a dry run as if the snapshots in `forgotten` were forgotten too.
 ///
 /// # Errors
 /// When the key may not, or the store fails.
-pub fn collect(global: &Global, repository: &mut Repository, how: &How, is_dry: bool) -> Outcome {
+pub fn collect(
+    global: &Global,
+    repository: &mut Repository,
+    how: &How,
+    is_dry: bool,
+    forgotten: Vec<SnapshotId>,
+) -> Outcome {
     signals::watch();
     let request = Request {
         grace: how.grace,
@@ -63,6 +70,7 @@ pub fn collect(global: &Global, repository: &mut Repository, how: &How, is_dry: 
         max_repack: how.max_repack,
         now: show::now().seconds,
         is_dry,
+        forgotten,
     };
     let mut attempt = 1;
     let (told, report) = loop {
@@ -224,7 +232,13 @@ fn print(global: &Global, told: &Told, report: Option<&Report>) -> Result<(), Fa
     Ok(())
 }
 
-fn line(out: &mut impl Write, verb: &str, amount: Amount, one: &str, many: &str) -> std::io::Result<()> {
+fn line(
+    out: &mut impl Write,
+    verb: &str,
+    amount: Amount,
+    one: &str,
+    many: &str,
+) -> std::io::Result<()> {
     if amount.count == 0 {
         return Ok(());
     }
@@ -233,7 +247,13 @@ fn line(out: &mut impl Write, verb: &str, amount: Amount, one: &str, many: &str)
 }
 
 fn dry(out: &mut impl Write, told: &Told) -> std::io::Result<()> {
-    line(out, "would remove", told.leftovers, "object that was given up before", "objects that were given up before")?;
+    line(
+        out,
+        "would remove",
+        told.leftovers,
+        "object that was given up before",
+        "objects that were given up before",
+    )?;
     if told.silent_sessions > 0 {
         let sessions = show::count(told.silent_sessions, "silent session", "silent sessions");
         let left = show::count(told.silent.count, "object", "objects");
@@ -270,7 +290,9 @@ fn done(out: &mut impl Write, report: &Report) -> std::io::Result<()> {
     }
     match report.freed() {
         freed @ 0.. => writeln!(out, "freed {}", show::size(freed.unsigned_abs())),
-        grown => writeln!(out, "wrote {} more than was freed so far", show::size(grown.unsigned_abs())),
+        grown => {
+            writeln!(out, "wrote {} more than was freed so far", show::size(grown.unsigned_abs()))
+        }
     }
 }
 

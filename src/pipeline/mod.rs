@@ -166,7 +166,10 @@ impl Run<'_> {
                     start.hold = attempt == ATTEMPTS;
                     repository.refresh()?;
                 }
-                other => return other.map(|report| Report { indexed: report.indexed && has_index, ..report }),
+                other => {
+                    return other
+                        .map(|report| Report { indexed: report.indexed && has_index, ..report });
+                }
             }
             self.progress.reset();
         }

@@ -62,7 +62,11 @@ pub(super) fn root_ref(root: &ListRoot) -> ListRef {
     }
 }
 
-pub(super) fn read_list_page(chunks: &mut Chunks, reference: &ListRef, level: u8) -> Result<ListPage> {
+pub(super) fn read_list_page(
+    chunks: &mut Chunks,
+    reference: &ListRef,
+    level: u8,
+) -> Result<ListPage> {
     let bytes = chunks.get(&reference.page, reference.page_len, FrameType::Page)?;
     let damaged = |e: FormatError| Error::damaged(format!("list page {}", reference.page), e);
     let page = ListPage::decode(bytes).map_err(damaged)?;

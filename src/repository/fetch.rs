@@ -4,6 +4,7 @@
 use crate::repository::Repository;
 use crate::repository::access::Access;
 use crate::repository::error::{Error, Result};
+use crate::repository::follow::{Follower, may_have_moved};
 use crate::repository::index::{KnownPack, Location, Lookup};
 use crate::store::Store;
 use esker_format::codec::Decompressor;
@@ -25,6 +26,7 @@ pub struct Frames {
     keys: HashMap<u32, Arc<FrameKey>>,
     zstd: Decompressor,
     sealed: Vec<u8>,
+    follower: Follower,
 }
 
 impl Frames {
@@ -36,7 +38,27 @@ impl Frames {
             keys: HashMap::new(),
             zstd: Decompressor::default(),
             sealed: Vec::new(),
+            follower: Follower::new(repository),
         }
+    }
+
+    /// A reader of single chunks that knows what the log says now; none when it says nothing that
+    /// was not known when this one began.
+    ///
+    /// # Errors
+    /// When the log is damaged, or store or index fail.
+    pub fn elsewhere(&mut self) -> Result<Option<Chunks>> {
+        let mut follower = self.follower.another();
+        let Some(lookup) = follower.follow()? else { return Ok(None) };
+        let frames = Self {
+            store: Arc::clone(&self.store),
+            access: Arc::clone(&self.access),
+            keys: HashMap::new(),
+            zstd: Decompressor::default(),
+            sealed: Vec::new(),
+            follower,
+        };
+        Ok(Some(Chunks { frames, lookup, kept: Vec::new(), budget: 0 }))
     }
 
     /// Opens one frame into `plain` (replaced), with one ranged read.
@@ -138,13 +160,33 @@ impl Chunks {
     /// # Errors
     /// When it is in no pack, or the pack is missing or damaged.
     pub fn get(&mut self, id: &ChunkId, len: u64, frame_type: FrameType) -> Result<&[u8]> {
+        let found = match self.find(id, len, frame_type) {
+            Err(error) if may_have_moved(&error) => match self.frames.follower.follow()? {
+                None => return Err(error),
+                Some(lookup) => {
+                    self.lookup = lookup;
+                    self.find(id, len, frame_type)?
+                }
+            },
+            other => other?,
+        };
+        let (place, pack) = found;
+        chunk_in(&self.kept[0].1, place, len, &pack)
+    }
+
+    /// Brings the frame of a chunk to the front, and checks the chunk in it.
+    fn find(
+        &mut self,
+        id: &ChunkId,
+        len: u64,
+        frame_type: FrameType,
+    ) -> Result<(Location, Arc<KnownPack>)> {
         let place = self.lookup.find(id)?.ok_or_else(|| Error::NoChunk { id: id.to_string() })?;
         let pack = self.lookup.pack(place.pack)?;
         self.load(&pack, place)?;
-        let plain = &self.kept[0].1;
-        let bytes = chunk_in(plain, place, len, &pack)?;
+        let bytes = chunk_in(&self.kept[0].1, place, len, &pack)?;
         self.frames.verify(id, frame_type, bytes, &pack)?;
-        Ok(bytes)
+        Ok((place, pack))
     }
 
     /// Brings the frame to the front of what is kept.

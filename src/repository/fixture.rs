@@ -1,9 +1,10 @@
 //! A repository in memory for tests, filled with path maps that they say.
 
 use crate::repository::{Chunks, FrameWriter, Kept, NewKey, Repository, Session, Unlock, create};
-use crate::store::{FaultyStore, MemoryStore, RecordingStore};
+use crate::store::{FaultyStore, MemoryStore, RecordingStore, Store};
 use esker_format::cbor::Extra;
 use esker_format::content::{Content, Item};
+use esker_format::frame::FrameType;
 use esker_format::ids::{SeriesId, SnapshotId};
 use esker_format::list::ListBuilder;
 use esker_format::map_builder::MapBuilder;
@@ -22,6 +23,7 @@ pub struct Fixture {
     pub store: Arc<RecordingStore<Arc<FaultyStore<MemoryStore>>>>,
     pub faults: Arc<FaultyStore<MemoryStore>>,
     pub repository: Repository,
+    pub key: NewKey,
     _cache: TempDir,
 }
 
@@ -58,14 +60,64 @@ impl Fixture {
         let cache = tempfile::tempdir().unwrap();
         let unlock = Unlock::File(key.material());
         let repository = Repository::open(store.clone(), unlock, cache.path()).unwrap();
-        Self { store, faults, repository, _cache: cache }
+        Self { store, faults, repository, key, _cache: cache }
+    }
+
+    /// The same repository, as another process sees it that has its cache there.
+    pub fn open(&self, cache: &std::path::Path) -> Repository {
+        let unlock = Unlock::File(self.key.material());
+        Repository::open(self.store.clone(), unlock, cache).unwrap()
+    }
+
+    /// Holds that a reader without a cache gets all chunks of this tree out of a snapshot.
+    #[track_caller]
+    pub fn holds(&self, id: SnapshotId, tree: &Tree) {
+        let cache = tempfile::tempdir().unwrap();
+        let repository = self.open(cache.path());
+        let mut chunks = Chunks::new(&repository, 1 << 20).unwrap();
+        let manifest = repository.manifest(id).unwrap();
+        let root = manifest.root.as_ref().map(|root| (root, manifest.root_level as u8));
+        let mut map = crate::repository::Map::new(root, crate::repository::Bounds::All);
+        let mut found = Tree::new();
+        while let Some(next) = map.next(&mut chunks).unwrap() {
+            let crate::repository::Found::Entry(entry) = next else { panic!("{next:?}") };
+            let Some(Thing::File(numbers)) = tree.get(&entry.key) else {
+                found.insert(entry.key, Thing::Directory);
+                continue;
+            };
+            let mut items = entry.node.content.iter().map(crate::repository::Items::new);
+            let mut items = items.next();
+            for number in numbers {
+                let next = items.as_mut().unwrap().next(&mut chunks).unwrap();
+                let Some((Item::Data(id, len), None)) = next else { panic!("{next:?}") };
+                let bytes = chunks.get(&id, len, FrameType::Data).unwrap();
+                assert!(bytes == chunk(*number), "{}", entry.key.path().escape_ascii());
+            }
+            found.insert(entry.key, Thing::File(numbers.clone()));
+        }
+        assert_eq!(&found, tree);
+    }
+
+    /// Bytes of all objects below a folder of the store.
+    pub fn bytes(&self, folder: &str) -> u64 {
+        let mut sum = 0;
+        self.store.list(folder, &mut |listed| sum += listed.size).unwrap();
+        sum
     }
 
     /// Saves a tree as a snapshot of the series with this number.
     pub fn save(&mut self, series: u8, tree: &Tree) -> SnapshotId {
-        let session = Session::begin(&self.repository, 1).unwrap();
+        save(&mut self.repository, series, tree)
+    }
+
+    fn save_in(
+        repository: &mut Repository,
+        session: Session,
+        series: u8,
+        tree: &Tree,
+    ) -> crate::repository::Result<SnapshotId> {
         let keys = session.access().scope_keys.clone();
-        let mut lookup = self.repository.lookup().unwrap();
+        let mut lookup = repository.lookup().unwrap();
         let (mut data, mut pages) = (FrameWriter::data(0), FrameWriter::pages());
         let mut entries = Vec::new();
         for (key, thing) in tree {
@@ -114,7 +166,7 @@ impl Fixture {
             program: String::new(),
             extra: Extra::default(),
         };
-        session.commit(&mut self.repository, manifest).unwrap().snapshot
+        Ok(session.commit(repository, manifest)?.snapshot)
     }
 
     /// A reader that has nothing yet, and a record without what was before.
@@ -131,10 +183,26 @@ impl Fixture {
     }
 }
 
+/// Saves a tree as a snapshot of the series with this number.
+pub fn save(repository: &mut Repository, series: u8, tree: &Tree) -> SnapshotId {
+    let session = Session::begin(repository, 1).unwrap();
+    commit(repository, session, series, tree).unwrap()
+}
+
+/// The same in a session that began before.
+pub fn commit(
+    repository: &mut Repository,
+    session: Session,
+    series: u8,
+    tree: &Tree,
+) -> crate::repository::Result<SnapshotId> {
+    Fixture::save_in(repository, session, series, tree)
+}
+
 const TIME: Time = Time { seconds: 0, nanos: 0 };
 
 /// The bytes of a chunk, longer for larger numbers.
-fn chunk(number: u64) -> Vec<u8> {
+pub fn chunk(number: u64) -> Vec<u8> {
     let mut bytes = vec![0; 20 + (number % 50) as usize];
     blake3::Hasher::new().update(&number.to_le_bytes()).finalize_xof().fill(&mut bytes);
     bytes

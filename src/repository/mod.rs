@@ -15,6 +15,7 @@ mod fetch;
 #[cfg(test)]
 mod fixture;
 mod fold;
+mod follow;
 mod frame_writer;
 mod history;
 pub mod gc;
@@ -31,6 +32,8 @@ mod refresh;
 pub mod retention;
 mod selection;
 mod session;
+#[cfg(test)]
+mod simulation;
 mod snapshots;
 pub mod state;
 mod stats;
@@ -152,27 +155,52 @@ impl Repository {
                 e => Error::damaged(names::CONFIG, e),
             })?;
         let folder = cache::folder(local.cache, access.repository, &store.location());
-        let index = Index::open(&folder.join("index.sqlite"))?;
-        let state = State::new(access.owner_key);
-        let access = Arc::new(access);
-        let (history, failure) = History::open(local.state, access.repository);
-        let mut opened = Self {
+        let mut opened = Self::unread(store, Arc::new(access), config, folder)?;
+        let (history, failure) = History::open(local.state, opened.access.repository);
+        opened.warnings.extend(failure.err());
+        (opened.history, opened.accepts) = (history, local.accept_history);
+        opened.read()
+    }
+
+    /// Opens a repository whose config was read, for reading; its caches lie in `folder`.
+    fn at(
+        store: Arc<dyn Store>,
+        access: Arc<Access>,
+        config: Config,
+        folder: PathBuf,
+    ) -> Result<Self> {
+        Self::unread(store, access, config, folder)?.read()
+    }
+
+    /// A repository whose log was not read yet.
+    fn unread(
+        store: Arc<dyn Store>,
+        access: Arc<Access>,
+        config: Config,
+        folder: PathBuf,
+    ) -> Result<Self> {
+        Ok(Self {
+            state: State::new(access.owner_key),
+            index: Index::open(&folder.join("index.sqlite"))?,
             presence: Arc::new(Presence::new(Arc::clone(&store))),
             store,
             access,
             config,
-            state,
-            index,
             folder,
-            warnings: failure.err().into_iter().collect(),
+            warnings: Vec::new(),
             end_is_known: AtomicBool::new(false),
-            history,
+            history: History::default(),
             doubt: None,
-            accepts: local.accept_history,
+            accepts: false,
             accepted: None,
             may_append: AtomicBool::new(false),
             is_forgetful: false,
-        };
+        })
+    }
+
+    /// Reads its log.
+    fn read(self) -> Result<Self> {
+        let mut opened = self;
         match opened.catch_up() {
             Err(failure @ Error::Database { .. }) => opened.renew_index(failure)?,
             other => other?,
@@ -241,6 +269,10 @@ impl Repository {
                         chunks = 0;
                     }
                 }
+                // Whoever merges segments removes them: then the log names others by now.
+                Err(Error::Missing { .. }) if self.reads_on() => {
+                    return self.index_segments(own, of);
+                }
                 Err(e) => {
                     failed = true;
                     self.warnings.push(e);
@@ -256,6 +288,12 @@ impl Repository {
         self.index.write(&rows, &read)?.save(&self.state)?;
         self.state.changes = Changes::default();
         Ok(())
+    }
+
+    /// Whether the log has more by now; what it has is folded in.
+    fn reads_on(&mut self) -> bool {
+        let read = log::replay(&*self.store, &self.access, &mut self.state);
+        matches!(read, Ok(1..))
     }
 
     /// A pack that belongs into the index, with its ordinal: the log names it, and has not given
@@ -357,6 +395,10 @@ const CHUNKS_AT_ONCE: usize = 256 << 10;
 
 /// Fresh random bytes from the operating system.
 pub(crate) fn entropy() -> Entropy {
+    #[cfg(test)]
+    if let Some(entropy) = simulation::drawn() {
+        return entropy;
+    }
     let mut seed = [0; 32];
     // The system's generator cannot fail on Linux once it is seeded; going on without would be
     // worse than stopping.

@@ -2,7 +2,7 @@
 
 use super::outcome::Outcome;
 use super::window::{Job, Part};
-use crate::repository::{Error, Frames, KnownPack, Result, chunk_in};
+use crate::repository::{Chunks, Error, Frames, KnownPack, Result, chunk_in};
 use crossbeam_channel::Receiver;
 use esker_format::frame::FrameType;
 use esker_format::key::ScopeKeys;
@@ -48,6 +48,11 @@ impl Worker<'_> {
         let opened = self.frames.read(pack, frame, &mut self.plain);
         let unopened = match opened {
             Ok(()) => None,
+            // A collection beside this restore may have written its chunks anew.
+            Err(error @ Error::Missing { .. }) => match self.frames.elsewhere()? {
+                Some(chunks) => return self.one_by_one(chunks, parts),
+                None => Some(describe(&error)),
+            },
             Err(error) if error.is_damage() => Some(describe(&error)),
             Err(error) => return Err(error),
         };
@@ -61,6 +66,23 @@ impl Worker<'_> {
                     Err(error) if error.is_damage() => part.file.lose(part.len, &describe(&error)),
                     Err(error) => return Err(error),
                 },
+            }
+            self.outcome.progress.bytes.fetch_add(part.len, Relaxed);
+            part.file.release(self.outcome);
+        }
+        Ok(())
+    }
+
+    /// Fetches parts of files chunk by chunk.
+    fn one_by_one(&self, mut chunks: Chunks, parts: Vec<Part>) -> Result<()> {
+        for part in parts {
+            match chunks.get(&part.id, part.len, FrameType::Data) {
+                Ok(bytes) => {
+                    part.file.write(self.outcome, part.at, bytes);
+                    self.outcome.fetched(part.len);
+                }
+                Err(error) if error.is_damage() => part.file.lose(part.len, &describe(&error)),
+                Err(error) => return Err(error),
             }
             self.outcome.progress.bytes.fetch_add(part.len, Relaxed);
             part.file.release(self.outcome);

@@ -19,7 +19,7 @@ mod record;
 mod shared;
 
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 
 pub use dry::DryStore;
 pub use error::{StoreError, StoreErrorKind};

@@ -5,10 +5,11 @@ mod rules;
 
 use crate::cli::choose::{Choose, describe, parse_reason};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::{Global, Outcome, place, show};
+use crate::cli::{Global, Outcome, gc, place, show};
 use crate::repository::retention::{self, Calendar};
 use crate::repository::{Forget, Repository};
 use esker_format::ids::SnapshotId;
+use esker_format::log_entry::{ROLE_COLLECT, ROLE_FORGET};
 use report::Planned;
 use rules::Rules;
 
@@ -33,6 +34,11 @@ use rules::Rules;
 ///
 /// As in: esker forget --keep-daily 7 --keep-weekly 5 --keep-monthly 12 --dry-run
 #[derive(clap::Args)]
+#[command(
+    mut_arg("grace", |arg| arg.requires("gc")),
+    mut_arg("abort_after", |arg| arg.requires("gc")),
+    mut_arg("max_repack", |arg| arg.requires("gc"))
+)]
 pub struct Args {
     /// Snapshots to forget, instead of rules
     #[arg(value_name = "SNAPSHOT")]
@@ -40,6 +46,9 @@ pub struct Args {
     /// Only say what would stay and go
     #[arg(long, short = 'n')]
     dry_run: bool,
+    /// Collect afterwards, as `esker gc` does
+    #[arg(long)]
+    gc: bool,
     /// Why, for the log
     #[arg(long, value_name = "TEXT", value_parser = parse_reason)]
     reason: Option<String>,
@@ -50,6 +59,8 @@ pub struct Args {
     rules: Rules,
     #[command(flatten)]
     choose: Choose,
+    #[command(flatten, next_help_heading = "How --gc collects")]
+    how: gc::How,
 }
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
@@ -61,7 +72,10 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     }
     let policy = if by_name { None } else { Some(args.rules.policy(args.whole_series)?) };
     let mut repository = place::open(global)?;
-    repository.expect_forget_right("forget snapshots")?;
+    repository.expect_role(ROLE_FORGET, "forget snapshots")?;
+    if args.gc {
+        repository.expect_role(ROLE_COLLECT, "collect, as --gc asks for")?;
+    }
     let planned = match &policy {
         None => named(args, &repository)?,
         Some(policy) => {
@@ -91,6 +105,11 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         report::print_summary(&planned, args.dry_run, forgotten.len())?;
     } else if !global.quiet {
         tell(args, &planned, &forgotten)?;
+    }
+    if args.gc {
+        // Of a dry run, what would be free if all this were forgotten.
+        let as_if = if args.dry_run { going } else { Vec::new() };
+        return gc::collect(global, &mut repository, &args.how, args.dry_run, as_if);
     }
     Ok(Exit::Ok)
 }

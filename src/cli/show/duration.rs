@@ -42,9 +42,14 @@ mod tests {
 
     #[test]
     fn lengths_of_time_are_whole_numbers_of_a_unit() {
-        for (text, seconds) in
-            [("0", 0), ("90s", 90), ("30m", 1800), ("36h", 129_600), ("1d", 86_400), ("2w", 1_209_600)]
-        {
+        for (text, seconds) in [
+            ("0", 0),
+            ("90s", 90),
+            ("30m", 1800),
+            ("36h", 129_600),
+            ("1d", 86_400),
+            ("2w", 1_209_600),
+        ] {
             assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
         for text in ["", "d", "1", "-1d", "+1d", "1.5h", "1 d", "1y", "99999999999999999999s"] {

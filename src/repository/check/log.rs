@@ -6,6 +6,7 @@ use crate::repository::checkpoint::{Candidate, candidates, of_state, open};
 use crate::repository::error::{Error, Result};
 use crate::repository::state::State;
 use crate::repository::{Repository, log};
+use esker_format::ids::WriterId;
 use esker_format::names;
 
 /// So many checkpoints are looked at. Three are kept; what is more was left over or put there.
@@ -18,8 +19,15 @@ pub fn read(repository: &Repository, report: &mut Report) -> Result<State> {
     let mut state = State::new(repository.access().owner_key);
     let read = follow(repository, &mut state, report);
     read.or_else(|error| note(report, names::entry(state.next()), error))?;
-    let void = state.void.iter();
-    let void = void.map(|r| Finding::Void { sequence: r.seq.0, rule: r.why.clone() });
+    let name = |id: &WriterId| match state.writers.get(id) {
+        Some(writer) => writer.entry.name.clone(),
+        None => "the owner".to_owned(),
+    };
+    let void = state.void.iter().map(|r| Finding::Void {
+        sequence: r.seq.0,
+        writer: r.writer.as_ref().map(name),
+        rule: r.why.clone(),
+    });
     let newer = state.not_understood.iter();
     let newer = newer.map(|r| Finding::NotUnderstood { sequence: r.seq.0, why: r.why.clone() });
     report.findings.extend(void.chain(newer));

@@ -2,6 +2,7 @@
 //!
 //! Findings name objects first, and then what is lost with them: snapshots and paths.
 
+mod leftovers;
 mod log;
 mod objects;
 mod packs;
@@ -54,8 +55,24 @@ pub enum Finding {
     Void {
         /// Its number.
         sequence: u64,
+        /// The name of the writer that signed it, when one did that the log knows.
+        writer: Option<String>,
         /// The rule.
         rule: String,
+    },
+    /// An object that no snapshot needs: it takes space, and nothing is lost.
+    Leftover {
+        /// Its name.
+        name: String,
+        /// What it is.
+        message: String,
+    },
+    /// The index database of this machine says something else than the repository.
+    Index {
+        /// The pack that it is about.
+        pack: String,
+        /// How they differ.
+        message: String,
     },
     /// An entry of the log that only a later version understands.
     NotUnderstood {
@@ -64,6 +81,31 @@ pub enum Finding {
         /// What is not known.
         why: String,
     },
+}
+
+impl Finding {
+    /// Whether something of the repository is lost or changed.
+    pub const fn is_damage(&self) -> bool {
+        matches!(self, Self::Object { .. } | Self::Path { .. } | Self::Snapshot { .. })
+    }
+
+    /// What to do about it.
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::Object { .. } | Self::Path { .. } | Self::Snapshot { .. } => {
+                "save the sources again with `esker snapshot --force`: what is lost and still there is \
+                 stored anew; restore what you need of other snapshots while they can be read"
+            }
+            Self::Void { .. } => {
+                "if you do not know why that key wrote it, withdraw the key with `esker revoke`"
+            }
+            Self::NotUnderstood { .. } => "use the version of esker that wrote it, or a later one",
+            Self::Leftover { .. } => "`esker gc` removes it when its time has come",
+            Self::Index { .. } => {
+                "the index is a cache: delete its folder, and the next run makes it again"
+            }
+        }
+    }
 }
 
 /// What a check found.
@@ -75,9 +117,9 @@ pub struct Report {
     pub entries: u64,
     /// Segments.
     pub segments: u64,
-    /// Packs.
+    /// Packs that are not given up.
     pub packs: u64,
-    /// Snapshots.
+    /// Snapshots that are not forgotten.
     pub snapshots: u64,
     /// Chunks that were read and checked.
     pub chunks: u64,
@@ -125,7 +167,7 @@ pub fn check(
 ) -> Result<Report> {
     let mut report = Report::default();
     let state = repository.state();
-    report.snapshots = state.snapshots.len() as u64;
+    report.snapshots = state.live_snapshots().count() as u64;
     let replayed = log::read(repository, &mut report)?;
     report.entries = replayed.next().max(state.next()).0;
     log::compare_index(&replayed, state, &mut report);
@@ -133,6 +175,7 @@ pub fn check(
     objects::segments(repository, &mut report)?;
     objects::slots(repository, &mut report)?;
     let mut bad = objects::packs(repository, &mut report)?;
+    leftovers::find(repository, &mut report)?;
     let can_read = repository.access().reading().is_ok();
     report.without_content = !can_read;
     if request.read_data && can_read {

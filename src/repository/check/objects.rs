@@ -2,8 +2,11 @@
 
 use crate::repository::check::{Bad, Finding, Report};
 use crate::repository::error::{Error, Result};
-use crate::repository::{Repository, read_directory, read_segment};
+use crate::repository::state::Pack;
+use crate::repository::{Lookup, Repository, read_directory, read_segment};
+use esker_format::checkpoint::PackState;
 use esker_format::envelope::{Header, Kind};
+use esker_format::segment::SegmentPack;
 use esker_format::{FormatError, names, slot};
 use std::collections::HashMap;
 
@@ -12,6 +15,7 @@ pub fn segments(repository: &Repository, report: &mut Report) -> Result<()> {
     let (store, access, state) = (repository.store(), repository.access(), repository.state());
     let mut described = vec![false; state.packs.len()];
     let mut failed = false;
+    let mut lookup = repository.lookup()?;
     for segment in state.segments.iter().filter(|s| s.scope == access.scope) {
         report.segments += 1;
         match read_segment(store, access, segment.id) {
@@ -20,6 +24,9 @@ pub fn segments(repository: &Repository, report: &mut Report) -> Result<()> {
                     match state.ordinal(pack.id) {
                         Some(ordinal) if state.packs[ordinal as usize].len == pack.len => {
                             described[ordinal as usize] = true;
+                            if state.packs[ordinal as usize].state != PackState::Deleting {
+                                compare(&mut lookup, ordinal, &pack, report)?;
+                            }
                         }
                         _ => report.findings.push(Finding::Object {
                             name: names::segment(segment.id),
@@ -36,12 +43,33 @@ pub fn segments(repository: &Repository, report: &mut Report) -> Result<()> {
     }
     if failed {
         // The packs say the same of themselves, as long as they are sound.
-        for (pack, _) in state.packs.iter().zip(&described).filter(|(_, d)| !**d) {
+        let wanted = |(pack, is): &(&Pack, &bool)| !**is && pack.state != PackState::Deleting;
+        for (pack, _) in state.packs.iter().zip(&described).filter(wanted) {
             if let Err(error) = read_directory(store, access, pack.id, pack.len) {
                 note(report, names::pack(pack.id), error)?;
             }
         }
     }
+    Ok(())
+}
+
+/// Compares what a segment says of a pack with what the index database has of it.
+fn compare(
+    lookup: &mut Lookup,
+    ordinal: u32,
+    pack: &SegmentPack,
+    report: &mut Report,
+) -> Result<()> {
+    let message = match lookup.pack_if_there(ordinal) {
+        Ok(Some(known)) if known.pack != *pack => "it has other chunks than the segment says",
+        Ok(Some(known)) if !lookup.has_all(&known)? => "it lacks chunks of the pack",
+        Ok(Some(_)) => return Ok(()),
+        Ok(None) => "it does not have the pack",
+        Err(Error::Database { .. }) => "its row of the pack cannot be read",
+        Err(e) => return Err(e),
+    };
+    let (pack, message) = (names::pack(pack.id), message.to_owned());
+    report.findings.push(Finding::Index { pack, message });
     Ok(())
 }
 
@@ -77,7 +105,12 @@ pub fn packs(repository: &Repository, report: &mut Report) -> Result<Bad> {
         sizes.insert(found.name, found.size);
     })?;
     let mut bad = Bad::default();
-    for (ordinal, pack) in repository.state().packs.iter().enumerate() {
+    let state = repository.state();
+    let needed = state.needed();
+    for (ordinal, pack) in state.packs.iter().enumerate() {
+        if pack.state == PackState::Deleting {
+            continue;
+        }
         report.packs += 1;
         let name = names::pack(pack.id);
         let message = match sizes.get(&name) {
@@ -86,7 +119,13 @@ pub fn packs(repository: &Repository, report: &mut Report) -> Result<Bad> {
             None => "is missing from the store".to_owned(),
         };
         bad.packs.insert(ordinal as u32);
-        report.findings.push(Finding::Object { name, message });
+        report.findings.push(match needed[ordinal] {
+            true => Finding::Object { name, message },
+            false => {
+                let message = format!("{message}, and no snapshot needs it that is not forgotten");
+                Finding::Leftover { name, message }
+            }
+        });
     }
     Ok(bad)
 }

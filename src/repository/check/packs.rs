@@ -4,8 +4,10 @@ use crate::repository::access::Access;
 use crate::repository::check::objects::message;
 use crate::repository::check::{Bad, Finding, Progress, Report};
 use crate::repository::error::{Error, Result};
+use crate::repository::state::Pack;
 use crate::repository::{Lookup, Repository};
 use crate::store::Store;
+use esker_format::checkpoint::PackState;
 use esker_format::codec::Decompressor;
 use esker_format::data_key::decapsulate;
 use esker_format::envelope::Kind;
@@ -40,7 +42,7 @@ pub fn read(
 ) -> Result<()> {
     let packs = &repository.state().packs;
     let wanted: Vec<u32> =
-        (0..packs.len() as u32).filter(|ordinal| !bad.packs.contains(ordinal)).collect();
+        (0..packs.len() as u32).filter(|o| is_there(&packs[*o as usize], *o, bad)).collect();
     let total = wanted.iter().map(|o| packs[*o as usize].len).sum();
     progress.of_bytes.store(total, Ordering::Relaxed);
     let next = AtomicUsize::new(0);
@@ -88,6 +90,10 @@ pub fn read(
         }
     }
     Ok(())
+}
+
+fn is_there(pack: &Pack, ordinal: u32, bad: &Bad) -> bool {
+    pack.state != PackState::Deleting && !bad.packs.contains(&ordinal)
 }
 
 /// Memory that one thread reuses from pack to pack.

@@ -29,7 +29,8 @@ pub fn walk(
 ) -> Result<()> {
     let mut chunks = Chunks::new(repository, BUDGET)?;
     let mut sound: HashSet<ChunkId> = HashSet::new();
-    for snapshot in repository.snapshots()?.iter().rev() {
+    // What only a forgotten one needs may be gone.
+    for snapshot in repository.snapshots()?.iter().rev().filter(|s| !s.is_forgotten) {
         let manifest = match repository.manifest(snapshot.id) {
             Ok(manifest) => manifest,
             Err(error) if error.is_damage() => {

@@ -3,9 +3,10 @@
 use super::compact::compact;
 use super::inventory::Stray;
 use super::mark::{mark, narrow};
-use super::plan::Plan;
+use super::plan::{Plan, remember};
 use super::remove::{Removed, fence, give_up, remove};
 use super::repack::repack;
+use super::turn::Turn;
 use super::{Amount, Progress, Request};
 use crate::repository::error::{Error, Result};
 use crate::repository::{Occasion, Repository};
@@ -43,8 +44,7 @@ impl Report {
     }
 
     fn take(&mut self, removed: Removed) {
-        for (sum, more) in
-            [(&mut self.removed, removed.gone), (&mut self.refused, removed.refused)]
+        for (sum, more) in [(&mut self.removed, removed.gone), (&mut self.refused, removed.refused)]
         {
             sum.count += more.count;
             sum.bytes += more.bytes;
@@ -67,6 +67,7 @@ pub fn apply(
     // What another history gave up is no reason to remove anything from this one.
     repository.expect_appendable()?;
     let mut report = Report::default();
+    let turn = Turn::begin(&repository.folder, plan.session);
     fence_silent(repository, &mut plan, &mut report)?;
     let given_up = std::mem::take(&mut plan.inventory.given_up);
     report.take(remove(repository, &given_up)?);
@@ -75,7 +76,7 @@ pub fn apply(
     let mut marked_now = plan.choice.whole.clone();
     let mut unused = Vec::new();
     if let Some(usage) = &plan.usage {
-        let (session, wanted) = (plan.turn.session, &plan.choice.repack);
+        let (session, wanted) = (plan.session, &plan.choice.repack);
         let done = repack(repository, session, usage, wanted, progress, stop)?;
         report.overtaken += (wanted.len() - done.marked.len() - done.failed.len()) as u64;
         (report.repacked, report.written, report.failed) = (done.old, done.new, done.failed);
@@ -86,7 +87,7 @@ pub fn apply(
     if request.grace.is_zero() {
         packs.extend(marked_now);
     }
-    let session = plan.turn.session;
+    let session = plan.session;
     let gone = give_up(repository, session, &packs, &plan.aged_snapshots)?;
     repository.settle(&[], &[]);
     report.take(remove(repository, &gone)?);
@@ -96,6 +97,9 @@ pub fn apply(
     drop_unused(repository, &plan, unused, &mut report)?;
     repository.checkpoint_if_due(Occasion::Collection);
     repository.store().barrier()?;
+    // A cache: without it a grace is counted anew.
+    let _ = remember(repository, request, &plan);
+    turn.end();
     if stop.load(Ordering::Relaxed) {
         return Err(Error::Interrupted);
     }
@@ -105,14 +109,14 @@ pub fn apply(
 /// Ends silent sessions; what they have put and no entry names goes.
 fn fence_silent(repository: &mut Repository, plan: &mut Plan, report: &mut Report) -> Result<()> {
     for session in std::mem::take(&mut plan.fence) {
-        let done = fence(repository, plan.turn.session, session)?;
+        let done = fence(repository, plan.session, session)?;
         report.fenced += u64::from(done);
         let mut strays = plan.inventory.pending.remove(&session).unwrap_or_default();
         // Whatever ended it: an entry before that may have named some of them.
         strays.retain(|stray| !is_named(repository, stray));
         report.take(remove(repository, &strays)?);
     }
-    plan.killed.clear();
+    std::mem::take(&mut plan.killed).into_iter().for_each(Turn::end);
     repository.settle(&[], &[]);
     Ok(())
 }
@@ -128,7 +132,7 @@ fn is_named(repository: &Repository, stray: &Stray) -> bool {
 
 fn mark_whole(repository: &mut Repository, plan: &mut Plan, report: &mut Report) -> Result<()> {
     let wanted = std::mem::take(&mut plan.choice.whole);
-    let (session, usage) = (plan.turn.session, plan.usage.as_ref());
+    let (session, usage) = (plan.session, plan.usage.as_ref());
     let marked = mark(repository, session, usage, &wanted, &Default::default())?;
     repository.settle(&[], &[]);
     report.overtaken += (wanted.len() - marked.len()) as u64;
@@ -149,7 +153,7 @@ fn drop_unused(
     if unused.is_empty() {
         return Ok(());
     }
-    fence(repository, plan.turn.session, plan.turn.session)?;
+    fence(repository, plan.session, plan.session)?;
     repository.settle(&[], &[]);
     remove(repository, &unused).map(|removed| report.refused.count += removed.refused.count)
 }

@@ -71,7 +71,7 @@ fn merge(
             Err(e) => return Err(e),
         }
     }
-    let session = plan.turn.session;
+    let session = plan.session;
     let new = put_segments(repository.store(), access, session, &packs)?;
     repository.store().barrier()?;
     let appended = repository.append(session, &mut |state| {

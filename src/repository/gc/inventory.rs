@@ -7,7 +7,6 @@ use esker_format::envelope::Header;
 use esker_format::ids::{PackId, SegmentId, SessionId, SnapshotId};
 use esker_format::names;
 use std::collections::{BTreeMap, HashMap};
-use std::hash::Hash;
 use std::str::FromStr;
 
 /// Bytes of an object that hold its header, with room.
@@ -15,9 +14,9 @@ const HEAD: u64 = 4096;
 
 /// Objects by name, with their sizes, as a listing found them.
 pub struct Listed {
-    packs: HashMap<PackId, u64>,
-    manifests: HashMap<SnapshotId, u64>,
-    segments: HashMap<SegmentId, u64>,
+    packs: BTreeMap<PackId, u64>,
+    manifests: BTreeMap<SnapshotId, u64>,
+    segments: BTreeMap<SegmentId, u64>,
 }
 
 impl Listed {
@@ -36,11 +35,8 @@ impl Listed {
 }
 
 /// All objects of a folder whose names end with an id. What has another name is not ours to touch.
-fn list<I: FromStr + Hash + Eq>(
-    repository: &Repository,
-    folder: &str,
-) -> Result<HashMap<I, u64>> {
-    let mut found = HashMap::new();
+fn list<I: FromStr + Ord>(repository: &Repository, folder: &str) -> Result<BTreeMap<I, u64>> {
+    let mut found = BTreeMap::new();
     repository.store().list(folder, &mut |listed| {
         let last = listed.name.rsplit('/').next().unwrap_or_default();
         found.extend(last.parse().ok().map(|id: I| (id, listed.size)));
@@ -126,7 +122,9 @@ impl Inventory {
             },
         }
         let session = match Header::decode(&head) {
-            Ok((header, _)) if header.repository == repository.access().repository => header.session,
+            Ok((header, _)) if header.repository == repository.access().repository => {
+                header.session
+            }
             _ => {
                 self.unreadable.push(name);
                 return Ok(());

@@ -72,7 +72,7 @@ pub fn narrowed(state: &State, plan: &Plan) -> Vec<Narrowed> {
 /// When the store fails or the log refuses.
 pub fn narrow(repository: &mut Repository, plan: &Plan) -> Result<u64> {
     let mut count = 0;
-    let appended = repository.append(plan.turn.session, &mut |state| {
+    let appended = repository.append(plan.session, &mut |state| {
         let body = |sets| Body::Narrow(Narrow { sets, extra: Extra::default() });
         let mut sets = narrowed(state, plan);
         while !sets.is_empty() {

@@ -18,14 +18,18 @@ mod decide;
 mod inventory;
 mod mark;
 mod plan;
-mod repack;
 mod remove;
+mod repack;
+#[cfg(test)]
+mod tests;
 mod turn;
 mod usage;
 
 pub use apply::{Report, apply};
+pub use inventory::{Inventory, Listed};
 pub use plan::{Plan, Stays, plan};
 
+use esker_format::ids::SnapshotId;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -42,6 +46,8 @@ pub struct Request {
     pub now: i64,
     /// Plan only: nothing is remembered of it.
     pub is_dry: bool,
+    /// Snapshots that a plan counts as forgotten, when it is all that is asked for.
+    pub forgotten: Vec<SnapshotId>,
 }
 
 /// So many of something, and their bytes.

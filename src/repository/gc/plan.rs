@@ -57,7 +57,8 @@ pub struct Plan {
     pub unreadable: Vec<String>,
     /// Whether content could be looked at.
     pub can_read: bool,
-    pub(super) turn: Turn,
+    /// The session of what is going to be put.
+    pub(super) session: SessionId,
     pub(super) inventory: Inventory,
     pub(super) usage: Option<Usage>,
     pub(super) choice: Choice,
@@ -94,6 +95,9 @@ pub fn plan(
     // Listed first: what is put from here on is newer than the log that it is compared with.
     let listed = Listed::read(repository)?;
     repository.refresh()?;
+    if request.is_dry {
+        repository.pretend_forgotten(&request.forgotten);
+    }
     may_collect(repository)?;
     let inventory = Inventory::of(repository, listed)?;
     let killed = Turn::killed(&repository.folder);
@@ -101,10 +105,6 @@ pub fn plan(
     let usage = walk(repository, &inventory, progress, stop)?;
     let facts = facts(repository, &inventory, usage.as_ref(), &aged.fence)?;
     let choice = choose(&facts, request.max_repack);
-    let turn = match request.is_dry {
-        true => Turn::idle(Session::new_id()),
-        false => Turn::begin(&repository.folder, Session::new_id()),
-    };
     let state = repository.state();
     let size = |stray: &Stray| stray.size;
     let len_of = |ordinal: &u32| inventory.packs[*ordinal as usize].unwrap_or(0);
@@ -142,7 +142,7 @@ pub fn plan(
         unreadable: inventory.unreadable.clone(),
         can_read: usage.is_some(),
         fence: aged.fence,
-        turn,
+        session: Session::new_id(),
         inventory,
         usage,
         choice,
@@ -205,27 +205,8 @@ impl Aged {
         killed: &[Turn],
     ) -> Result<Self> {
         let state = &repository.state;
-        let marked = state.packs.iter().zip(0u32..).filter(|(p, _)| p.state == PackState::Marked);
-        let marked: Vec<u32> = marked.map(|(_, ordinal)| ordinal).collect();
-        let forgotten = state.snapshots.iter().filter(|s| s.forgotten && !s.held);
-        let forgotten: Vec<SnapshotId> = forgotten.map(|s| s.id).collect();
-        let sessions = unended(state, inventory);
-        let key = |kind: u8, id: &[u8]| [&[kind], id].concat();
-        let pack = |o: &u32| Sighting {
-            key: key(b'p', state.packs[*o as usize].id.as_bytes()),
-            sign: 0,
-        };
-        let snapshot = |id: &SnapshotId| Sighting { key: key(b'f', id.as_bytes()), sign: 0 };
-        let session = |(id, sign): (&SessionId, &i64)| Sighting {
-            key: key(b's', id.as_bytes()),
-            sign: *sign,
-        };
-        let sightings: Vec<Sighting> = marked
-            .iter()
-            .map(pack)
-            .chain(forgotten.iter().map(snapshot))
-            .chain(sessions.iter().map(session))
-            .collect();
+        let Seen { marked, forgotten, sessions } = Seen::now(state, &inventory.pending);
+        let sightings = Seen::sightings(state, &marked, &forgotten, &sessions);
         let since = repository.index.since(&sightings, request.now, !request.is_dry)?;
         let mut since = since.into_iter();
         let mut is_old = |limit: std::time::Duration| {
@@ -241,12 +222,56 @@ impl Aged {
     }
 }
 
+/// What is waiting for its time to be over.
+struct Seen {
+    marked: Vec<u32>,
+    forgotten: Vec<SnapshotId>,
+    sessions: BTreeMap<SessionId, i64>,
+}
+
+impl Seen {
+    fn now(state: &State, pending: &BTreeMap<SessionId, Vec<Stray>>) -> Self {
+        let marked = state.packs.iter().zip(0u32..).filter(|(p, _)| p.state == PackState::Marked);
+        let forgotten = state.snapshots.iter().filter(|s| s.forgotten && !s.held);
+        Self {
+            marked: marked.map(|(_, ordinal)| ordinal).collect(),
+            forgotten: forgotten.map(|s| s.id).collect(),
+            sessions: unended(state, pending),
+        }
+    }
+
+    fn sightings(
+        state: &State,
+        marked: &[u32],
+        forgotten: &[SnapshotId],
+        sessions: &BTreeMap<SessionId, i64>,
+    ) -> Vec<Sighting> {
+        let sighting = |kind: u8, id: &[u8], sign| Sighting { key: [&[kind], id].concat(), sign };
+        let packs = marked.iter().map(|o| state.packs[*o as usize].id);
+        let packs = packs.map(|id| sighting(b'p', id.as_bytes(), 0));
+        let snapshots = forgotten.iter().map(|id| sighting(b'f', id.as_bytes(), 0));
+        let sessions = sessions.iter().map(|(id, sign)| sighting(b's', id.as_bytes(), *sign));
+        packs.chain(snapshots).chain(sessions).collect()
+    }
+}
+
+/// Remembers what is waiting at the end of a collection: what it has marked counts from now on.
+///
+/// # Errors
+/// When the index database fails.
+pub fn remember(repository: &mut Repository, request: &Request, plan: &Plan) -> Result<()> {
+    let state = &repository.state;
+    let Seen { marked, forgotten, sessions } = Seen::now(state, &plan.inventory.pending);
+    let sightings = Seen::sightings(state, &marked, &forgotten, &sessions);
+    repository.index.since(&sightings, request.now, true).map(drop)
+}
+
 /// Sessions that have not ended, and a sign of their life: the last entry, or what they have put.
-fn unended(state: &State, inventory: &Inventory) -> BTreeMap<SessionId, i64> {
+fn unended(state: &State, pending: &BTreeMap<SessionId, Vec<Stray>>) -> BTreeMap<SessionId, i64> {
     let open = state.sessions.iter().filter(|(_, s)| s.state == SessionState::Open);
     let mut found: BTreeMap<SessionId, i64> =
         open.map(|(id, session)| (*id, session.seq.0 as i64)).collect();
-    for (id, strays) in &inventory.pending {
+    for (id, strays) in pending {
         let put: u64 = strays.iter().map(|stray| stray.size).sum();
         *found.entry(*id).or_default() += (put as i64) << 8 | strays.len() as i64 & 255;
     }

@@ -1,8 +1,8 @@
 //! Giving up: an entry that says so, and then the files go.
 
+use super::Amount;
 use super::inventory::Stray;
 use super::mark::{nothing, unless_nothing};
-use super::Amount;
 use crate::repository::Repository;
 use crate::repository::error::Result;
 use crate::store::StoreErrorKind;

@@ -5,6 +5,7 @@ use super::inventory::Stray;
 use super::mark::{Added, mark};
 use super::usage::{Usage, Used};
 use super::{Amount, Progress};
+use crate::repository::Repository;
 use crate::repository::access::Access;
 use crate::repository::error::{Error, Result};
 use crate::repository::fetch::Frames;
@@ -12,7 +13,7 @@ use crate::repository::frame_writer::FrameWriter;
 use crate::repository::index::{KnownPack, Lookup};
 use crate::repository::packer::Packer;
 use crate::repository::session::{pack_add, put_segments};
-use crate::repository::Repository;
+use esker_format::checkpoint::PackState;
 use esker_format::frame::FrameType;
 use esker_format::ids::SessionId;
 use esker_format::names;
@@ -85,35 +86,40 @@ struct Batch<'b> {
 }
 
 impl Batch<'_> {
-    fn run(
-        &self,
-        repository: &mut Repository,
-        facts: &[Fact],
-        done: &mut Repacked,
-    ) -> Result<()> {
+    fn run(&self, repository: &mut Repository, facts: &[Fact], done: &mut Repacked) -> Result<()> {
+        // Another collection may have taken some of them meanwhile.
+        repository.refresh()?;
         let access = match self.scope == repository.access().scope {
             true => Arc::clone(&repository.access),
             false => Arc::new(repository.access().in_scope(self.scope)?),
         };
         let mut copy = Copy::new(repository, &access, self.session)?;
         let (mut copied, mut chunks) = (Vec::new(), Vec::new());
-        for fact in facts {
+        let is_live = |o: u32| repository.state().packs[o as usize].state == PackState::Live;
+        for fact in facts.iter().filter(|fact| is_live(fact.ordinal)) {
             if self.stop.load(Ordering::Relaxed) {
                 return Err(Error::Interrupted);
             }
             let none = Used::default();
             let used = self.usage.packs.get(&fact.ordinal).unwrap_or(&none);
             match copy.pack(fact.ordinal, used) {
-                Ok(prefixes) => {
+                Ok(None) => {}
+                Ok(Some(prefixes)) => {
                     copied.push(fact.ordinal);
                     chunks.push(prefixes);
                 }
                 Err(e) if e.is_damage() => done.failed.push(e.to_string()),
+                // Nothing of it is known any more: another process with this cache was faster.
+                Err(Error::Database { .. })
+                    if copy.lookup.pack_if_there(fact.ordinal)?.is_none() => {}
                 Err(e) => return Err(e),
             }
             self.progress.repacked.fetch_add(fact.len, Ordering::Relaxed);
         }
         let packs = copy.finish()?;
+        if copied.is_empty() {
+            return Ok(());
+        }
         let segments = put_segments(repository.store(), &access, self.session, &packs)?;
         // All that stands in is durable before the log says so.
         repository.store().barrier()?;
@@ -180,9 +186,10 @@ impl Copy {
         })
     }
 
-    /// Copies what is used of a pack; returns which chunks those are.
-    fn pack(&mut self, ordinal: u32, used: &Used) -> Result<Vec<Prefix>> {
-        let known = self.lookup.pack(ordinal)?;
+    /// Copies what is used of a pack; returns which chunks those are, and nothing when others have
+    /// given it up since the plan was made.
+    fn pack(&mut self, ordinal: u32, used: &Used) -> Result<Option<Vec<Prefix>>> {
+        let Some(known) = self.lookup.pack_if_there(ordinal)? else { return Ok(None) };
         let (mut number, mut copied) = (0, Vec::new());
         for (frame, head) in (0..).zip(&known.pack.frames) {
             let numbers = number..number + head.chunks;
@@ -192,7 +199,7 @@ impl Copy {
                 self.frame(&known, head.frame_type, numbers, used, &mut copied)?;
             }
         }
-        Ok(copied)
+        Ok(Some(copied))
     }
 
     fn frame(

@@ -9,35 +9,34 @@ use std::path::{Path, PathBuf};
 const PREFIX: &str = "gc-";
 const SUFFIX: &str = ".lock";
 
-/// The turn of a collection, over when it is dropped.
+/// The turn of a collection.
 pub struct Turn {
     /// The session of what it puts.
     pub session: SessionId,
-    _lock: Option<Lock>,
+    lock: Option<Lock>,
 }
 
+/// A lock that the system lets go when the process ends, in whatever way. Its file stays unless
+/// the turn has come to its end.
 struct Lock {
-    _file: File,
+    file: File,
     path: PathBuf,
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // A file that stays is taken for a killed collection, and its session ended once more.
-        let _ = std::fs::remove_file(&self.path);
-    }
 }
 
 impl Turn {
     /// Begins a turn; `folder` is where the caches of the repository lie.
     pub fn begin(folder: &Path, session: SessionId) -> Self {
         let path = folder.join(format!("{PREFIX}{session}{SUFFIX}"));
-        Self { session, _lock: lock(path) }
+        Self { session, lock: lock(path) }
     }
 
-    /// One that does nothing, and need not be found.
-    pub fn idle(session: SessionId) -> Self {
-        Self { session, _lock: None }
+    /// Ends it: nothing that it has put is left without a name in the log.
+    pub fn end(self) {
+        if let Some(Lock { file, path }) = self.lock {
+            // A file that stays is taken for a killed collection, which does no harm.
+            let _ = std::fs::remove_file(path);
+            drop(file);
+        }
     }
 
     /// Sessions of collections of this machine that were killed, each with what keeps others from
@@ -48,7 +47,7 @@ impl Turn {
             let name = entry.ok()?.file_name().into_string().ok()?;
             let digits = name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
             let session: SessionId = digits.parse().ok()?;
-            lock(folder.join(&name)).map(|lock| Turn { session, _lock: Some(lock) })
+            lock(folder.join(&name)).map(|lock| Turn { session, lock: Some(lock) })
         });
         found.collect()
     }
@@ -58,5 +57,5 @@ impl Turn {
 fn lock(path: PathBuf) -> Option<Lock> {
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).ok()?;
     flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
-    Some(Lock { _file: file, path })
+    Some(Lock { file, path })
 }

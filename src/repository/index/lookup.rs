@@ -163,6 +163,19 @@ impl Lookup {
         Ok(())
     }
 
+    /// Whether all chunks of a pack lead to it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn has_all(&self, known: &KnownPack) -> Result<bool> {
+        for (prefix, _) in &known.pack.chunks {
+            if !self.candidates(prefix)?.contains(&known.ordinal) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Where a chunk is in the packs that are kept.
     fn find_kept(&mut self, prefix: &Prefix) -> Option<Location> {
         let found = |pack: &Arc<KnownPack>| pack.chunks.get(prefix).copied();

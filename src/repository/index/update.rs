@@ -39,8 +39,11 @@ impl Update<'_> {
             }
             let mut chunk =
                 connection.prepare_cached("INSERT OR IGNORE INTO chunk(k, v) VALUES(?1, ?2)")?;
-            let mut further =
-                connection.prepare_cached("INSERT OR IGNORE INTO further(k, v) VALUES(?1, ?2)")?;
+            // A pack that is described twice is one copy all the same.
+            let mut further = connection.prepare_cached(
+                "INSERT OR IGNORE INTO further(k, v) SELECT ?1, ?2
+                 WHERE NOT EXISTS (SELECT 1 FROM chunk WHERE k = ?1 AND v = ?2)",
+            )?;
             for (k, v) in rows {
                 if chunk.execute([k, v])? == 0 {
                     further.execute([k, v])?;
@@ -135,9 +138,8 @@ fn forget_packs(connection: &Connection, state: &State) -> rusqlite::Result<()> 
         )?;
         for (prefix, _) in packs.iter().flat_map(|pack| &pack.chunks) {
             let (k, v) = key(prefix, *no);
-            if first.execute([k, v])? == 0 {
-                further.execute([k, v])?;
-            } else if next.execute([k])? > 0 {
+            further.execute([k, v])?;
+            if first.execute([k, v])? > 0 && next.execute([k])? > 0 {
                 moved.execute([k])?;
             }
         }
@@ -219,4 +221,67 @@ fn save_snapshots(
 fn key(prefix: &Prefix, ordinal: u32) -> (i64, i64) {
     let (k, more) = split(prefix);
     (k, i64::from(more) << 32 | i64::from(ordinal))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repository::presence::Presence;
+    use crate::repository::state::{Head, Pack};
+    use crate::store::MemoryStore;
+    use esker_format::codec::Codec;
+    use esker_format::envelope::{Header, Kind};
+    use esker_format::frame::{FrameHead, FrameType};
+    use esker_format::ids::{ChunkId, EntryHash, LogHead, PackId, RepositoryId, WriterId};
+    use esker_format::key::SigningKey;
+    use esker_format::secret::Secret;
+    use std::sync::Arc;
+
+    #[test]
+    fn of_a_pack_that_two_segments_describe_nothing_is_left_when_it_is_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut index = Index::open(&folder.path().join("index.sqlite")).unwrap();
+        let chunk = ChunkId::new([1; 32]);
+        let session = SessionId::new([4; 16]);
+        let header = Header {
+            kind: Kind::Pack,
+            flags: 0,
+            repository: RepositoryId::new([5; 16]),
+            scope: 0,
+            epoch: 0,
+            writer: WriterId::new([6; 16]),
+            session,
+            seq: 0,
+            tlvs: Vec::new(),
+        };
+        let head = FrameHead {
+            frame_type: FrameType::Data,
+            codec: Codec::Raw,
+            sealed_len: 20,
+            plain_len: 4,
+            chunks: 1,
+        };
+        let id = PackId::new([2; 32]);
+        let chunks = vec![(esker_format::segment::prefix(&chunk), 4)];
+        let pack =
+            SegmentPack { id, len: 1000, header: header.encode(), frames: vec![head], chunks };
+        let owner = SigningKey(Secret::new([3; 32])).verification();
+        let mut state = State::new(owner);
+        let live = PackState::Live;
+        state.push_pack(Pack { id, len: 1000, session, state: live, damaged: false });
+        let mut add = |state: &State, packs: &[(u32, &SegmentPack)]| {
+            index.write(packs, &[]).unwrap().save(state).unwrap();
+            let presence = Arc::new(Presence::new(Arc::new(MemoryStore::new())));
+            index.lookup(presence).unwrap().find(&chunk).unwrap().map(|place| place.pack)
+        };
+        for n in 0..2 {
+            let (entry, log) = (EntryHash::new([n; 32]), LogHead::new([n; 32]));
+            state.head = Some(Head { seq: Seq(n.into()), entry, log });
+            assert_eq!(add(&state, &[(0, &pack)]), Some(0));
+        }
+        state.packs[0].state = PackState::Deleting;
+        state.changes.packs.insert(0);
+        state.head = state.head.map(|head| Head { seq: Seq(2), ..head });
+        assert_eq!(add(&state, &[]), None);
+    }
 }

@@ -70,16 +70,6 @@ impl Change {
 }
 
 impl Repository {
-    /// Fails unless this key may change what is kept.
-    ///
-    /// # Errors
-    /// [`Refusal::NoRight`], with `what` it is about.
-    pub fn expect_forget_right(&self, what: &'static str) -> Result<()> {
-        let writer = self.state.writers.get(&self.access.writer);
-        let may = writer.is_some_and(|w| !w.revoked && w.entry.roles & ROLE_FORGET != 0);
-        if may { Ok(()) } else { Err(Refusal::NoRight { what }.into()) }
-    }
-
     /// What a policy says of each snapshot that the filter lets through and that is not forgotten,
     /// in the order of the log.
     ///
@@ -112,12 +102,21 @@ impl Repository {
         })
     }
 
+    /// Takes snapshots for forgotten in memory, for a plan: no log and no cache learns of it, as long
+    /// as this repository is not brought up to date again.
+    pub(super) fn pretend_forgotten(&mut self, ids: &[SnapshotId]) {
+        let ids: HashSet<&SnapshotId> = ids.iter().collect();
+        for snapshot in self.state.snapshots.iter_mut().filter(|s| ids.contains(&s.id)) {
+            snapshot.forgotten = true;
+        }
+    }
+
     /// Fails unless [`Self::forget`] would forget them.
     ///
     /// # Errors
     /// [`Refusal`] says which one stays, and why.
     pub fn check_forget(&self, ids: &[SnapshotId], how: &Forget) -> Result<()> {
-        self.expect_forget_right("forget snapshots")?;
+        self.expect_role(ROLE_FORGET, "forget snapshots")?;
         let all = self.snapshots()?;
         expect_all(&all, ids)?;
         may_forget(&all, &ids.iter().copied().collect(), how.whole_series)
@@ -176,15 +175,17 @@ impl Repository {
         reason: Option<&str>,
         check: &dyn Fn(&[Snapshot], &State) -> Result<()>,
     ) -> Result<Vec<SnapshotId>> {
-        self.expect_forget_right(match change {
+        let what = match change {
             Change::Forget => "forget snapshots",
             Change::Unforget => "bring snapshots back",
             Change::Hold | Change::Unhold => "hold snapshots",
-        })?;
+        };
+        self.expect_role(ROLE_FORGET, what)?;
         let mut changed = Vec::new();
         for part in ids.chunks(IDS_MAX) {
             changed.extend(self.change_part(change, ids, part, reason, check)?);
         }
+        self.settle(&[], &[]);
         Ok(changed)
     }
 

@@ -6,12 +6,6 @@ use esker_format::ids::SnapshotId;
 /// Why a snapshot stays as it is, whoever asks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The key has no right to it.
-    #[error("this key has no right to {what}")]
-    NoRight {
-        /// What was asked for.
-        what: &'static str,
-    },
     /// It is held.
     #[error("snapshot {} is held", shorten(snapshot))]
     Held {

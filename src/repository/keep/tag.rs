@@ -7,7 +7,7 @@ use crate::repository::snapshots::unseal;
 use esker_format::cbor::Extra;
 use esker_format::ids::SnapshotId;
 use esker_format::limits::TAGS_MAX;
-use esker_format::log_entry::{Body, Note};
+use esker_format::log_entry::{Body, Note, ROLE_FORGET};
 use std::sync::Arc;
 
 /// Tags that change.
@@ -44,7 +44,7 @@ impl Repository {
     /// # Errors
     /// [`Refusal::TooManyTags`]; or when the store fails.
     pub fn tag(&mut self, ids: &[SnapshotId], tags: &Tags) -> Result<Vec<SnapshotId>> {
-        self.expect_forget_right("change tags")?;
+        self.expect_role(ROLE_FORGET, "change tags")?;
         let all = self.snapshots()?;
         expect_all(&all, ids)?;
         for snapshot in all.iter().filter(|s| ids.contains(&s.id)) {
@@ -61,6 +61,7 @@ impl Repository {
                 changed.push(*id);
             }
         }
+        self.settle(&[], &[]);
         Ok(changed)
     }
 

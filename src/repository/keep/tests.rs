@@ -222,12 +222,16 @@ fn a_key_without_the_right_is_told_so_before_anything_is_appended() {
     };
     fixture.repository.access = Arc::new(Access::new(&KeyMaterial::Writer(material)));
     let repository = &mut fixture.repository;
-    let is_refused = |refused| matches!(refused, Refusal::NoRight { .. });
-    assert!(is_refused(refusal(repository.expect_forget_right("forget snapshots"))));
-    assert!(is_refused(refusal(repository.forget(&[a], &Forget::default()))));
-    assert!(is_refused(refusal(repository.unforget(&[a], None))));
-    assert!(is_refused(refusal(repository.hold(&[a], None))));
-    assert!(is_refused(refusal(repository.unhold(&[a], None))));
-    assert!(is_refused(refusal(repository.tag(&[a], &Tags::default()))));
+    let results = [
+        repository.check_forget(&[a], &Forget::default()).map(|()| Vec::new()),
+        repository.forget(&[a], &Forget::default()),
+        repository.unforget(&[a], None),
+        repository.hold(&[a], None),
+        repository.unhold(&[a], None),
+        repository.tag(&[a], &Tags::default()),
+    ];
+    for result in results {
+        assert!(matches!(result, Err(Error::NoRight { .. })), "{result:?}");
+    }
     assert_eq!(entries(&fixture), before);
 }

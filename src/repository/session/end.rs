@@ -124,7 +124,8 @@ impl Session {
     /// Ends the sessions of the runs that were taken over: whatever they published before they were
     /// killed can be collected from here on, unless a snapshot needs it.
     fn fence_adopted(&self, repository: &mut Repository) {
-        let of_adopted: Vec<SessionId> = lock(&self.adopted).iter().map(|run| run.session).collect();
+        let of_adopted: Vec<SessionId> =
+            lock(&self.adopted).iter().map(|run| run.session).collect();
         for session in of_adopted {
             let is_open = |state: &State| state.session_state(session) == Some(SessionState::Open);
             if !is_open(repository.state()) {

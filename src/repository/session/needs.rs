@@ -4,6 +4,8 @@
 use super::Session;
 use crate::repository::error::{Error, Result};
 use crate::repository::packer::lock;
+#[cfg(test)]
+use crate::repository::simulation;
 use crate::repository::state::State;
 use esker_format::checkpoint::{PackState, SessionState};
 use esker_format::ids::SessionId;
@@ -28,6 +30,9 @@ impl Session {
             state.packs.get(**o as usize).is_some_and(|p| p.state == PackState::Deleting)
         };
         match needed.iter().find(given_up) {
+            // What the simulation must notice.
+            #[cfg(test)]
+            _ if !simulation::minds("its pack set names packs that are given up") => Ok(needed),
             Some(ordinal) => {
                 Err(Error::GivenUp { object: names::pack(state.packs[*ordinal as usize].id) })
             }
@@ -40,9 +45,11 @@ impl Session {
     /// # Errors
     /// [`Error::Fenced`].
     pub(super) fn expect_open(&self, state: &State, adds: &[PackAdd]) -> Result<()> {
-        let mut sessions = adds.iter().filter_map(|add| add.session).chain([self.id]);
-        let is_fenced =
-            |id: &SessionId| state.session_state(*id) == Some(SessionState::Aborted);
+        let adopted = adds.iter().filter_map(|add| add.session);
+        #[cfg(test)]
+        let adopted = adopted.filter(|_| simulation::minds("a pack belongs to an aborted session"));
+        let mut sessions = adopted.chain([self.id]);
+        let is_fenced = |id: &SessionId| state.session_state(*id) == Some(SessionState::Aborted);
         match sessions.find(is_fenced) {
             Some(session) => Err(Error::Fenced { session }),
             None => Ok(()),

@@ -1,10 +1,10 @@
 //! Publishing: packs that were put become part of the log while the run goes on.
 
 use super::Session;
+use crate::repository::access::Access;
 use crate::repository::error::Result;
 use crate::repository::packer::lock;
 use crate::repository::state::State;
-use crate::repository::access::Access;
 use crate::repository::{Repository, entropy};
 use crate::store::{Durability, Store};
 use esker_format::cbor::Extra;
@@ -55,7 +55,7 @@ impl Session {
     }
 
     /// Publishes the packs that were put.
-    pub(super) fn publish_done(&self, repository: &mut Repository) -> Result<()> {
+    pub(in crate::repository) fn publish_done(&self, repository: &mut Repository) -> Result<()> {
         let packs = self.packer.take_done();
         let segments = self.put_segments(&packs)?;
         self.store.barrier()?;

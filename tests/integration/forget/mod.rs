@@ -1,6 +1,7 @@
 //! Forget and take it back, hold, tags: through the program.
 
 mod clocks;
+mod collecting;
 mod marks;
 mod named;
 mod rules;

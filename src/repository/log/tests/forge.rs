@@ -218,6 +218,8 @@ pub fn commit() -> Commit {
 }
 
 /// A kind that this version knows and does not carry out.
+/// What is void where it may be signed: there is no such snapshot.
 pub fn forget() -> Body {
-    Body::Forget(Snapshots { snapshots: vec![], reason: None, extra: Extra::default() })
+    let snapshots = vec![SnapshotId::new([9; 32])];
+    Body::Forget(Snapshots { snapshots, reason: None, extra: Extra::default() })
 }
