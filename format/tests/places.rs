@@ -82,7 +82,9 @@ fn a_checkpoint_is_of_the_number_in_its_header() {
     let header = Header { seq: 40, ..header(Kind::Checkpoint) };
     let enrolment = enrolment_object();
     let other = Checkpoint { seq: Seq(40), ..checkpoint() };
-    assert!(other.encode(header.clone(), enrolment.clone(), &key, &signer(), &mut entropy(1)).is_ok());
+    assert!(
+        other.encode(header.clone(), enrolment.clone(), &key, &signer(), &mut entropy(1)).is_ok()
+    );
     let other = checkpoint().encode(header, enrolment, &key, &signer(), &mut entropy(1)).unwrap();
     misplaced(read(other, REPOSITORY, &key), "sequence number");
 }
@@ -98,11 +100,8 @@ fn a_checkpoint_is_signed_by_whom_the_owner_let_collect() {
         extra: Extra::default(),
     };
     let read = |rows: Vec<WriterRow>, enrolment: Vec<u8>, by: &SigningKey| {
-        let header = Header {
-            seq: 41,
-            writer: by.verification().writer(),
-            ..header(Kind::Checkpoint)
-        };
+        let header =
+            Header { seq: 41, writer: by.verification().writer(), ..header(Kind::Checkpoint) };
         let state = Checkpoint { writers: rows, ..checkpoint() };
         let object = state.encode(header, enrolment, &key, by, &mut entropy(1)).unwrap();
         Checkpoint::decode(object, REPOSITORY, &key, &owner_key.verification())

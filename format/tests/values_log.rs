@@ -50,7 +50,8 @@ pub fn checkpoint(d: &mut Draw) -> Checkpoint {
     let set = |d: &mut Draw| (0..packs.len() as u32).filter(|_| d.flag()).collect::<Ordinals>();
     let seqs: BTreeSet<u64> = d.list(3, Draw::number).into_iter().collect();
     let tags = |d: &mut Draw, mark: char| {
-        let tags: BTreeSet<String> = d.list(3, |d| d.text() + &mark.to_string()).into_iter().collect();
+        let tags: BTreeSet<String> =
+            d.list(3, |d| d.text() + &mark.to_string()).into_iter().collect();
         tags.into_iter().collect()
     };
     let snapshots: Vec<_> = seqs

@@ -23,8 +23,8 @@ pub struct Args {
 const BUDGET: usize = 16 << 20;
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
-    let repository = place::open(global)?;
-    let Selected { entry, .. } = args.choose.select(global, &repository, &args.what)?;
+    let repository = place::open_to_read(global)?;
+    let Selected { snapshot, entry, .. } = args.choose.select(global, &repository, &args.what)?;
     let Some(entry) = entry else {
         let hint = "SNAPSHOT:PATH names a file".to_owned();
         return Err(Failure::Usage("no file is named".to_owned(), Some(hint)));
@@ -36,7 +36,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         return Err(Failure::usage(format!("{path} is {what}")));
     }
     let mut out = std::io::stdout().lock();
-    let mut chunks = Chunks::new(&repository, BUDGET)?;
+    let mut chunks = Chunks::new(&repository, snapshot.scope, BUDGET)?;
     let Some(content) = &entry.node.content else { return Ok(Exit::Ok) };
     if let Content::Inline(bytes) = content {
         out.write_all(bytes)?;

@@ -81,7 +81,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         (None, [other]) => (Some(other), None),
         (None, [other, path, ..]) => (Some(other), Some(path)),
     };
-    let repository = place::open(global)?;
+    let repository = place::open_to_read(global)?;
     let old = args.choose.pick(global, &repository, &args.old)?;
     let new = other.map(|what| args.choose.pick(global, &repository, what)).transpose()?;
     let path = one_path([
@@ -131,14 +131,23 @@ fn snapshots(
     let manifest = |choice: &Choice| repository.manifest(choice.snapshot.id);
     let manifests = [manifest(old)?, manifest(new)?];
     if let Some((text, key)) = &path {
-        let is_in = |m: &Manifest| Ok::<_, Error>(entry_at(repository, m, key)?.is_some());
-        if !is_in(&manifests[0])? && !is_in(&manifests[1])? {
+        let is_in = |choice: &Choice, m: &Manifest| {
+            Ok::<_, Error>(entry_at(repository, choice.snapshot.scope, m, key)?.is_some())
+        };
+        if !is_in(old, &manifests[0])? && !is_in(new, &manifests[1])? {
             return Err(missing(text, old).into());
         }
     }
     let key = path.map(|(_, key)| key);
-    let mut diff = Diff::new(&manifests[0], &manifests[1], key.as_ref());
-    let mut chunks = Chunks::new(repository, BUDGET)?;
+    let one_scope = old.snapshot.scope == new.snapshot.scope;
+    if !one_scope {
+        show::note(
+            "note: writers of two scopes saved these: files are compared by size and time, because \
+             each scope names equal bytes differently",
+        );
+    }
+    let mut diff = Diff::new(&manifests[0], &manifests[1], key.as_ref(), one_scope);
+    let mut chunks = Chunks::of_all(repository, BUDGET)?;
     while let Some(step) = diff.next(&mut chunks)? {
         match step {
             Step::Difference(difference) => teller.difference(&difference)?,
@@ -162,7 +171,7 @@ fn live(
     let manifest = repository.manifest(old.snapshot.id)?;
     let given = args.live.as_ref().and_then(|place| place.as_deref());
     let entry = match &path {
-        Some((_, key)) => entry_at(repository, &manifest, key)?,
+        Some((_, key)) => entry_at(repository, old.snapshot.scope, &manifest, key)?,
         None => None,
     };
     let kind = entry.as_ref().map(|entry| entry.node.kind);
@@ -176,6 +185,7 @@ fn live(
     }
     let request = compare::Request {
         manifest: &manifest,
+        scope: old.snapshot.scope,
         path: path.as_ref().map(|(_, key)| key),
         place: place.as_deref(),
         content: args.content,

@@ -113,6 +113,8 @@ impl Failure {
             Some(
                 Error::WrongKey { .. }
                 | Error::NeedsOwner
+                | Error::NotEnrolled { .. }
+                | Error::Revoked { .. }
                 | Error::NoRight { .. }
                 | Error::Refusal(Refusal::OtherScope { .. }),
             ) => Exit::WrongKey,
@@ -151,6 +153,23 @@ impl Failure {
             Error::AlreadyThere { .. } => "use it as it is, or name another folder with --repo",
             Error::WrongKey { .. } => {
                 "name the right key with --key-file, or open it with --recovery-key"
+            }
+            Error::NeedsOwner => {
+                "name the owner's key with --key-file, or open the repository with --recovery-key"
+            }
+            Error::NotEnrolled { .. } => {
+                "its export was cut off, or this is an older copy of the repository: remove the key \
+                 file, and let the owner run `esker key export-writer` again"
+            }
+            Error::Revoked { .. } => {
+                "use another key, or let the owner make one with `esker key export-writer`"
+            }
+            Error::NameTaken { .. } => "choose another name, or revoke that one first",
+            Error::NoWriter { .. } | Error::NoSlot { .. } => "`esker key list` lists what there is",
+            Error::AmbiguousWriter { .. } | Error::AmbiguousSlot { .. } => "give more of the id",
+            Error::OwnWriter => {
+                "whoever has the owner's key or the recovery key has the whole repository: begin a \
+                 new one with `esker init`"
             }
             Error::NoRight { .. } => {
                 "use a key with that role: the owner makes one with `esker key export-writer`"

@@ -76,7 +76,7 @@ struct Row<'r> {
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
     let patterns = Patterns::new(&args.patterns, args.ignore_case)?;
-    let repository = place::open(global)?;
+    let repository = place::open_to_read(global)?;
     let snapshots = args.choose.snapshots(&repository)?;
     let wanted = |entry: &Entry| args.lets(&entry.node) && patterns.match_entry(entry);
     let mut search = Search::new(&repository, &snapshots, patterns.bounds(), wanted)?;
@@ -90,7 +90,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         let names = |s: &Snapshot| (s.summary.host.clone(), s.summary.label.clone());
         names(&pair[0]) == names(&pair[1])
     });
-    let mut chunks = Chunks::new(&repository, BUDGET)?;
+    let mut chunks = Chunks::of_all(&repository, BUDGET)?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let mut found = false;
     while let Some(sighting) = search.next(&mut chunks)? {

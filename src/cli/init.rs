@@ -38,7 +38,7 @@ pub fn run(global: &Global, _: &Args) -> Outcome {
     };
     let store = LocalStore::create(&places.repository)?;
     if let Some(path) = &key_file {
-        key::write_file(path, &new.material())?;
+        key::file::write(path, &new.material())?;
         make(&store, &new, None)?;
     } else {
         let passphrase = key::new_passphrase(global)?;
@@ -89,7 +89,7 @@ fn make(store: &LocalStore, new: &NewKey, passphrase: Option<(&str, Cost)>) -> R
 pub fn make_default(global: &Global, places: &Places) -> Result<(), Failure> {
     let path: &PathBuf = global.key_file.as_ref().unwrap_or(&places.default_key);
     let new = match path.exists() {
-        true => match key::read_file(path)? {
+        true => match key::file::read(path)? {
             KeyMaterial::Owner(owner) => NewKey::from_material(&owner),
             KeyMaterial::Writer(_) => {
                 return Err(Failure::usage(format!(
@@ -120,7 +120,7 @@ pub fn make_default(global: &Global, places: &Places) -> Result<(), Failure> {
         other => other?,
     };
     if !path.exists() {
-        key::write_file(path, &new.material())?;
+        key::file::write(path, &new.material())?;
     }
     // Before there is a repository: who is interrupted behind it would never show the recovery key.
     show::note(&format!("making a repository in {}", places.repository.display()));

@@ -49,10 +49,10 @@ struct Row {
 }
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
-    let repository = place::open(global)?;
+    let repository = place::open_to_read(global)?;
     let selected = args.choose.select(global, &repository, &args.what)?;
-    let Selected { manifest, key, entry, .. } = selected;
-    let mut chunks = Chunks::new(&repository, BUDGET)?;
+    let Selected { snapshot, manifest, key, entry, .. } = selected;
+    let mut chunks = Chunks::new(&repository, snapshot.scope, BUDGET)?;
     let bounds = match (&key, &entry) {
         (Some(key), Some(e)) if e.node.kind == NodeKind::Directory => Bounds::Below(key.clone()),
         (Some(key), _) => Bounds::One(key.clone()),

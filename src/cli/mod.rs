@@ -19,6 +19,7 @@ mod pattern;
 mod place;
 mod progress;
 mod restore;
+mod revoke;
 mod selection;
 mod show;
 mod signals;
@@ -115,6 +116,8 @@ enum Command {
     Unhold(unhold::Args),
     Tag(tag::Args),
     Check(check::Args),
+    Key(key::Args),
+    Revoke(revoke::Args),
     Gc(gc::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -157,6 +160,8 @@ pub fn main() -> ExitCode {
         Command::Tag(args) => tag::run(global, &args),
         Command::Undo(args) => undo::run(global, &args),
         Command::Check(args) => check::run(global, &args),
+        Command::Key(args) => key::run(global, &args),
+        Command::Revoke(args) => revoke::run(global, &args),
         Command::Gc(args) => gc::run(global, &args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

@@ -3,7 +3,7 @@
 use crate::cli::Global;
 use crate::cli::exit::Failure;
 use crate::cli::{key, show};
-use crate::repository::{Local, Repository};
+use crate::repository::{Local, Repository, Unlock};
 use crate::store::LocalStore;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -94,13 +94,41 @@ pub fn open(global: &Global) -> Result<Repository, Failure> {
     open_at(global, &places)
 }
 
+/// Opens the repository in use for a command that reads content.
+///
+/// # Errors
+/// As [`open`], and [`crate::repository::Error::NeedsOwner`] with a writer's key.
+pub fn open_to_read(global: &Global) -> Result<Repository, Failure> {
+    let repository = open(global)?;
+    repository.access().reading()?;
+    Ok(repository)
+}
+
 /// Opens the repository at known places.
 ///
 /// # Errors
 /// As [`open`].
 pub fn open_at(global: &Global, places: &Places) -> Result<Repository, Failure> {
+    // Before anybody is asked for a key.
     let store = store(&places.repository)?;
     let unlock = key::unlock(global, places)?;
+    open_in(global, store, places, unlock)
+}
+
+/// Opens the repository at known places with this.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(global: &Global, places: &Places, unlock: Unlock) -> Result<Repository, Failure> {
+    open_in(global, store(&places.repository)?, places, unlock)
+}
+
+fn open_in(
+    global: &Global,
+    store: LocalStore,
+    places: &Places,
+    unlock: Unlock,
+) -> Result<Repository, Failure> {
     let local = Local {
         cache: &places.cache,
         state: places.state.as_deref(),

@@ -25,6 +25,8 @@ struct Row<'a> {
     id: String,
     sequence: u64,
     series: String,
+    scope: u32,
+    writer: Option<String>,
     host: &'a str,
     label: &'a str,
     tags: &'a [String],
@@ -48,6 +50,10 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     let repository = place::open(global)?;
     let filter = Filter { forgotten: args.forgotten, ..args.choose.filter() };
     let all = repository.snapshots_with(&filter)?;
+    for (id, error) in repository.without_summary() {
+        let why = place::describe(&error);
+        show::warning(&format!("snapshot {} cannot be listed: {why}", shorten(&id)));
+    }
     if global.json {
         for snapshot in &all {
             let s = &snapshot.summary;
@@ -55,6 +61,8 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
                 id: snapshot.id.to_string(),
                 sequence: snapshot.seq.0,
                 series: s.series.to_string(),
+                scope: snapshot.scope,
+                writer: snapshot.writer.map(|writer| writer.to_string()),
                 host: &s.host,
                 label: &s.label,
                 tags: &s.tags,
@@ -86,7 +94,10 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     }
     for snapshot in &all {
         let s = &snapshot.summary;
-        let remarks = remarks(snapshot);
+        let mut remarks = remarks(snapshot);
+        if let Some(name) = repository.name_of_other(snapshot.writer) {
+            remarks.push_str(&format!("  by {}", show::name(name.as_bytes())));
+        }
         writeln!(
             out,
             "{}  {:19}  {:>9}  {:>10}  {:>10}  {:12}  {remarks}",
@@ -99,10 +110,10 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         )?;
     }
     if all.is_empty() && !global.quiet {
-        let there = &repository.state().snapshots;
+        let there = repository.snapshots()?;
         show::note(if there.is_empty() {
             "no snapshots yet; `esker snapshot PATH` makes one"
-        } else if there.iter().all(|snapshot| snapshot.forgotten) {
+        } else if there.iter().all(|snapshot| snapshot.is_forgotten) {
             "all snapshots are forgotten; `esker snapshots --forgotten` lists them"
         } else {
             "no snapshot is like that; `esker snapshots` alone lists all"

@@ -13,6 +13,7 @@ use crate::repository::{Chunks, Error, Repository, Result, xattrs};
 use crate::source::{self, MetadataError, Owners, Skip, Subject};
 use disk::{Disk, OnDisk};
 use esker_format::ids::LinkGroup;
+use esker_format::key::ScopeKeys;
 use esker_format::node::{Node, NodeKind};
 use esker_format::path::MapKey;
 use esker_format::snapshot::Manifest;
@@ -20,11 +21,14 @@ use saved::{InMap, Saved};
 use std::cmp::Ordering;
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What to compare.
 pub struct Request<'r> {
     /// The snapshot.
     pub manifest: &'r Manifest,
+    /// Its scope.
+    pub scope: u32,
     /// The path in it; all when there is none.
     pub path: Option<&'r MapKey>,
     /// The path of the file system that stands for that; none for the same path.
@@ -56,8 +60,8 @@ pub enum Step {
 }
 
 /// A running comparison.
-pub struct Live<'r> {
-    repository: &'r Repository,
+pub struct Live {
+    keys: Arc<ScopeKeys>,
     saved: Saved,
     disk: Disk,
     owners: Owners,
@@ -70,21 +74,21 @@ pub struct Live<'r> {
 /// Memory for frames of pages, bytes.
 const BUDGET: usize = 8 << 20;
 
-impl<'r> Live<'r> {
+impl Live {
     /// Begins to compare.
     ///
     /// # Errors
-    /// When the index database fails.
-    pub fn new(repository: &'r Repository, request: &Request<'_>) -> Result<Self> {
+    /// When the index database fails, or the key is not the owner's.
+    pub fn new(repository: &Repository, request: &Request<'_>) -> Result<Self> {
         Ok(Self {
-            repository,
+            keys: repository.access().scope_keys_of(request.scope)?,
             saved: Saved::new(request.manifest, request.path),
             disk: Disk::new(request),
             owners: Owners::default(),
             ways: Ways::to(&request.manifest.summary.paths),
             content: request.content,
             buffer: Vec::new(),
-            chunks: Chunks::new(repository, BUDGET)?,
+            chunks: Chunks::new(repository, request.scope, BUDGET)?,
         })
     }
 
@@ -200,8 +204,7 @@ impl<'r> Live<'r> {
             return Ok(Bytes::Unknown);
         }
         let file = source::open(found.directory.as_fd(), &found.name)?;
-        let keys = &self.repository.access().scope_keys;
-        content::compare(&file, old, &mut self.chunks, keys, &mut self.buffer)
+        content::compare(&file, old, &mut self.chunks, &self.keys, &mut self.buffer)
     }
 }
 

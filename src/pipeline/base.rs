@@ -1,7 +1,7 @@
 //! The snapshot that a run is compared with, and the series that it continues.
 
 use crate::pipeline::new_series;
-use crate::repository::{Bounds, Chunks, Error, Found, Map, Repository, Result};
+use crate::repository::{Bounds, Chunks, Error, Found, Map, Repository, Result, Snapshot};
 use esker_format::FormatError;
 use esker_format::chunking::{Cutter, PROFILE_FILES};
 use esker_format::ids::{SeriesId, SnapshotId};
@@ -20,14 +20,17 @@ pub struct Base {
 }
 
 impl Base {
-    /// The last snapshot of this host and label that is not forgotten. The series goes on even if all
-    /// of them are.
+    /// The last snapshot of this host and label that this writer saved and that is not forgotten. The
+    /// series goes on even if all of them are. Those of another writer are of another series, whatever
+    /// they are called: nobody goes on from what somebody else said.
     ///
     /// # Errors
     /// When the log cannot be read.
     pub fn find(repository: &Repository, host: &str, label: &str) -> Result<Self> {
-        let same =
-            |s: &&crate::repository::Snapshot| s.summary.host == host && s.summary.label == label;
+        let writer = Some(repository.access().writer);
+        let same = |s: &&Snapshot| {
+            s.writer == writer && s.summary.host == host && s.summary.label == label
+        };
         let all = repository.snapshots()?;
         let of_series = all.iter().rev().filter(same);
         let series = of_series.clone().next().map_or_else(new_series, |s| s.summary.series);

@@ -141,7 +141,8 @@ impl Prior {
     ) -> Result<(Counting, Known<'s>, RunPages<'s>)> {
         let base = match (&self.rows, &self.root) {
             (None, Some(root)) => {
-                Some((BaseEntries::new(root), Chunks::new(repository, BASE_BUDGET)?))
+                let scope = repository.access().scope;
+                Some((BaseEntries::new(root), Chunks::new(repository, scope, BASE_BUDGET)?))
             }
             _ => None,
         };

@@ -179,10 +179,13 @@ fn pick(
 }
 
 /// Whether two snapshots are of one series: by its id, which a new host name does not change, or
-/// by host and label, which two first runs at one time have in common.
+/// by host and label, which two first runs at one time have in common. What another writer calls by
+/// the same names is another series.
 fn is_one_series(a: &Snapshot, b: &Snapshot) -> bool {
+    let is_one_writer = a.writer == b.writer;
     let (a, b) = (&a.summary, &b.summary);
-    a.series == b.series || (&a.host, &a.label) == (&b.host, &b.label)
+    let is_alike = a.series == b.series || (&a.host, &a.label) == (&b.host, &b.label);
+    is_one_writer && is_alike
 }
 
 /// One way to read words with `:latest` in them.

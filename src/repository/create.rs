@@ -164,8 +164,7 @@ impl Repository {
         make: &mut dyn FnMut(&State) -> Result<Body>,
     ) -> Result<Seq> {
         self.expect_appendable()?;
-        let appended =
-            log::append(&*self.store, &self.access, &mut self.state, session, make);
+        let appended = log::append(&*self.store, &self.access, &mut self.state, session, make);
         // Also when it failed: others may have been faster, and then their entries were read.
         self.remember();
         appended

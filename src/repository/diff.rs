@@ -40,6 +40,8 @@ pub struct Diff {
     bounds: Vec<Bounds>,
     links: Links,
     ways: Ways,
+    /// Whether equal bytes have equal ids in both.
+    one_scope: bool,
     /// Where what was lost of each map ends; the inner one is none at the end of the map.
     lost: [Option<Option<MapKey>>; 2],
 }
@@ -54,8 +56,9 @@ pub fn root_of(manifest: &Manifest) -> Option<(PageRef, u8)> {
 }
 
 impl Diff {
-    /// Compares two snapshots, or one path of them and what lies below it.
-    pub fn new(old: &Manifest, new: &Manifest, path: Option<&MapKey>) -> Self {
+    /// Compares two snapshots, or one path of them and what lies below it. Without `one_scope` they
+    /// name equal bytes differently, and content is not compared.
+    pub fn new(old: &Manifest, new: &Manifest, path: Option<&MapKey>, one_scope: bool) -> Self {
         let roots = [root_of(old), root_of(new)];
         let mut bounds = match path {
             None => vec![Bounds::All],
@@ -64,7 +67,8 @@ impl Diff {
         let first = bounds.pop().unwrap_or(Bounds::All);
         let merge = merge(&roots, first);
         let ways = Ways::to(old.summary.paths.iter().chain(&new.summary.paths));
-        Self { roots, merge, bounds, links: Links::default(), ways, lost: [None, None] }
+        let (links, lost) = (Links::default(), [None, None]);
+        Self { roots, merge, bounds, links, ways, one_scope, lost }
     }
 
     /// The next difference, in map order; none at the end.
@@ -117,7 +121,7 @@ impl Diff {
                 if self.links.differ(old.links, new.links) {
                     parts.push(Part::Links);
                 }
-                let bytes = match bytes(chunks, old, new) {
+                let bytes = match self.bytes(chunks, old, new) {
                     Ok(bytes) => bytes,
                     Err((is_old, error)) if error.is_damage() => {
                         return Ok(Some(Step::Lost { first: key, entries: 1, is_old, error }));
@@ -135,6 +139,20 @@ impl Diff {
         Ok(change.map(told).map(Box::new).map(Step::Difference))
     }
 
+    fn bytes(
+        &self,
+        chunks: &mut Chunks,
+        old: &Node,
+        new: &Node,
+    ) -> std::result::Result<Bytes, (bool, Error)> {
+        let is_inline = |node: &Node| !matches!(&node.content, Some(content) if has_ids(content));
+        if self.one_scope || (is_inline(old) && is_inline(new)) {
+            bytes(chunks, old, new)
+        } else {
+            Ok(Bytes::Unknown)
+        }
+    }
+
     /// Whether nobody knows what a map has at a key.
     fn is_lost(&self, map: u32, key: &MapKey) -> bool {
         let until = &self.lost[map as usize];
@@ -144,6 +162,10 @@ impl Diff {
 
 fn merge(roots: &[Option<(PageRef, u8)>; 2], bounds: Bounds) -> Merge<'static> {
     Merge::new(roots.clone(), bounds).skipping(|_, maps| maps.len() == 2)
+}
+
+const fn has_ids(content: &Content) -> bool {
+    !matches!(content, Content::Inline(_))
 }
 
 /// Whether two files have the same bytes, by the ids of their chunks. What fails is told with

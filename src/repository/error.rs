@@ -4,7 +4,7 @@ use crate::repository::history::Doubt;
 use crate::repository::keep::Refusal;
 use crate::store::{StoreError, StoreErrorKind};
 use esker_format::FormatError;
-use esker_format::ids::{SessionId, SnapshotId};
+use esker_format::ids::{SessionId, SnapshotId, WriterId};
 
 /// The result of a repository operation.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -119,9 +119,67 @@ pub enum Error {
         /// Why.
         reason: String,
     },
-    /// Content can be read with the owner's key only.
-    #[error("this needs the owner's key; a writer's key cannot read content")]
+    /// Content can be read, and writers enrolled and revoked, with the owner's key only.
+    #[error("this needs the owner's key; a writer's key cannot read content or manage keys")]
     NeedsOwner,
+    /// The log does not know the writer that a key belongs to.
+    #[error("this key was never enrolled: the log knows no writer {writer}")]
+    NotEnrolled {
+        /// The writer.
+        writer: WriterId,
+    },
+    /// The key belongs to a writer that the owner has revoked.
+    #[error("this key was revoked: nothing that writer {name} ({writer}) signs counts any more")]
+    Revoked {
+        /// Its name.
+        name: String,
+        /// Its id.
+        writer: WriterId,
+    },
+    /// A name that no writer can have.
+    #[error("a writer needs a name of one line")]
+    WriterName,
+    /// A writer of this name is enrolled.
+    #[error("a writer called {name} is enrolled already")]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// Another writer got the scope that a new one was to have alone.
+    #[error("scope {scope} was given to another writer meanwhile")]
+    ScopeTaken {
+        /// The scope.
+        scope: u32,
+    },
+    /// No writer goes by this name.
+    #[error("no writer {what}")]
+    NoWriter {
+        /// What was asked for.
+        what: String,
+    },
+    /// Several writers go by this name.
+    #[error("{what} names several writers: {}", candidates.join(", "))]
+    AmbiguousWriter {
+        /// What was asked for.
+        what: String,
+        /// What it could mean.
+        candidates: Vec<String>,
+    },
+    /// The owner's own writer.
+    #[error("the owner's own key cannot be revoked")]
+    OwnWriter,
+    /// No key slot has this id.
+    #[error("no key slot {what}")]
+    NoSlot {
+        /// What was asked for.
+        what: String,
+    },
+    /// Several key slots have ids that begin like this.
+    #[error("{what} names several key slots")]
+    AmbiguousSlot {
+        /// What was asked for.
+        what: String,
+    },
     /// The log does not let this key do this.
     #[error("this key may not {what}: {why}")]
     NoRight {

@@ -81,7 +81,7 @@ fn only_in(repository: &Repository, id: SnapshotId) -> Result<Only> {
     let mut all = repository.snapshots()?;
     // What is forgotten already keeps nothing.
     all.retain(|snapshot| !snapshot.is_forgotten || snapshot.id == id);
-    let mut chunks = Chunks::new(repository, BUDGET)?;
+    let mut chunks = Chunks::of_all(repository, BUDGET)?;
     let mut only = candidates(repository, &all, id, &mut chunks)?;
     let mut read = HashSet::new();
     for other in all.iter().rev().filter(|other| other.id != id) {
@@ -194,7 +194,7 @@ fn packs(
     let Some(snapshot) = repository.state().snapshots.iter().find(|s| s.id == id) else {
         return Ok(());
     };
-    let mut lookup = repository.lookup()?;
+    let mut lookup = repository.lookup_in_all()?;
     for ordinal in snapshot.set.iter() {
         let known = match lookup.pack(ordinal) {
             Ok(known) => known,

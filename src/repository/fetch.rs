@@ -26,7 +26,6 @@ pub struct Frames {
     keys: HashMap<u32, Arc<FrameKey>>,
     zstd: Decompressor,
     sealed: Vec<u8>,
-    follower: Follower,
 }
 
 impl Frames {
@@ -38,27 +37,7 @@ impl Frames {
             keys: HashMap::new(),
             zstd: Decompressor::default(),
             sealed: Vec::new(),
-            follower: Follower::new(repository),
         }
-    }
-
-    /// A reader of single chunks that knows what the log says now; none when it says nothing that
-    /// was not known when this one began.
-    ///
-    /// # Errors
-    /// When the log is damaged, or store or index fail.
-    pub fn elsewhere(&mut self) -> Result<Option<Chunks>> {
-        let mut follower = self.follower.another();
-        let Some(lookup) = follower.follow()? else { return Ok(None) };
-        let frames = Self {
-            store: Arc::clone(&self.store),
-            access: Arc::clone(&self.access),
-            keys: HashMap::new(),
-            zstd: Decompressor::default(),
-            sealed: Vec::new(),
-            follower,
-        };
-        Ok(Some(Chunks { frames, lookup, kept: Vec::new(), budget: 0 }))
     }
 
     /// Opens one frame into `plain` (replaced), with one ranged read.
@@ -101,7 +80,7 @@ impl Frames {
         bytes: &[u8],
         pack: &KnownPack,
     ) -> Result<()> {
-        let keys = &self.access.scope_keys;
+        let keys = self.access.scope_keys_of(pack.scope)?;
         let found = match frame_type {
             FrameType::Data => keys.data_id(bytes),
             FrameType::Page => keys.page_id(bytes),
@@ -126,19 +105,32 @@ fn open_key(access: &Access, known: &KnownPack) -> Result<FrameKey> {
 pub struct Chunks {
     frames: Frames,
     lookup: Lookup,
+    follower: Follower,
     /// Most recently used first.
     kept: Vec<((u32, u32), Vec<u8>)>,
     budget: usize,
 }
 
 impl Chunks {
-    /// A reader that keeps frames of up to `budget` bytes of plaintext, and always one.
+    /// A reader of what a snapshot of `scope` refers to, which finds chunks of that scope alone: a
+    /// snapshot that names those of another is not to be given what others saved. It keeps frames of
+    /// up to `budget` bytes of plaintext, and always one.
     ///
     /// # Errors
     /// When the index database fails.
-    pub fn new(repository: &Repository, budget: usize) -> Result<Self> {
-        let (frames, lookup) = (Frames::new(repository), repository.lookup()?);
-        Ok(Self { frames, lookup, kept: Vec::new(), budget })
+    pub fn new(repository: &Repository, scope: u32, budget: usize) -> Result<Self> {
+        let (frames, lookup) = (Frames::new(repository), repository.lookup_in(scope)?);
+        Ok(Self { frames, lookup, follower: Follower::new(repository), kept: Vec::new(), budget })
+    }
+
+    /// The same for what snapshots of any scope refer to: where several are compared, and nothing of
+    /// them is given back.
+    ///
+    /// # Errors
+    /// When the index database fails.
+    pub fn of_all(repository: &Repository, budget: usize) -> Result<Self> {
+        let (frames, lookup) = (Frames::new(repository), repository.lookup_in_all()?);
+        Ok(Self { frames, lookup, follower: Follower::new(repository), kept: Vec::new(), budget })
     }
 
     /// Looks chunks up as the index knows them now. Frames that are kept stay.
@@ -146,8 +138,16 @@ impl Chunks {
     /// # Errors
     /// When the index database fails.
     pub fn renew(&mut self, repository: &Repository) -> Result<()> {
-        self.lookup = repository.lookup()?;
+        self.lookup = match self.lookup.scope() {
+            Some(scope) => repository.lookup_in(scope)?,
+            None => repository.lookup_in_all()?,
+        };
         Ok(())
+    }
+
+    /// Finds chunks of this scope from here on: what comes next is of a snapshot of it.
+    pub const fn within(&mut self, scope: u32) {
+        self.lookup.within(scope);
     }
 
     /// The look-ups that go with it.
@@ -160,33 +160,90 @@ impl Chunks {
     /// # Errors
     /// When it is in no pack, or the pack is missing or damaged.
     pub fn get(&mut self, id: &ChunkId, len: u64, frame_type: FrameType) -> Result<&[u8]> {
-        let found = match self.find(id, len, frame_type) {
-            Err(error) if may_have_moved(&error) => match self.frames.follower.follow()? {
-                None => return Err(error),
-                Some(lookup) => {
-                    self.lookup = lookup;
-                    self.find(id, len, frame_type)?
-                }
+        let place = match self.find(id, len, frame_type) {
+            Err(error) if may_have_moved(&error) => match self.follow()? {
+                true => self.find(id, len, frame_type)?,
+                false => return Err(error),
             },
-            other => other?,
+            found => found?,
         };
-        let (place, pack) = found;
+        let pack = self.lookup.pack(place.pack)?;
         chunk_in(&self.kept[0].1, place, len, &pack)
     }
 
-    /// Brings the frame of a chunk to the front, and checks the chunk in it.
-    fn find(
+    /// Reads on in the log, because something is not where it was; false when it says nothing new.
+    fn follow(&mut self) -> Result<bool> {
+        let Some(mut lookup) = self.follower.follow()? else { return Ok(false) };
+        if let Some(scope) = self.lookup.scope() {
+            lookup.within(scope);
+        }
+        self.lookup = lookup;
+        Ok(true)
+    }
+
+    /// A place where the chunk is right; its frame is at the front of what is kept.
+    fn find(&mut self, id: &ChunkId, len: u64, of: FrameType) -> Result<Location> {
+        let first = self.lookup.find(id)?.ok_or_else(|| Error::NoChunk { id: id.to_string() })?;
+        match self.try_at(first, id, len, of) {
+            Ok(()) => Ok(first),
+            Err(failure) if failure.is_damage() => {
+                self.find_elsewhere(first, id, len, of)?.ok_or(failure)
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Brings the frame of a place to the front of what is kept, when the chunk is right there.
+    fn try_at(&mut self, at: Location, id: &ChunkId, len: u64, of: FrameType) -> Result<()> {
+        let pack = self.lookup.pack(at.pack)?;
+        self.load(&pack, at)?;
+        let bytes = chunk_in(&self.kept[0].1, at, len, &pack)?;
+        self.frames.verify(id, of, bytes, &pack)
+    }
+
+    /// The same chunk from another place than one where it is not right; none when there is no other.
+    ///
+    /// # Errors
+    /// When store or index fail.
+    pub fn get_elsewhere(
         &mut self,
+        not: Location,
         id: &ChunkId,
         len: u64,
-        frame_type: FrameType,
-    ) -> Result<(Location, Arc<KnownPack>)> {
-        let place = self.lookup.find(id)?.ok_or_else(|| Error::NoChunk { id: id.to_string() })?;
+        of: FrameType,
+    ) -> Result<Option<&[u8]>> {
+        let place = match self.find_elsewhere(not, id, len, of)? {
+            Some(place) => place,
+            None if self.follow()? => match self.find(id, len, of) {
+                Ok(place) => place,
+                Err(error) if error.is_damage() => return Ok(None),
+                Err(error) => return Err(error),
+            },
+            None => return Ok(None),
+        };
         let pack = self.lookup.pack(place.pack)?;
-        self.load(&pack, place)?;
-        let bytes = chunk_in(&self.kept[0].1, place, len, &pack)?;
-        self.frames.verify(id, frame_type, bytes, &pack)?;
-        Ok((place, pack))
+        chunk_in(&self.kept[0].1, place, len, &pack).map(Some)
+    }
+
+    /// Another place where the chunk is right: a pack may be damaged, and a writer of the same scope
+    /// may have said what is not so.
+    fn find_elsewhere(
+        &mut self,
+        not: Location,
+        id: &ChunkId,
+        len: u64,
+        of: FrameType,
+    ) -> Result<Option<Location>> {
+        let mut places = Vec::new();
+        self.lookup.copies(id, &mut places)?;
+        for place in places.into_iter().filter(|place| *place != not) {
+            match self.try_at(place, id, len, of) {
+                Ok(()) => return Ok(Some(place)),
+                Err(error) if error.is_damage() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
     }
 
     /// Brings the frame to the front of what is kept.

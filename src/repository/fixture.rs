@@ -74,7 +74,7 @@ impl Fixture {
     pub fn holds(&self, id: SnapshotId, tree: &Tree) {
         let cache = tempfile::tempdir().unwrap();
         let repository = self.open(cache.path());
-        let mut chunks = Chunks::new(&repository, 1 << 20).unwrap();
+        let mut chunks = Chunks::new(&repository, 0, 1 << 20).unwrap();
         let manifest = repository.manifest(id).unwrap();
         let root = manifest.root.as_ref().map(|root| (root, manifest.root_level as u8));
         let mut map = crate::repository::Map::new(root, crate::repository::Bounds::All);
@@ -172,7 +172,7 @@ impl Fixture {
     /// A reader that has nothing yet, and a record without what was before.
     pub fn reader(&self) -> Chunks {
         self.store.forget();
-        Chunks::new(&self.repository, 64 << 20).unwrap()
+        Chunks::new(&self.repository, 0, 64 << 20).unwrap()
     }
 
     /// Takes away the pack that holds this chunk.

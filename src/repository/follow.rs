@@ -47,21 +47,9 @@ impl Follower {
             return Ok(None);
         }
         self.next = again.state.next();
-        let lookup = again.lookup()?;
+        let lookup = again.lookup_in_all()?;
         self.opened = Some(Box::new(again));
         Ok(Some(lookup))
-    }
-
-    /// The same for another reader.
-    pub fn another(&self) -> Self {
-        Self {
-            store: Arc::clone(&self.store),
-            access: Arc::clone(&self.access),
-            config: self.config.clone(),
-            folder: self.folder.clone(),
-            next: self.next,
-            opened: None,
-        }
     }
 }
 

@@ -7,6 +7,7 @@ mod checkpoint;
 mod choice;
 mod content;
 mod create;
+mod descriptions;
 mod diff;
 pub mod difference;
 mod error;
@@ -17,8 +18,8 @@ mod fixture;
 mod fold;
 mod follow;
 mod frame_writer;
-mod history;
 pub mod gc;
+mod history;
 mod index;
 mod judge;
 mod keep;
@@ -34,12 +35,14 @@ mod selection;
 mod session;
 #[cfg(test)]
 mod simulation;
+mod slots;
 mod snapshots;
 pub mod state;
 mod stats;
 mod unlock;
 pub mod validate;
 mod versions;
+mod writers;
 
 pub use access::Access;
 pub use checkpoint::Occasion;
@@ -61,23 +64,26 @@ pub use map::{Bounds, Found, Map, walk};
 pub use merge::{Merge, Met, Variant};
 pub use selection::{Selected, entry_at, look_into, map_key, select};
 pub use session::{Finished, Published, Session};
+pub use slots::Slot;
 pub use snapshots::{Snapshot, shorten};
 pub use stats::{Totals, totals};
 pub use unlock::Unlock;
 pub use versions::{Search, Sighting, Version};
+pub use writers::{Draft, Enrolled, role_names};
 
 use crate::store::{Store, StoreErrorKind};
 use esker_format::checkpoint::PackState;
 use esker_format::config::{self, Config};
 use esker_format::envelope::{Header, Kind};
 use esker_format::ids::{Named, PackId, SegmentId, Seq};
+use esker_format::key_material::KeyMaterial;
 use esker_format::secret::Entropy;
 use esker_format::segment::{self, SegmentPack};
 use esker_format::{FormatError, names, pack, signed};
 use history::History;
 use index::Index;
 use presence::Presence;
-use state::{Changes, State};
+use state::{Changes, Segment, State};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -137,7 +143,8 @@ impl Repository {
     /// Opens the repository in `store`.
     ///
     /// # Errors
-    /// [`Error::NoRepository`], [`Error::WrongKey`], [`Error::Newer`], or damage to config or log.
+    /// [`Error::NoRepository`], [`Error::WrongKey`], [`Error::NotEnrolled`], [`Error::Revoked`],
+    /// [`Error::Newer`], or damage to config or log.
     pub fn open_with(store: Arc<dyn Store>, unlock: Unlock, local: Local<'_>) -> Result<Self> {
         let object = read_config(&*store)?;
         // The checksum comes first: a flipped bit is neither another repository nor a newer one.
@@ -205,6 +212,8 @@ impl Repository {
             Err(failure @ Error::Database { .. }) => opened.renew_index(failure)?,
             other => other?,
         }
+        // Of a log that was cut off the end may be what enrols it.
+        opened.expect_enrolled().map_err(|e| opened.doubt.map_or(e, Error::History))?;
         Ok(opened)
     }
 
@@ -227,13 +236,13 @@ impl Repository {
     /// Whether the index lacks a segment of the log: a new one, or one that could not be read.
     fn lacks_segments(&self) -> Result<bool> {
         let known = self.index.segments()?;
-        Ok(self.segments().any(|id| !known.contains(&id)))
+        Ok(self.segments().any(|segment| !known.contains(&segment.id)))
     }
 
     /// The segments that this key reads.
-    fn segments(&self) -> impl Iterator<Item = SegmentId> {
-        let mine = self.state.segments.iter().filter(|s| s.scope == self.access.scope);
-        mine.map(|s| s.id)
+    fn segments(&self) -> impl Iterator<Item = Segment> {
+        let mine = self.state.segments.iter().filter(|s| self.access.has_scope(s.scope));
+        mine.copied()
     }
 
     /// Brings what the log says into the index database: packs of `own`, which the segments `of`
@@ -250,21 +259,21 @@ impl Repository {
                 read.extend(new);
             }
         }
-        let new = |id: &SegmentId| !known.contains(id) && !of.contains(id);
-        let new: Vec<SegmentId> = self.segments().filter(new).collect();
+        let new = |s: &Segment| !known.contains(&s.id) && !of.contains(&s.id);
+        let new: Vec<Segment> = self.segments().filter(new).collect();
         let mut packs = Vec::new();
         let (mut failed, mut chunks) = (false, 0);
-        for id in new {
-            match read_segment(&*self.store, &self.access, id) {
+        for segment in new {
+            match read_segment(&*self.store, &self.access, segment) {
                 Ok(found) => {
                     chunks += found.iter().map(|pack| pack.chunks.len()).sum::<usize>();
                     packs.extend(found);
-                    read.push(id);
+                    read.push(segment.id);
                     // Not all of a large index at once in memory.
                     if chunks > CHUNKS_AT_ONCE {
-                        let rows: Vec<_> = packs.iter().filter_map(|p| self.wanted(p)).collect();
+                        let settled = descriptions::settle(self, &[], std::mem::take(&mut packs))?;
+                        let rows: Vec<_> = settled.iter().filter_map(|p| self.wanted(p)).collect();
                         self.index.write(&rows, &read)?.keep()?;
-                        packs.clear();
                         read.clear();
                         chunks = 0;
                     }
@@ -283,6 +292,7 @@ impl Repository {
             let known = own.iter().chain(&packs).map(|p| p.id).collect();
             packs.extend(self.packs_without_segment(&known));
         }
+        let packs = descriptions::settle(self, own, packs)?;
         let all = own.iter().chain(&packs);
         let rows: Vec<(u32, &SegmentPack)> = all.filter_map(|p| self.wanted(p)).collect();
         self.index.write(&rows, &read)?.save(&self.state)?;
@@ -314,24 +324,12 @@ impl Repository {
             }
             match read_directory(&*self.store, &self.access, pack.id, pack.len) {
                 Ok(pack) => found.push(pack),
+                // Of a scope that this key has nothing to do with.
+                Err(Error::NeedsOwner) => {}
                 Err(e) => self.warnings.push(e),
             }
         }
         found
-    }
-
-    /// Fails unless the log gives this key a role.
-    ///
-    /// # Errors
-    /// [`Error::NoRight`] to do `what`.
-    pub fn expect_role(&self, role: u32, what: &'static str) -> Result<()> {
-        let why = match self.state.writers.get(&self.access.writer) {
-            Some(writer) if writer.revoked => "it was revoked",
-            Some(writer) if writer.entry.roles & role != 0 => return Ok(()),
-            Some(_) => "the owner did not give it that role",
-            None => "it was never enrolled",
-        };
-        Err(Error::NoRight { what, why: why.to_owned() })
     }
 
     /// Brings what this run has appended into the index database. That it cannot be written is no
@@ -350,6 +348,10 @@ impl Repository {
     pub fn shared_store(&self) -> Arc<dyn Store> {
         Arc::clone(&self.store)
     }
+    /// What a key file with the key in use holds.
+    pub fn material(&self) -> &KeyMaterial {
+        &self.access.material
+    }
     /// The keys in use.
     pub fn access(&self) -> &Access {
         &self.access
@@ -362,16 +364,35 @@ impl Repository {
     pub const fn state(&self) -> &State {
         &self.state
     }
-    /// A connection for look-ups on any thread.
+    /// A connection for look-ups on any thread, of what this key's runs can refer to.
     ///
     /// # Errors
     /// When the index database fails.
     pub fn lookup(&self) -> Result<Lookup> {
-        self.index.lookup(Arc::clone(&self.presence))
+        self.lookup_in(self.access.scope)
     }
-    /// The file table; none where no cache can be written.
+    /// The same for another scope.
+    ///
+    /// # Errors
+    /// When the index database fails.
+    pub fn lookup_in(&self, scope: u32) -> Result<Lookup> {
+        self.index.lookup(Some(scope), Arc::clone(&self.presence))
+    }
+    /// The same for all scopes.
+    ///
+    /// # Errors
+    /// When the index database fails.
+    pub fn lookup_in_all(&self) -> Result<Lookup> {
+        self.index.lookup(None, Arc::clone(&self.presence))
+    }
+    /// The file table; none where no cache can be written. Every writer has one of its own: rows of
+    /// another would lead to chunks that this one cannot refer to.
     pub fn files(&self) -> Option<Files> {
-        Files::open(&self.folder.join("files.sqlite"))
+        let name = match self.access.owner {
+            Some(_) => "files.sqlite".to_owned(),
+            None => format!("files-{}.sqlite", self.access.writer),
+        };
+        Files::open(&self.folder.join(name))
     }
     /// Whether no chunk is known yet.
     ///
@@ -438,17 +459,21 @@ fn read_config(store: &dyn Store) -> Result<Vec<u8>> {
 pub(crate) fn read_segment(
     store: &dyn Store,
     access: &Access,
-    id: SegmentId,
+    segment: Segment,
 ) -> Result<Vec<SegmentPack>> {
+    let Segment { id, scope } = segment;
     let name = names::segment(id);
     let mut object = Vec::new();
     let limit = (esker_format::limits::SEGMENT_MAX + (1 << 20)) as u64;
     store.get(&name, limit, &mut object).map_err(Error::from_read)?;
     let damaged = |e| Error::damaged(name.as_str(), e);
     id.check("segment", &object).map_err(damaged)?;
-    let (header, packs) =
-        segment::decode_object(&object, &access.scope_keys.segment).map_err(damaged)?;
+    let keys = access.scope_keys_of(scope)?;
+    let (header, packs) = segment::decode_object(&object, &keys.segment).map_err(damaged)?;
     header.expect(Kind::Segment, access.repository).map_err(damaged)?;
+    if header.scope != scope {
+        return Err(damaged(FormatError::Misplaced { what: "scope" }));
+    }
     Ok(packs)
 }
 
@@ -473,9 +498,9 @@ pub(crate) fn read_directory(
     let head = range(0, (len as usize).min(esker_format::limits::HEADER_MAX))?;
     let (header, header_len) = Header::decode(&head).map_err(damaged)?;
     header.expect(Kind::Pack, access.repository).map_err(damaged)?;
+    let keys = access.scope_keys_of(header.scope)?;
     let header = head[..header_len].to_vec();
-    let key = &access.scope_keys.segment;
-    let directory = pack::open_directory(&header, &sealed, len, key).map_err(damaged)?;
+    let directory = pack::open_directory(&header, &sealed, len, &keys.segment).map_err(damaged)?;
     Ok(SegmentPack {
         id,
         len,

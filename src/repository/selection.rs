@@ -41,7 +41,7 @@ pub fn look_into(repository: &Repository, choice: Choice) -> Result<Selected> {
     };
     let missing = || Error::NoPath { path: path.clone(), snapshot: shorten(&snapshot.id) };
     let key = map_key(&path).ok_or_else(missing)?;
-    let entry = entry_at(repository, &manifest, &key)?.ok_or_else(missing)?;
+    let entry = entry_at(repository, snapshot.scope, &manifest, &key)?.ok_or_else(missing)?;
     Ok(Selected { snapshot, of_several, manifest, key: Some(key), entry: Some(entry) })
 }
 
@@ -50,17 +50,18 @@ pub fn map_key(path: &str) -> Option<MapKey> {
     MapKey::from_path(&unescape(path)).ok()
 }
 
-/// The entry with a key; none when the snapshot does not have it.
+/// The entry with a key; none when the snapshot of that scope does not have it.
 ///
 /// # Errors
 /// When store or index fail, or the page that it would be in is lost.
 pub fn entry_at(
     repository: &Repository,
+    scope: u32,
     manifest: &Manifest,
     key: &MapKey,
 ) -> Result<Option<Entry>> {
     let root = manifest.root.as_ref().map(|r| (r, manifest.root_level as u8));
-    let mut chunks = Chunks::new(repository, 0)?;
+    let mut chunks = Chunks::new(repository, scope, 0)?;
     match Map::new(root, Bounds::One(key.clone())).next(&mut chunks)? {
         Some(Found::Entry(entry)) => Ok(Some(*entry)),
         Some(Found::Lost { error, .. }) => Err(error),

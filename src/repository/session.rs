@@ -19,6 +19,7 @@ use crate::repository::packer::{Packer, lock};
 use crate::repository::{Repository, entropy};
 use crate::store::{DryStore, Store};
 use esker_format::ids::{ChunkId, SessionId, SnapshotId};
+use esker_format::log_entry::ROLE_APPEND;
 use esker_format::ordinals::Ordinals;
 use esker_format::segment::{Prefix, prefix};
 use std::collections::HashSet;
@@ -70,13 +71,14 @@ impl Session {
     /// Begins a run under a session id that its journal knows.
     ///
     /// # Errors
-    /// When nothing may be appended to this log, or the index database fails.
+    /// When this key may not append, or nothing may be to this log, or the index database fails.
     pub fn begin_with(
         repository: &Repository,
         threads: usize,
         id: SessionId,
         journal: Option<Journal>,
     ) -> Result<Self> {
+        repository.expect_role(ROLE_APPEND, "save snapshots")?;
         // Before anything is uploaded that no entry would name.
         repository.expect_appendable()?;
         Self::new(repository, threads, id, journal)

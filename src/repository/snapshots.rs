@@ -7,9 +7,10 @@ use crate::repository::error::{Error, Result};
 use crate::repository::keep::Refusal;
 use crate::repository::retention::Series;
 use crate::repository::state::{self, State};
+use esker_format::envelope::{Header, Kind};
 use esker_format::ids::{Named, Seq, SnapshotId, WriterId};
-use esker_format::names;
 use esker_format::snapshot::{Manifest, Summary, SummaryOf, open_summary};
+use esker_format::{FormatError, names};
 
 /// A snapshot as lists show it.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub struct Snapshot {
     pub id: SnapshotId,
     /// Its place in the log: the order that counts.
     pub seq: Seq,
+    /// The scope that it belongs to.
+    pub scope: u32,
     /// Who saved it, as far as the log says.
     pub writer: Option<WriterId>,
     /// Its summary, with the tags that it has now.
@@ -37,22 +40,29 @@ pub fn shorten(id: &SnapshotId) -> String {
     text
 }
 
-/// The snapshots of a state that a key lists, oldest first.
-///
-/// # Errors
-/// When a summary is damaged.
+/// The snapshots of a state that a key lists, oldest first: the owner's those of all scopes. One whose
+/// writer sealed something else than a summary in its commit is passed over, because what one writer
+/// made of his own commits must not keep others from theirs.
 pub(super) fn list(access: &Access, state: &State) -> Result<Vec<Snapshot>> {
-    let mine = state.snapshots.iter().filter(|s| s.scope == access.scope);
-    mine.map(|snapshot| unseal(access, state, snapshot)).collect()
+    Ok(listed(access, state).filter_map(|(_, listed)| listed.ok()).collect())
+}
+
+fn listed<'s>(
+    access: &'s Access,
+    state: &'s State,
+) -> impl Iterator<Item = (SnapshotId, Result<Snapshot>)> + use<'s> {
+    let mine = state.snapshots.iter().filter(|s| access.has_scope(s.scope));
+    mine.map(|s| (s.id, unseal(access, state, s)))
 }
 
 /// A snapshot of the log, as lists show it.
 ///
 /// # Errors
-/// When its summary is damaged.
+/// When its summary is damaged, or of a scope that the key has nothing to do with.
 pub(super) fn unseal(access: &Access, state: &State, of: &state::Snapshot) -> Result<Snapshot> {
     let place = SummaryOf { repository: access.repository, session: of.session };
-    let mut summary = open_summary(&of.summary, place, &access.scope_keys.summary)
+    let keys = access.scope_keys_of(of.scope)?;
+    let mut summary = open_summary(&of.summary, place, &keys.summary)
         .map_err(|e| Error::damaged(format!("summary in {}", names::entry(of.seq)), e))?;
     if !of.tags.is_empty() {
         summary.tags.retain(|tag| !of.tags.contains_key(tag));
@@ -63,6 +73,7 @@ pub(super) fn unseal(access: &Access, state: &State, of: &state::Snapshot) -> Re
     Ok(Snapshot {
         id: of.id,
         seq: of.seq,
+        scope: of.scope,
         writer: state.sessions.get(&of.session).map(|session| session.writer),
         summary,
         is_forgotten: of.forgotten,
@@ -79,13 +90,21 @@ impl Snapshot {
 }
 
 impl Repository {
-    /// All snapshots of this key's scope, oldest first, with those that are forgotten and were not
-    /// collected yet.
+    /// All snapshots that this key lists, oldest first, with those that are forgotten and were not
+    /// collected yet: the owner those of all scopes. One whose writer sealed something else than a
+    /// summary in its commit is passed over.
     ///
     /// # Errors
-    /// When a summary is damaged.
+    /// None yet.
     pub fn snapshots(&self) -> Result<Vec<Snapshot>> {
         list(&self.access, &self.state)
+    }
+
+    /// Snapshots whose summaries do not open, and why.
+    pub fn without_summary(&self) -> Vec<(SnapshotId, Error)> {
+        listed(&self.access, &self.state)
+            .filter_map(|(id, listed)| Some((id, listed.err()?)))
+            .collect()
     }
 
     /// The snapshots that a filter lets through, oldest first; forgotten ones only if it asks for them.
@@ -132,13 +151,19 @@ impl Repository {
     /// # Errors
     /// When it is missing or damaged, or the key cannot read content.
     pub fn manifest(&self, id: SnapshotId) -> Result<Manifest> {
+        let reading = self.access.reading()?;
         let name = names::manifest(id);
         let mut object = Vec::new();
         let limit = (esker_format::limits::MANIFEST_MAX + (1 << 20)) as u64;
         self.store.get(&name, limit, &mut object).map_err(Error::from_part)?;
         let damaged = |e| Error::damaged(name.as_str(), e);
         id.check("manifest", &object).map_err(damaged)?;
-        let manifest = Manifest::decode(&object, self.access.reading()?, &self.access.epoch_secret);
-        manifest.map_err(damaged)
+        let (header, _) = Header::decode(&object).map_err(damaged)?;
+        header.expect(Kind::Manifest, self.access.repository).map_err(damaged)?;
+        // The manifest of another scope would lead to what others saved.
+        if self.state.snapshots.iter().any(|s| s.id == id && s.scope != header.scope) {
+            return Err(damaged(FormatError::Misplaced { what: "scope" }));
+        }
+        Manifest::decode(&object, reading, &self.access.epoch_secret).map_err(damaged)
     }
 }

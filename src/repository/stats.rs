@@ -1,7 +1,7 @@
 //! How much there is.
 
 use crate::repository::Repository;
-use crate::repository::error::{Error, Result};
+use crate::repository::error::Result;
 use esker_format::frame::FrameType;
 
 /// What the packs hold. Of chunks with several copies each copy counts.
@@ -37,14 +37,10 @@ pub fn totals(repository: &Repository) -> Result<Totals> {
     for (ordinal, pack) in repository.state().packs.iter().enumerate() {
         totals.packs += 1;
         totals.pack_bytes += pack.len;
-        let known = match lookup.pack(ordinal as u32) {
-            Ok(known) => known,
-            Err(Error::Missing { .. }) => {
-                totals.unknown_packs += 1;
-                totals.unknown_bytes += pack.len;
-                continue;
-            }
-            Err(error) => return Err(error),
+        let Some(known) = lookup.pack_if_there(ordinal as u32)? else {
+            totals.unknown_packs += 1;
+            totals.unknown_bytes += pack.len;
+            continue;
         };
         for head in &known.pack.frames {
             totals.frames += 1;

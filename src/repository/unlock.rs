@@ -3,7 +3,8 @@
 use crate::repository::access::Access;
 use crate::repository::error::{Error, Result};
 use crate::store::Store;
-use esker_format::ids::RepositoryId;
+use esker_format::envelope::Header;
+use esker_format::ids::{RepositoryId, SessionId};
 use esker_format::key::OwnerSecret;
 use esker_format::key_material::KeyMaterial;
 use esker_format::{FormatError, names, slot};
@@ -36,15 +37,21 @@ impl Unlock {
             }
             Self::Recovery(secret) => Ok(Access::owner(id, secret)),
             Self::Passphrase(passphrase) => {
-                let material = open_slot(store, id, passphrase.as_bytes())?;
-                Ok(Access::new(&material))
+                let (slot, material) = open_slot(store, id, passphrase.as_bytes())?;
+                let mut access = Access::new(&material);
+                access.slot = Some(slot);
+                Ok(access)
             }
         }
     }
 }
 
-/// The material of the first slot that the passphrase opens.
-fn open_slot(store: &dyn Store, id: RepositoryId, passphrase: &[u8]) -> Result<KeyMaterial> {
+/// The first slot that the passphrase opens, and its material.
+fn open_slot(
+    store: &dyn Store,
+    id: RepositoryId,
+    passphrase: &[u8],
+) -> Result<(SessionId, KeyMaterial)> {
     let mut slots = Vec::new();
     store.list(names::KEYS, &mut |found| slots.push(found.name))?;
     slots.sort();
@@ -53,7 +60,11 @@ fn open_slot(store: &dyn Store, id: RepositoryId, passphrase: &[u8]) -> Result<K
     for name in &slots {
         store.get(name, slot::OBJECT_MAX as u64, &mut object).map_err(Error::from_read)?;
         match slot::decode(&object, passphrase) {
-            Ok(material) if material.repository() == id => return Ok(material),
+            Ok(material) if material.repository() == id => {
+                // It was decoded a moment ago.
+                let (header, _) = Header::decode(&object).map_err(|e| Error::damaged(name, e))?;
+                return Ok((header.session, material));
+            }
             Err(e @ FormatError::Unsupported { .. }) => newer = Some(Error::damaged(name, e)),
             // A damaged slot is no reason not to try the others.
             Ok(_) | Err(_) => {}

@@ -48,6 +48,7 @@ use place::Place;
 use plan::Plan;
 use scope::Scope;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tree::Tree;
 
@@ -158,7 +159,10 @@ pub fn restore(
         counters: Counters::default(),
     };
     let over = begin(&outcome)?;
-    let mut plan = Plan::new(&outcome, Chunks::new(repository, BUDGET)?, over);
+    let of_scope = request.selected.snapshot.scope;
+    let keys = repository.access().scope_keys_of(of_scope)?;
+    let others = Mutex::new(Chunks::new(repository, of_scope, BUDGET)?);
+    let mut plan = Plan::new(&outcome, Chunks::new(repository, of_scope, BUDGET)?, over);
     if let (Some(key), Some(entry)) = (key, entry)
         && entry.node.kind == NodeKind::Directory
     {
@@ -168,15 +172,17 @@ pub fn restore(
     let planned = std::thread::scope(|scope| {
         for _ in 0..request.threads {
             let (frames, outcome, work) = (Frames::new(repository), &outcome, work.clone());
-            let keys = &repository.access().scope_keys;
-            scope.spawn(move || worker::run(frames, keys, outcome, &work));
+            let (keys, others) = (&keys, &others);
+            scope.spawn(move || worker::run(frames, others, keys, outcome, &work));
         }
         drop(work);
         plan.run(Map::new(root, bounds.clone()), jobs)
     });
     let mut report = outcome.end(&planned?, &what)?;
     if request.how.verify && !request.how.dry_run {
-        verify::verify(repository, &outcome, request.threads, Map::new(root, bounds), &mut report)?;
+        let chunks = Chunks::new(repository, of_scope, BUDGET)?;
+        let map = Map::new(root, bounds);
+        verify::verify(&keys, chunks, &outcome, request.threads, map, &mut report)?;
     }
     Ok(report)
 }

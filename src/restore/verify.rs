@@ -5,8 +5,8 @@ use super::existing::{Zeros, has_chunk, holds, zeros};
 use super::filter::Choice;
 use super::group;
 use super::outcome::{Outcome, Problem};
-use super::{BUDGET, Report, Result};
-use crate::repository::{self, Chunks, Found, Items, Map, Repository};
+use super::{Report, Result};
+use crate::repository::{self, Chunks, Found, Items, Map};
 use crossbeam_channel::{Receiver, Sender};
 use esker_format::content::{Content, Item};
 use esker_format::ids::LinkGroup;
@@ -31,14 +31,14 @@ struct Part {
 
 /// Reads again what was restored, and adds what is wrong to the report.
 pub fn verify(
-    repository: &Repository,
+    keys: &ScopeKeys,
+    chunks: Chunks,
     outcome: &Outcome,
     threads: usize,
     map: Map,
     report: &mut Report,
 ) -> Result<()> {
     let wrong = Mutex::new(BTreeMap::new());
-    let keys = &repository.access().scope_keys;
     let told: HashSet<&[u8]> =
         report.problems.iter().chain(&report.damaged).map(|p| &p.path[..]).collect();
     let (jobs, work) = crossbeam_channel::bounded(threads * 2);
@@ -49,7 +49,7 @@ pub fn verify(
         }
         drop(work);
         // Workers end when the sender goes.
-        walk(outcome, Chunks::new(repository, BUDGET)?, map, &told, jobs)
+        walk(outcome, chunks, map, &told, jobs)
     })?;
     if outcome.is_over() {
         return Err(repository::Error::Interrupted.into());

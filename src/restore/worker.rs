@@ -7,10 +7,17 @@ use crossbeam_channel::Receiver;
 use esker_format::frame::FrameType;
 use esker_format::key::ScopeKeys;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Mutex, PoisonError};
 
 /// Works until there is nothing more to do.
-pub fn run(frames: Frames, keys: &ScopeKeys, outcome: &Outcome, work: &Receiver<Job>) {
-    let mut worker = Worker { frames, keys, plain: Vec::new(), outcome };
+pub fn run(
+    frames: Frames,
+    others: &Mutex<Chunks>,
+    keys: &ScopeKeys,
+    outcome: &Outcome,
+    work: &Receiver<Job>,
+) {
+    let mut worker = Worker { frames, keys, plain: Vec::new(), outcome, others };
     for job in work {
         // What waits in the queue still has to be taken, or the plan would wait for ever.
         if outcome.is_over() {
@@ -27,6 +34,8 @@ struct Worker<'r> {
     keys: &'r ScopeKeys,
     plain: Vec<u8>,
     outcome: &'r Outcome<'r>,
+    /// Finds chunks that are not right where they were looked for in other places.
+    others: &'r Mutex<Chunks>,
 }
 
 impl Worker<'_> {
@@ -48,11 +57,6 @@ impl Worker<'_> {
         let opened = self.frames.read(pack, frame, &mut self.plain);
         let unopened = match opened {
             Ok(()) => None,
-            // A collection beside this restore may have written its chunks anew.
-            Err(error @ Error::Missing { .. }) => match self.frames.elsewhere()? {
-                Some(chunks) => return self.one_by_one(chunks, parts),
-                None => Some(describe(&error)),
-            },
             Err(error) if error.is_damage() => Some(describe(&error)),
             Err(error) => return Err(error),
         };
@@ -60,10 +64,10 @@ impl Worker<'_> {
         for part in parts {
             let this = (part.place.offset, part.id);
             match &unopened {
-                Some(why) => part.file.lose(part.len, why),
+                Some(why) => self.elsewhere(&part, why)?,
                 None => match self.part(&part, pack, checked == Some(this)) {
                     Ok(()) => checked = Some(this),
-                    Err(error) if error.is_damage() => part.file.lose(part.len, &describe(&error)),
+                    Err(error) if error.is_damage() => self.elsewhere(&part, &describe(&error))?,
                     Err(error) => return Err(error),
                 },
             }
@@ -73,19 +77,15 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// Fetches parts of files chunk by chunk.
-    fn one_by_one(&self, mut chunks: Chunks, parts: Vec<Part>) -> Result<()> {
-        for part in parts {
-            match chunks.get(&part.id, part.len, FrameType::Data) {
-                Ok(bytes) => {
-                    part.file.write(self.outcome, part.at, bytes);
-                    self.outcome.fetched(part.len);
-                }
-                Err(error) if error.is_damage() => part.file.lose(part.len, &describe(&error)),
-                Err(error) => return Err(error),
+    /// Writes a chunk from another pack that has it too; without one it is lost, and this is `why`.
+    fn elsewhere(&self, part: &Part, why: &str) -> Result<()> {
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        match others.get_elsewhere(part.place, &part.id, part.len, FrameType::Data)? {
+            Some(bytes) => {
+                part.file.write(self.outcome, part.at, bytes);
+                self.outcome.fetched(part.len);
             }
-            self.outcome.progress.bytes.fetch_add(part.len, Relaxed);
-            part.file.release(self.outcome);
+            None => part.file.lose(part.len, why),
         }
         Ok(())
     }

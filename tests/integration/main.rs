@@ -12,6 +12,7 @@ mod history;
 mod house;
 mod reader;
 mod restore_over;
+mod roles;
 mod select;
 mod support;
 mod trees;

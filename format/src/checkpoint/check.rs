@@ -63,7 +63,8 @@ impl Checkpoint {
     fn sets(&self) -> Result<()> {
         let packs = self.packs.len();
         let is_within = |set: &Ordinals| set.last().is_none_or(|last| (last as usize) < packs);
-        let mut sets = self.snapshots.iter().map(|s| &s.set).chain(self.holds.iter().map(|h| &h.set));
+        let mut sets =
+            self.snapshots.iter().map(|s| &s.set).chain(self.holds.iter().map(|h| &h.set));
         if !sets.all(is_within) {
             return Err(malformed(WHAT, "a pack set with packs that are not in it"));
         }

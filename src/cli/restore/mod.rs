@@ -22,6 +22,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     let mut how = args.how()?;
     let places = place::places(global)?;
     let repository = place::open_at(global, &places)?;
+    repository.access().reading()?;
     signals::watch();
     let selected = args.choose.select(global, &repository, &args.what)?;
     args.check(&selected)?;

@@ -148,7 +148,8 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     if global.json {
         report::json(&report, args.dry_run, excluded, unmatched)?;
     } else if !global.quiet {
-        report::text(&report, &excluded, global, args.dry_run)?;
+        let can_read = repository.access().reading().is_ok();
+        report::text(&report, &excluded, global, args.dry_run, can_read)?;
     }
     Ok(if report.summary.problems > 0 { Exit::Partial } else { Exit::Ok })
 }

@@ -47,7 +47,7 @@ struct Shown {
     unmatched: Vec<String>,
 }
 
-/// For people.
+/// For people. Whoever cannot read what was saved is told who can.
 ///
 /// # Errors
 /// When standard output is closed.
@@ -56,6 +56,7 @@ pub fn text(
     excluded: &Excluded,
     global: &Global,
     is_dry: bool,
+    can_read: bool,
 ) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     let c = &report.summary.counts;
@@ -97,6 +98,10 @@ pub fn text(
         return Ok(());
     };
     writeln!(out, "snapshot {id}")?;
+    if !can_read {
+        writeln!(out, "restore it with the owner's key: esker restore {id} TARGET")?;
+        return Ok(());
+    }
     let option = |name: &str, path: &Option<std::path::PathBuf>| match path {
         Some(path) => format!("--{name} {} ", path.display()),
         None => String::new(),

@@ -11,7 +11,7 @@ mod reach;
 pub use packs::Scanned;
 
 use crate::repository::Repository;
-use crate::repository::error::{Error, Result};
+use crate::repository::error::Result;
 use esker_format::ids::SnapshotId;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -165,6 +165,9 @@ pub fn check(
     progress: &Progress,
     stop: &AtomicBool,
 ) -> Result<Report> {
+    if request.read_data {
+        repository.access().reading()?;
+    }
     let mut report = Report::default();
     let state = repository.state();
     report.snapshots = state.live_snapshots().count() as u64;
@@ -180,8 +183,6 @@ pub fn check(
     report.without_content = !can_read;
     if request.read_data && can_read {
         packs::read(repository, request.threads, &mut report, &mut bad, progress, stop)?;
-    } else if request.read_data {
-        return Err(Error::NeedsOwner);
     }
     if can_read {
         reach::walk(repository, &mut report, &bad, progress, stop)?;

@@ -10,7 +10,7 @@ use crate::store::Store;
 use esker_format::checkpoint::PackState;
 use esker_format::codec::Decompressor;
 use esker_format::data_key::decapsulate;
-use esker_format::envelope::Kind;
+use esker_format::envelope::{Header, Kind};
 use esker_format::frame::{FrameKey, FrameType};
 use esker_format::ids::{Named, PackId};
 use esker_format::limits::PACK_MAX;
@@ -111,7 +111,7 @@ impl Scanner {
         Ok(Self {
             store: repository.shared_store(),
             access: Arc::clone(&repository.access),
-            lookup: repository.lookup()?,
+            lookup: repository.lookup_in_all()?,
             object: Vec::new(),
             plain: Vec::new(),
             zstd: Decompressor::default(),
@@ -148,14 +148,14 @@ impl Scanner {
             return Ok(out);
         };
         let access = &self.access;
-        let opened =
-            esker_format::envelope::Header::decode(&known.pack.header).and_then(|(h, _)| {
-                h.expect(Kind::Pack, access.repository)?;
-                // Only an owner gets here.
-                let reading =
-                    access.reading().map_err(|_| FormatError::NotAuthentic { what: "key" })?;
-                decapsulate(&h, reading, &access.epoch_secret)
-            });
+        let keys = access.scope_keys_of(known.scope)?;
+        let opened = Header::decode(&known.pack.header).and_then(|(h, _)| {
+            h.expect(Kind::Pack, access.repository)?;
+            // Only an owner gets here.
+            let reading =
+                access.reading().map_err(|_| FormatError::NotAuthentic { what: "key" })?;
+            decapsulate(&h, reading, &access.epoch_secret)
+        });
         let key = match opened {
             Ok(key) => FrameKey::new(key, &known.pack.header),
             Err(error) => {
@@ -181,8 +181,8 @@ impl Scanner {
                 let end = at + *len as usize;
                 let bytes = &self.plain[at..end];
                 let found = match head.frame_type {
-                    FrameType::Data => access.scope_keys.data_id(bytes),
-                    FrameType::Page => access.scope_keys.page_id(bytes),
+                    FrameType::Data => keys.data_id(bytes),
+                    FrameType::Page => keys.page_id(bytes),
                 };
                 if found.as_bytes()[..16] == *prefix {
                     out.chunks += 1;
@@ -198,7 +198,11 @@ impl Scanner {
     /// Checks the directory at the end of the pack that was read.
     fn own_directory(&self) -> std::result::Result<(), FormatError> {
         let access = &self.access;
-        let (header, _, _) = pack::decode_pack(&self.object, &access.scope_keys.segment)?;
+        let (header, _) = Header::decode(&self.object)?;
+        // Only an owner gets here.
+        let keys = access.scope_keys_of(header.scope);
+        let keys = keys.map_err(|_| FormatError::NotAuthentic { what: "key" })?;
+        let (header, _, _) = pack::decode_pack(&self.object, &keys.segment)?;
         header.expect(Kind::Pack, access.repository)
     }
 }

@@ -1,19 +1,20 @@
 //! Whether all that snapshots refer to is there: manifests, pages, chunks.
 
-use crate::repository::Repository;
 use crate::repository::check::objects::message;
 use crate::repository::check::{Bad, Finding, Progress, Report};
 use crate::repository::content::Items;
 use crate::repository::error::{Error, Result};
 use crate::repository::fetch::Chunks;
 use crate::repository::map::{Bounds, Found, Map};
+use crate::repository::{Location, Repository};
 use esker_format::content::{Content, Item};
 use esker_format::frame::FrameType;
 use esker_format::ids::{ChunkId, SnapshotId};
 use esker_format::node::{Xattrs, decode_xattrs};
 use esker_format::page::Entry;
 use esker_format::snapshot::Manifest;
-use std::collections::HashSet;
+use std::collections::hash_map;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Memory for frames of pages.
@@ -27,8 +28,13 @@ pub fn walk(
     progress: &Progress,
     stop: &AtomicBool,
 ) -> Result<()> {
-    let mut chunks = Chunks::new(repository, BUDGET)?;
-    let mut sound: HashSet<ChunkId> = HashSet::new();
+    let mut readers: HashMap<u32, Chunks> = HashMap::new();
+    // By scope: what is sound in one says nothing of a snapshot of another that names it.
+    let mut sound: HashSet<(u32, ChunkId)> = HashSet::new();
+    for (snapshot, error) in repository.without_summary() {
+        let message = format!("its {}", message(&error));
+        report.findings.push(Finding::Snapshot { snapshot, message });
+    }
     // What only a forgotten one needs may be gone.
     for snapshot in repository.snapshots()?.iter().rev().filter(|s| !s.is_forgotten) {
         let manifest = match repository.manifest(snapshot.id) {
@@ -40,16 +46,21 @@ pub fn walk(
             }
             Err(error) => return Err(error),
         };
-        if manifest.root.as_ref().is_some_and(|root| sound.contains(&root.page)) {
+        let scope = snapshot.scope;
+        if manifest.root.as_ref().is_some_and(|root| sound.contains(&(scope, root.page))) {
             continue;
         }
         let before = report.findings.len();
-        let mut one = One { id: snapshot.id, chunks: &mut chunks, report, bad, progress };
+        let chunks = match readers.entry(scope) {
+            hash_map::Entry::Occupied(reader) => reader.into_mut(),
+            hash_map::Entry::Vacant(place) => place.insert(Chunks::new(repository, scope, BUDGET)?),
+        };
+        let mut one = One { id: snapshot.id, chunks, report, bad, progress };
         one.map(&manifest, stop)?;
         if report.findings.len() == before
             && let Some(root) = manifest.root
         {
-            sound.insert(root.page);
+            sound.insert((scope, root.page));
         }
     }
     Ok(())
@@ -129,12 +140,13 @@ impl One<'_> {
 
     /// Why a chunk cannot be had; none when it can.
     fn missing(&mut self, id: &ChunkId, len: u64) -> Result<Option<String>> {
-        Ok(match self.chunks.lookup().find(id)? {
+        let mut places = Vec::new();
+        self.chunks.lookup().copies(id, &mut places)?;
+        let is_good = |at: &Location| u64::from(at.len) == len && !self.bad.has(at.pack, at.frame);
+        Ok(match places.first() {
             None => Some("a chunk is in no pack".to_owned()),
-            Some(place) if u64::from(place.len) != len || self.bad.has(place.pack, place.frame) => {
-                Some(format!("pack {} of the log is missing or damaged", place.pack))
-            }
-            Some(_) => None,
+            Some(_) if places.iter().any(is_good) => None,
+            Some(place) => Some(format!("pack {} of the log is missing or damaged", place.pack)),
         })
     }
 

@@ -28,7 +28,8 @@ pub fn of_state(state: &State) -> Option<Checkpoint> {
         packs.push(&PackRow { id, len, session, state, damaged });
     }
     let segments = state.segments.iter();
-    let segments = segments.map(|s| SegmentRow { id: s.id, scope: s.scope, extra: Extra::default() });
+    let segments =
+        segments.map(|s| SegmentRow { id: s.id, scope: s.scope, extra: Extra::default() });
     Some(Checkpoint {
         seq: head.seq,
         head: head.log,

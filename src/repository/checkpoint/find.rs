@@ -54,8 +54,7 @@ fn parse(name: &str) -> Option<(Seq, CheckpointId)> {
 /// # Errors
 /// [`Error::Checkpoint`] when it is not to be believed; else the store fails.
 pub fn read(store: &dyn Store, access: &Access, candidate: &Candidate) -> Result<State> {
-    let distrust =
-        |why: String| Err(Error::Checkpoint { object: candidate.name.clone(), why });
+    let distrust = |why: String| Err(Error::Checkpoint { object: candidate.name.clone(), why });
     // The cheap question first: one that is ahead of the log is not worth reading.
     let Some(entry) = log::read_entry(store, candidate.seq)? else {
         return distrust("the log does not reach it".to_owned());

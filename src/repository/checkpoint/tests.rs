@@ -139,7 +139,10 @@ fn a_cache_keeps_all_of_a_state_that_came_from_a_checkpoint() {
     for _ in 0..3 {
         let reader = site.open(cache.path());
         assert_eq!(plain(reader.state()), plain(&site.replayed()));
-        site.append(&mut writer, 40 + reader.state().next().0 as u32..50 + reader.state().next().0 as u32);
+        site.append(
+            &mut writer,
+            40 + reader.state().next().0 as u32..50 + reader.state().next().0 as u32,
+        );
     }
     // The rows are all there: nothing before them is asked for again.
     site.store.forget();

@@ -34,6 +34,7 @@ impl List {
         self.0.push(Snapshot {
             id,
             seq: Seq(number.into()),
+            scope: 0,
             writer: None,
             summary,
             is_forgotten: false,

@@ -31,7 +31,7 @@ fn told(
     path: Option<&str>,
 ) -> (Vec<(String, Change)>, [u64; 2]) {
     let [old, new] = [old, new].map(|id| fixture.repository.manifest(id).unwrap());
-    let mut diff = Diff::new(&old, &new, path.map(key).as_ref());
+    let mut diff = Diff::new(&old, &new, path.map(key).as_ref(), true);
     let (mut changes, mut lost) = (Vec::new(), [0; 2]);
     let mut chunks = fixture.reader();
     while let Some(step) = diff.next(&mut chunks).unwrap() {
@@ -85,9 +85,9 @@ fn what_two_snapshots_share_is_not_read() {
     let [old, new] = [a, b].map(|id| fixture.repository.manifest(id).unwrap());
     let whole = old.root.as_ref().unwrap().entries / 1024;
     assert!(whole >= 10);
-    let mut chunks = Chunks::new(&fixture.repository, 0).unwrap();
+    let mut chunks = Chunks::new(&fixture.repository, 0, 0).unwrap();
     fixture.store.forget();
-    let mut diff = Diff::new(&old, &new, None);
+    let mut diff = Diff::new(&old, &new, None, true);
     while diff.next(&mut chunks).unwrap().is_some() {}
     // A page in old and new for each of the six places, and those above them.
     let pages = fixture.store.count(Operation::GetRange);

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 /// All that a snapshot refers to.
 fn reachable(fixture: &Fixture, id: SnapshotId) -> BTreeSet<Prefix> {
     let manifest = fixture.repository.manifest(id).unwrap();
-    let mut chunks = Chunks::new(&fixture.repository, 64 << 20).unwrap();
+    let mut chunks = Chunks::new(&fixture.repository, 0, 64 << 20).unwrap();
     let mut found = BTreeSet::new();
     let mut pages: Vec<_> = manifest.root.iter().map(|p| (p.page, p.page_len, false)).collect();
     while let Some((id, len, is_list)) = pages.pop() {

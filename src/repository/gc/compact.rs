@@ -5,6 +5,7 @@ use super::mark::{expect_open, nothing, unless_nothing};
 use super::plan::Plan;
 use crate::repository::error::{Error, Result};
 use crate::repository::session::put_segments;
+use crate::repository::state::Segment;
 use crate::repository::{Repository, read_segment};
 use esker_format::cbor::Extra;
 use esker_format::ids::SegmentId;
@@ -60,7 +61,7 @@ fn merge(
     };
     let (mut packs, mut seen) = (Vec::new(), HashSet::new());
     for id in &old {
-        match read_segment(repository.store(), access, *id) {
+        match read_segment(repository.store(), access, Segment { id: *id, scope }) {
             Ok(found) => packs.extend(
                 found.into_iter().filter(|p| repository.wanted(p).is_some() && seen.insert(p.id)),
             ),

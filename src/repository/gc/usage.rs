@@ -74,7 +74,7 @@ impl Usage {
     /// When the index database fails.
     pub fn new(repository: &Repository) -> Result<Self> {
         Ok(Self {
-            chunks: Chunks::new(repository, BUDGET)?,
+            chunks: Chunks::new(repository, repository.access().scope, BUDGET)?,
             packs: HashMap::new(),
             sets: HashMap::new(),
             broken: HashMap::new(),
@@ -108,6 +108,8 @@ impl Usage {
                 continue;
             }
             told()?;
+            // What writers of other scopes say of their packs keeps nothing of this one.
+            self.chunks.within(snapshot.scope);
             match self.snapshot(repository, snapshot.id) {
                 Ok(set) => drop(self.sets.insert(snapshot.id, set.into_iter().collect())),
                 Err(e) if e.is_damage() => drop(self.broken.insert(snapshot.id, e)),
@@ -190,13 +192,14 @@ impl Usage {
         Ok(())
     }
 
-    /// Notes that a chunk is used, in the newest pack that has it and may be relied on.
+    /// Notes that a chunk is used, in the oldest pack that has it and may be relied on: what is said
+    /// to hold it came later, perhaps from whoever stole a key, and takes the place of nothing.
     fn chunk(&mut self, id: &ChunkId, set: &mut BTreeSet<u32>) -> Result<()> {
         let mut copies = std::mem::take(&mut self.copies);
         self.chunks.lookup().copies(id, &mut copies)?;
         let fit = &self.fit;
         let is_fit = |place: &&Location| fit.get(place.pack as usize).copied().unwrap_or(false);
-        let Some(chosen) = copies.iter().find(is_fit).copied() else {
+        let Some(chosen) = copies.iter().rev().find(is_fit).copied() else {
             self.copies = copies;
             return Err(Error::NoChunk { id: id.to_string() });
         };

@@ -253,8 +253,7 @@ fn a_commit_reads_one_entry_past_what_was_seen_and_puts_one() {
         .collect();
     let (get, put) = (Operation::Get, Operation::PutNew);
     // That the last one is still there, that none follows, ours, and that it is ours.
-    let expected =
-        [(get, "log/0/6"), (get, "log/0/7"), (put, "log/0/7"), (get, "log/0/7")];
+    let expected = [(get, "log/0/6"), (get, "log/0/7"), (put, "log/0/7"), (get, "log/0/7")];
     assert_eq!(of_log, expected);
     let others = calls.len() - of_log.len();
     assert!(others == 2, "config and mirror: {calls:?}");

@@ -3,6 +3,7 @@
 use crate::repository::error::{Error, Result};
 use crate::repository::index::{database, row, split};
 use crate::repository::presence::Presence;
+use esker_format::envelope::Header;
 use esker_format::frame::FrameHead;
 use esker_format::ids::ChunkId;
 use esker_format::segment::{Prefix, SegmentPack, prefix};
@@ -39,6 +40,8 @@ pub struct Location {
 pub struct KnownPack {
     /// Its ordinal.
     pub ordinal: u32,
+    /// Its scope, whose keys name its chunks.
+    pub scope: u32,
     /// What the segment says of it.
     pub pack: SegmentPack,
     chunks: HashMap<Prefix, Location>,
@@ -47,7 +50,7 @@ pub struct KnownPack {
 }
 
 impl KnownPack {
-    fn new(ordinal: u32, pack: SegmentPack) -> Self {
+    fn new(ordinal: u32, scope: u32, pack: SegmentPack) -> Self {
         let mut chunks = HashMap::with_capacity(pack.chunks.len());
         let (mut list, mut at) = (pack.chunks.iter(), pack.header.len() as u64);
         let mut number = 0;
@@ -64,7 +67,7 @@ impl KnownPack {
                 offset += len;
             }
         }
-        Self { ordinal, pack, chunks, offsets }
+        Self { ordinal, scope, pack, chunks, offsets }
     }
 
     /// Head of a frame and where it begins in the pack.
@@ -83,10 +86,12 @@ pub struct Lookup {
     /// Packs with chunks that other packs have too.
     shared: HashSet<u32>,
     presence: Arc<Presence>,
+    /// The scope whose chunks are found; none for all.
+    scope: Option<u32>,
 }
 
 impl Lookup {
-    pub(super) fn open(path: &Path, presence: Arc<Presence>) -> Result<Self> {
+    pub(super) fn open(path: &Path, scope: Option<u32>, presence: Arc<Presence>) -> Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let run = || -> rusqlite::Result<(Connection, HashSet<u32>)> {
             let connection = Connection::open_with_flags(path, flags)?;
@@ -95,7 +100,8 @@ impl Lookup {
             Ok((connection, shared))
         };
         let (connection, shared) = run().map_err(|e| database(path, e))?;
-        Ok(Self { connection, path: path.to_owned(), packs: Vec::new(), shared, presence })
+        let (path, packs) = (path.to_owned(), Vec::new());
+        Ok(Self { connection, path, packs, shared, presence, scope })
     }
 
     /// Where a chunk is, if it is known: of several copies the newest that is there. A single one
@@ -149,6 +155,16 @@ impl Lookup {
         Ok(None)
     }
 
+    /// The scope whose chunks are found; none for all.
+    pub const fn scope(&self) -> Option<u32> {
+        self.scope
+    }
+
+    /// Finds chunks of this scope from here on.
+    pub const fn within(&mut self, scope: u32) {
+        self.scope = Some(scope);
+    }
+
     /// All places of a chunk, newest first, whatever the log says of the packs.
     ///
     /// # Errors
@@ -178,7 +194,7 @@ impl Lookup {
 
     /// Where a chunk is in the packs that are kept.
     fn find_kept(&mut self, prefix: &Prefix) -> Option<Location> {
-        let found = |pack: &Arc<KnownPack>| pack.chunks.get(prefix).copied();
+        let found = |pack: &Arc<KnownPack>| self.chunk_of(pack, prefix);
         let (at, place) =
             self.packs.iter().enumerate().find_map(|(at, pack)| Some((at, found(pack)?)))?;
         self.packs[..=at].rotate_right(1);
@@ -191,9 +207,17 @@ impl Lookup {
         ordinals.sort_unstable_by(|a, b| b.cmp(a));
         let mut places = Vec::new();
         for ordinal in ordinals {
-            places.extend(self.pack(ordinal)?.chunks.get(prefix).copied());
+            let pack = self.pack(ordinal)?;
+            places.extend(self.chunk_of(&pack, prefix));
         }
         Ok(places)
+    }
+
+    /// Where a chunk is in a pack, when it is there and of the scope that is asked for. Whatever the
+    /// writers of another scope say of their packs, nobody else relies on it.
+    fn chunk_of(&self, pack: &KnownPack, prefix: &Prefix) -> Option<Location> {
+        let is_of_scope = self.scope.is_none_or(|scope| scope == pack.scope);
+        pack.chunks.get(prefix).copied().filter(|_| is_of_scope)
     }
 
     /// Whether the store has a pack.
@@ -228,13 +252,15 @@ impl Lookup {
             self.packs.insert(0, Arc::clone(&pack));
             return Ok(pack);
         }
-        let pack = self
+        let (scope, pack) = self
             .row(ordinal)?
             .and_then(|row| {
-                esker_format::segment::decode(row::open(ordinal.into(), &row)?).ok()?.pop()
+                let row = row::open(ordinal.into(), &row)?;
+                let pack = esker_format::segment::decode(row).ok()?.pop()?;
+                Some((Header::decode(&pack.header).ok()?.0.scope, pack))
             })
             .ok_or_else(|| self.lacks(ordinal))?;
-        let pack = Arc::new(KnownPack::new(ordinal, pack));
+        let pack = Arc::new(KnownPack::new(ordinal, scope, pack));
         self.packs.insert(0, Arc::clone(&pack));
         self.forget_old();
         Ok(pack)

@@ -154,12 +154,12 @@ impl Index {
             .map_err(|e| self.failed(e))
     }
 
-    /// A connection of its own for look-ups on any thread.
+    /// A connection of its own for look-ups on any thread, among packs of a scope or of all.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn lookup(&self, presence: Arc<Presence>) -> Result<Lookup> {
-        Lookup::open(&self.path, presence)
+    pub fn lookup(&self, scope: Option<u32>, presence: Arc<Presence>) -> Result<Lookup> {
+        Lookup::open(&self.path, scope, presence)
     }
 
     /// Whether no chunk is known.

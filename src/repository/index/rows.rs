@@ -4,7 +4,9 @@ use crate::repository::state::{Pack, Required, Session, Snapshot, State, Writer}
 use esker_format::cbor::{self, Extra};
 use esker_format::cbor_map;
 use esker_format::checkpoint::{PackState, SegmentRow, SessionState, WriterRow};
-use esker_format::ids::{CheckpointId, EntryHash, LogHead, PackId, Seq, SessionId, SnapshotId, Token, WriterId};
+use esker_format::ids::{
+    CheckpointId, EntryHash, LogHead, PackId, Seq, SessionId, SnapshotId, Token, WriterId,
+};
 use esker_format::key::VerificationKey;
 use esker_format::limits::CHECKPOINT_MAX;
 use esker_format::log_entry::CheckpointEntry;

@@ -272,7 +272,7 @@ mod tests {
         let mut add = |state: &State, packs: &[(u32, &SegmentPack)]| {
             index.write(packs, &[]).unwrap().save(state).unwrap();
             let presence = Arc::new(Presence::new(Arc::new(MemoryStore::new())));
-            index.lookup(presence).unwrap().find(&chunk).unwrap().map(|place| place.pack)
+            index.lookup(None, presence).unwrap().find(&chunk).unwrap().map(|place| place.pack)
         };
         for n in 0..2 {
             let (entry, log) = (EntryHash::new([n; 32]), LogHead::new([n; 32]));

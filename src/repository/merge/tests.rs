@@ -109,7 +109,7 @@ fn a_page_of_several_maps_is_read_once_and_one_that_is_skipped_never() {
     let (fixture, roots) = saved();
     // With no room for frames, each page that is read is a call.
     let pages = |roots: &Roots, skipped: fn(&PageRef, &[u32]) -> bool| {
-        let mut chunks = Chunks::new(&fixture.repository, 0).unwrap();
+        let mut chunks = Chunks::new(&fixture.repository, 0, 0).unwrap();
         let mut merge = Merge::new(roots.clone(), Bounds::All).skipping(skipped);
         fixture.store.forget();
         while merge.next(&mut chunks).unwrap().is_some() {}

@@ -71,7 +71,7 @@ fn commit(session: Session, repository: &mut Repository) -> Finished {
 
 fn read(repository: &Repository, chunk: &[u8]) -> Result<(), Error> {
     let id = repository.access().scope_keys.data_id(chunk);
-    let mut chunks = Chunks::new(repository, 1 << 20).unwrap();
+    let mut chunks = Chunks::new(repository, 0, 1 << 20).unwrap();
     let found = chunks.get(&id, chunk.len() as u64, FrameType::Data)?;
     assert_eq!(found, chunk);
     Ok(())

@@ -36,7 +36,7 @@ const OWNED: &[(&str, &str)] = &[
     ("jiff", "src/repository/retention/calendar.rs"),
     ("gix_glob", "src/pattern.rs"),
     ("hashbrown", "src/repository/state/"),
-    ("rpassword", "src/cli/key.rs"),
+    ("rpassword", "src/cli/key/"),
     ("signal_hook", "src/cli/signals.rs"),
     ("serde_json", "src/cli/"),
     ("zstd", "format/src/codec.rs"),

@@ -199,7 +199,9 @@ fn a_check_finds_a_checkpoint_that_says_something_else_than_the_log() {
         let (request, stop) = (Request { read_data: false, threads: 1 }, AtomicBool::new(false));
         let report = check(of, request, &Progress::default(), &stop).unwrap();
         let found = report.findings.into_iter().filter_map(|finding| match finding {
-            Finding::Object { name, message } if !name.starts_with("pack/") => Some((name, message)),
+            Finding::Object { name, message } if !name.starts_with("pack/") => {
+                Some((name, message))
+            }
             _ => None,
         });
         found.collect::<Vec<_>>()

@@ -209,7 +209,8 @@ impl Years {
             let object = segment::encode_object(&header, packs, key, &mut entropy).unwrap();
             let id = SegmentId::of(&object);
             let name = names::segment(id);
-            let _ = self.repository.store.put_new(&name, &[&object], Durability::AtBarrier).unwrap();
+            let _ =
+                self.repository.store.put_new(&name, &[&object], Durability::AtBarrier).unwrap();
             id
         };
         segment::split(&packs).into_iter().map(put).collect()
@@ -292,13 +293,15 @@ fn a_new_host_opens_a_long_log_with_few_requests_and_little_memory() {
     if let Some(folder) = std::env::var_os(PLACE) {
         return open(Path::new(&folder));
     }
-    let years = std::env::var("ESKER_LONG_LOG_YEARS").ok().map(|years| years.parse::<f64>().unwrap());
+    let years =
+        std::env::var("ESKER_LONG_LOG_YEARS").ok().map(|years| years.parse::<f64>().unwrap());
     let days = years.map_or(40, |years| (years * 365.0) as u32);
     let folder = tempfile::tempdir().unwrap();
     make(folder.path(), days);
     // In a process of its own, which has nothing in memory of what made it.
     let mut child = Command::new(std::env::current_exe().unwrap());
-    let ran = child.args([TEST, "--exact", "--nocapture"]).env(PLACE, folder.path()).output().unwrap();
+    let ran =
+        child.args([TEST, "--exact", "--nocapture"]).env(PLACE, folder.path()).output().unwrap();
     let told = String::from_utf8_lossy(&ran.stdout).into_owned();
     assert!(ran.status.success(), "{told}{}", String::from_utf8_lossy(&ran.stderr));
     let line = told.lines().find_map(|line| line.split_once("opened ")).unwrap().1;

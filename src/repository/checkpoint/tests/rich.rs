@@ -53,7 +53,13 @@ pub fn log() -> Log {
     log.put(log.forge(&Body::Forget(list(ONE))));
     log.put(log.forge(&Body::Hold(list(TWO))));
     let (add, remove) = (vec!["kept".to_owned(), "b".to_owned()], vec!["new".to_owned()]);
-    log.put(log.forge(&Body::Note(Note { snapshot: TWO, add, remove, text: None, extra: extra() })));
+    log.put(log.forge(&Body::Note(Note {
+        snapshot: TWO,
+        add,
+        remove,
+        text: None,
+        extra: extra(),
+    })));
     let (snapshots, packs) = (vec![TWO], set(&[0]));
     log.put(log.forge(&Body::Damaged(Damaged { snapshots, packs, extra: extra() })));
     log.put(log.forge(&Body::Mark(Mark {

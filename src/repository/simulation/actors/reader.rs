@@ -74,7 +74,7 @@ fn is_wanted(host: &Host, id: SnapshotId) -> bool {
 pub fn read(repository: &Repository, id: SnapshotId) -> Result<Tree> {
     let manifest = repository.manifest(id)?;
     let root = manifest.root.as_ref().map(|root| (root, manifest.root_level as u8));
-    let mut chunks = Chunks::new(repository, 1 << 20)?;
+    let mut chunks = Chunks::new(repository, 0, 1 << 20)?;
     let mut entries = Vec::new();
     walk(&mut chunks, root, Bounds::All, &mut |found| match found {
         Found::Entry(entry) => {

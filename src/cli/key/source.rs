@@ -1,19 +1,21 @@
 //! Keys from where people and jobs keep them: a file, a passphrase, the recovery key.
 
+use super::file;
 use crate::cli::Global;
 use crate::cli::exit::Failure;
 use crate::cli::place::Places;
 use crate::repository::{Error, Unlock};
-use esker_format::key_material::{KeyMaterial, decode_file, encode_file};
 use esker_format::recovery;
-use std::io::{IsTerminal, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{IsTerminal, Read};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use zeroize::Zeroizing;
 
 const PASSWORD: &str = "ESKER_PASSWORD";
 const PASSWORD_FILE: &str = "ESKER_PASSWORD_FILE";
 const PASSWORD_COMMAND: &str = "ESKER_PASSWORD_COMMAND";
+const NEW_PASSWORD: &str = "ESKER_NEW_PASSWORD";
+const NEW_PASSWORD_FILE: &str = "ESKER_NEW_PASSWORD_FILE";
 
 /// Where a key comes from.
 enum Source {
@@ -30,11 +32,11 @@ enum Source {
 /// When two sources are named, or the one named has no key.
 pub fn unlock(global: &Global, places: &Places) -> Result<Unlock, Failure> {
     match explicit(global)? {
-        Some(Source::KeyFile(path)) => read_file(&path).map(Unlock::File),
+        Some(Source::KeyFile(path)) => file::read(&path).map(Unlock::File),
         Some(Source::Recovery) => ask_recovery().map(Unlock::Recovery),
         Some(source) => password(source).map(Unlock::Passphrase),
         None if places.is_default && places.default_key.exists() => {
-            read_file(&places.default_key).map(Unlock::File)
+            file::read(&places.default_key).map(Unlock::File)
         }
         None => {
             ask(&format!("passphrase of {}: ", places.repository.display())).map(Unlock::Passphrase)
@@ -52,14 +54,43 @@ pub fn new_passphrase(global: &Global) -> Result<Zeroizing<String>, Failure> {
             return Err(Failure::usage("a new repository needs a key file or a passphrase"));
         }
         Some(source) => password(source)?,
-        None => {
-            let first = ask("passphrase for the new repository: ")?;
-            if ask("the same again: ")? != first {
-                return Err(Failure::usage("the two passphrases differ"));
-            }
-            first
-        }
+        None => ask_twice("passphrase for the new repository: ")?,
     };
+    not_empty(passphrase)
+}
+
+/// A further passphrase for a repository: named, or asked for twice.
+///
+/// # Errors
+/// When none can be had or it is empty.
+pub fn further_passphrase() -> Result<Zeroizing<String>, Failure> {
+    let text = std::env::var(NEW_PASSWORD).ok().map(|text| Source::Password(Zeroizing::new(text)));
+    let file = std::env::var_os(NEW_PASSWORD_FILE).map(|path| Source::PasswordFile(path.into()));
+    let passphrase = match (text, file) {
+        (Some(_), Some(_)) => {
+            let message = format!("several are named: {NEW_PASSWORD}, {NEW_PASSWORD_FILE}");
+            return Err(Failure::Usage(message, Some("name one of them only".to_owned())));
+        }
+        (Some(source), None) | (None, Some(source)) => password(source)?,
+        (None, None) if !std::io::stdin().is_terminal() => {
+            let hint = format!("set {NEW_PASSWORD} or {NEW_PASSWORD_FILE}");
+            let message = "no new passphrase is named and there is no terminal to ask".to_owned();
+            return Err(Failure::Usage(message, Some(hint)));
+        }
+        (None, None) => ask_twice("new passphrase: ")?,
+    };
+    not_empty(passphrase)
+}
+
+fn ask_twice(prompt: &str) -> Result<Zeroizing<String>, Failure> {
+    let first = ask(prompt)?;
+    if ask("the same again: ")? != first {
+        return Err(Failure::usage("the two passphrases differ"));
+    }
+    Ok(first)
+}
+
+fn not_empty(passphrase: Zeroizing<String>) -> Result<Zeroizing<String>, Failure> {
     if passphrase.is_empty() {
         return Err(Failure::usage("the passphrase is empty"));
     }
@@ -139,8 +170,11 @@ fn ask(prompt: &str) -> Result<Zeroizing<String>, Failure> {
     Ok(Zeroizing::new(rpassword::prompt_password(prompt)?))
 }
 
-/// Asks for the recovery key; from a pipe the first line is taken.
-fn ask_recovery() -> Result<esker_format::key::OwnerSecret, Failure> {
+/// Asks for the recovery key; what comes from a pipe is taken as it.
+///
+/// # Errors
+/// When it is none.
+pub fn ask_recovery() -> Result<esker_format::key::OwnerSecret, Failure> {
     let text = if std::io::stdin().is_terminal() {
         ask("recovery key: ")?
     } else {
@@ -153,60 +187,4 @@ fn ask_recovery() -> Result<esker_format::key::OwnerSecret, Failure> {
             "it has 14 groups of four letters and digits; the last group tells a typing error";
         Failure::Usage(format!("that is no recovery key: {e}"), Some(hint.to_owned()))
     })
-}
-
-/// Reads a key file.
-///
-/// # Errors
-/// When it cannot be read or holds no key.
-pub fn read_file(path: &Path) -> Result<KeyMaterial, Failure> {
-    let io =
-        |source| Error::Io { action: "read key file", path: path.display().to_string(), source };
-    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(io)?);
-    decode_file(&text)
-        .map_err(|e| Failure::usage(format!("{} is no key file of esker: {e}", path.display())))
-}
-
-/// Writes a new key file that only its owner can read; an existing file is never touched.
-///
-/// # Errors
-/// When there is one, or it cannot be written durably.
-pub fn write_file(path: &Path, material: &KeyMaterial) -> Result<(), Failure> {
-    let io = |action| {
-        let path = path.display().to_string();
-        move |source| Error::Io { action, path, source }
-    };
-    if let Some(folder) = path.parent().filter(|p| *p != Path::new("")) {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .create(folder)
-            .map_err(io("make the folder of"))?;
-    }
-    let folder = path.parent().filter(|p| *p != Path::new("")).unwrap_or(Path::new("."));
-    let text = encode_file(material);
-    // The name comes last: whoever is killed before leaves no half of a key under it. A temporary
-    // file is for its owner only, and goes unless it becomes the key file.
-    let mut file = tempfile::Builder::new()
-        .prefix(".key-")
-        .tempfile_in(folder)
-        .map_err(io("create key file"))?;
-    file.write_all(text.as_bytes())
-        .and_then(|()| file.as_file().sync_all())
-        .map_err(io("write key file"))?;
-    match file.persist_noclobber(path) {
-        Ok(_) => {}
-        Err(e) if e.error.kind() == std::io::ErrorKind::AlreadyExists => {
-            let hint = "name another with --key-file; a key file is never overwritten";
-            return Err(Failure::Usage(
-                format!("{} exists already", path.display()),
-                Some(hint.to_owned()),
-            ));
-        }
-        Err(e) => return Err(io("create key file")(e.error).into()),
-    }
-    // The name must last as well, before a repository exists that only this key opens.
-    if let Ok(folder) = std::fs::File::open(folder) {
-        folder.sync_all().map_err(io("write key file"))?;
-    }
-    Ok(())
 }
