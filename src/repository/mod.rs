@@ -162,41 +162,46 @@ impl Repository {
                 e => Error::damaged(names::CONFIG, e),
             })?;
         let folder = cache::folder(local.cache, access.repository, &store.location());
-        let mut opened = Self::unread(store, Arc::new(access), config, folder)?;
-        let (history, failure) = History::open(local.state, opened.access.repository);
+        let (history, failure) = History::open(local.state, access.repository);
+        let mut opened = Self::bare(store, Arc::new(access), config, folder, history)?;
         opened.warnings.extend(failure.err());
-        (opened.history, opened.accepts) = (history, local.accept_history);
-        opened.read()
+        opened.accepts = local.accept_history;
+        opened.load()?;
+        Ok(opened)
     }
 
-    /// Opens a repository whose config was read, for reading; its caches lie in `folder`.
+    /// Opens a repository whose config was read, to read on in it; its caches lie in `folder`.
     fn at(
         store: Arc<dyn Store>,
         access: Arc<Access>,
         config: Config,
         folder: PathBuf,
     ) -> Result<Self> {
-        Self::unread(store, access, config, folder)?.read()
+        let (history, _) = History::open(None, access.repository);
+        let mut opened = Self::bare(store, access, config, folder, history)?;
+        opened.load()?;
+        Ok(opened)
     }
 
-    /// A repository whose log was not read yet.
-    fn unread(
+    /// One that has read nothing yet.
+    fn bare(
         store: Arc<dyn Store>,
         access: Arc<Access>,
         config: Config,
         folder: PathBuf,
+        history: History,
     ) -> Result<Self> {
         Ok(Self {
-            state: State::new(access.owner_key),
             index: Index::open(&folder.join("index.sqlite"))?,
             presence: Arc::new(Presence::new(Arc::clone(&store))),
+            state: State::new(access.owner_key),
             store,
             access,
             config,
             folder,
             warnings: Vec::new(),
             end_is_known: AtomicBool::new(false),
-            history: History::default(),
+            history,
             doubt: None,
             accepts: false,
             accepted: None,
@@ -205,16 +210,13 @@ impl Repository {
         })
     }
 
-    /// Reads its log.
-    fn read(self) -> Result<Self> {
-        let mut opened = self;
-        match opened.catch_up() {
-            Err(failure @ Error::Database { .. }) => opened.renew_index(failure)?,
+    fn load(&mut self) -> Result<()> {
+        match self.catch_up() {
+            Err(failure @ Error::Database { .. }) => self.renew_index(failure)?,
             other => other?,
         }
         // Of a log that was cut off the end may be what enrols it.
-        opened.expect_enrolled().map_err(|e| opened.doubt.map_or(e, Error::History))?;
-        Ok(opened)
+        self.expect_enrolled().map_err(|e| self.doubt.map_or(e, Error::History))
     }
 
     fn catch_up(&mut self) -> Result<()> {
@@ -271,8 +273,8 @@ impl Repository {
                     read.push(segment.id);
                     // Not all of a large index at once in memory.
                     if chunks > CHUNKS_AT_ONCE {
-                        let settled = descriptions::settle(self, &[], std::mem::take(&mut packs))?;
-                        let rows: Vec<_> = settled.iter().filter_map(|p| self.wanted(p)).collect();
+                        let some = descriptions::settle(self, own, std::mem::take(&mut packs))?;
+                        let rows: Vec<_> = some.iter().filter_map(|p| self.wanted(p)).collect();
                         self.index.write(&rows, &read)?.keep()?;
                         read.clear();
                         chunks = 0;

@@ -71,7 +71,7 @@ impl Session {
     /// Begins a run under a session id that its journal knows.
     ///
     /// # Errors
-    /// When this key may not append, or nothing may be to this log, or the index database fails.
+    /// When nothing may be appended to this log, by this key or at all, or the index database fails.
     pub fn begin_with(
         repository: &Repository,
         threads: usize,

@@ -23,7 +23,8 @@ pub fn read(repository: &Repository, report: &mut Report) -> Result<State> {
         Some(writer) => writer.entry.name.clone(),
         None => "the owner".to_owned(),
     };
-    let void = state.void.iter().map(|r| Finding::Void {
+    let void = state.void.iter();
+    let void = void.map(|r| Finding::Void {
         sequence: r.seq.0,
         writer: r.writer.as_ref().map(name),
         rule: r.why.clone(),
@@ -74,8 +75,7 @@ fn compare(
 /// believed.
 pub fn compare_index(replayed: &State, indexed: &State, report: &mut Report) {
     if replayed.head == indexed.head && of_state(replayed) != of_state(indexed) {
-        let message = "does not say what the log says: delete it, and the next run makes it again";
-        let name = "the index of this machine".to_owned();
-        report.findings.push(Finding::Object { name, message: message.to_owned() });
+        let message = "its state is not what the log says".to_owned();
+        report.findings.push(Finding::Index { pack: "the log".to_owned(), message });
     }
 }
