@@ -99,7 +99,8 @@ fn whoever_read_a_log_before_notices_that_its_end_was_taken_away() {
     std::fs::remove_file(&last).unwrap();
     // It is said until somebody says that it is right so, and nothing is written until then.
     for _ in 0..2 {
-        let ran = home.run(["snapshots", "--json"]).ok().says(&["warning: ", "was seen here before"]);
+        let ran =
+            home.run(["snapshots", "--json"]).ok().says(&["warning: ", "was seen here before"]);
         assert_eq!(ran.json().len(), 1);
         home.snapshot(&file).exit(4);
     }
