@@ -1,6 +1,7 @@
 //! How far this machine has read the log of a repository: kept outside of the cache, because
 //! nobody else can notice that the end of a log was taken away.
 
+mod compare;
 mod doubt;
 #[cfg(test)]
 mod tests;

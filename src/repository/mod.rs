@@ -215,7 +215,8 @@ impl Repository {
             Err(failure @ Error::Database { .. }) => self.renew_index(failure)?,
             other => other?,
         }
-        self.expect_enrolled()
+        // Of a log that was cut off the end may be what enrols it.
+        self.expect_enrolled().map_err(|e| self.doubt.map_or(e, Error::History))
     }
 
     fn catch_up(&mut self) -> Result<()> {

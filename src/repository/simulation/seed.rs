@@ -113,8 +113,7 @@ pub fn world(seed: u64, actors: usize, replays: bool) -> (Arc<World>, KeyMateria
 /// When all is quiet a host without any cache restores all that nobody has forgotten, and a check
 /// finds nothing lost. Nor does it after a last collection, which leaves nothing that nobody needs.
 fn last_look(host: &mut Host) -> Result<(), String> {
-    let mut repository =
-        host.open().map_err(|e| format!("it cannot be opened in the end: {e}"))?;
+    let mut repository = host.open().map_err(|e| format!("it cannot be opened in the end: {e}"))?;
     expect_wanted(&repository, host)?;
     let mut world = host.world.look();
     if world.oracle.expect_collected(&world.objects).is_err() {

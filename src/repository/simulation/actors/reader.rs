@@ -67,11 +67,7 @@ fn is_wanted(host: &Host, id: SnapshotId) -> bool {
 ///
 /// # Errors
 /// When something of it cannot be read.
-pub fn read(
-    repository: &Repository,
-    id: SnapshotId,
-    between: &mut dyn FnMut(),
-) -> Result<Tree> {
+pub fn read(repository: &Repository, id: SnapshotId, between: &mut dyn FnMut()) -> Result<Tree> {
     let manifest = repository.manifest(id)?;
     let root = manifest.root.as_ref().map(|root| (root, manifest.root_level as u8));
     let mut chunks = Chunks::new(repository, 0, 1 << 20)?;
