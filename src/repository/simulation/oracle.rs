@@ -101,8 +101,9 @@ impl Oracle {
         counters: &mut Counters,
     ) -> Held {
         if name.starts_with(names::PACKS) {
-            let key = &self.access.scope_keys.segment;
-            let (_, _, directory) = pack::decode_pack(bytes, key)
+            let scope = Header::decode(bytes).map_or(0, |(header, _)| header.scope);
+            let keys = self.access.scope_keys_of(scope).map_err(|e| e.to_string())?;
+            let (_, _, directory) = pack::decode_pack(bytes, &keys.segment)
                 .map_err(|e| format!("{name} is put and no pack: {e}"))?;
             let id = id(name).ok_or_else(|| format!("{name} is no name of a pack"))?;
             self.packs.insert(id, directory.chunks.iter().map(|(id, _)| *id).collect());
