@@ -63,11 +63,12 @@ impl History {
         self.seen
     }
 
-    /// Learns what was read before by another memory: it counts when it goes further.
+    /// Learns what was read before by another memory, which is about to go: it counts when it goes
+    /// further.
     pub fn learn(&mut self, head: Head) {
         if self.seen.is_none_or(|seen| seen.head.seq < head.seq) {
-            let to_the_end = self.seen.is_some_and(|seen| seen.to_the_end);
-            self.seen = Some(Seen { head, to_the_end });
+            // Where it cannot be written, this run still knows.
+            let _ = self.remember(head, false);
         }
     }
 

@@ -106,7 +106,7 @@ fn whoever_read_a_log_before_notices_that_its_end_was_taken_away() {
     }
     home.run(["check", "--read-data", "--accept-history"]).ok();
     home.snapshot(&file).ok().says_nothing();
-    home.run(["check", "--read-data"]).ok().says_nothing();
+    home.run(["check", "--read-data"]).ok();
 }
 
 #[test]
