@@ -52,7 +52,10 @@ impl Repository {
         }
         let known = self.state.void.len();
         let start = self.state.next();
-        let met = self.read_log(from_the_start)?;
+        let Some(met) = self.read_what_can_be(from_the_start)? else {
+            self.remark(known)?;
+            return self.index_segments(&[], &[]);
+        };
         self.remark(known)?;
         let is_changed = self.state.next() != start;
         if start == FIRST && !self.state.changes.everything {
@@ -88,6 +91,26 @@ impl Repository {
             None => Err(Error::Missing { object }),
             Some(bytes) if EntryHash::of(&bytes) == self.config.genesis => Ok(()),
             Some(_) => Err(Error::Break { object, why: "it is not the one that the config names" }),
+        }
+    }
+
+    /// Reads the log; none when an entry of it is damaged. What came before can be restored, on the
+    /// day when it is needed; nothing is appended, and nothing is said of what this machine has seen.
+    fn read_what_can_be(&mut self, from_the_start: bool) -> Result<Option<Option<Head>>> {
+        let was_cut_off = std::mem::take(&mut self.is_cut_off);
+        match self.read_log(from_the_start) {
+            Ok(met) => Ok(Some(met)),
+            Err(Error::Damaged { object, source })
+                if self.state.head.is_some() && object == names::entry(self.state.next()) =>
+            {
+                self.is_cut_off = true;
+                if !was_cut_off {
+                    let why = source.to_string();
+                    self.warnings.push(Error::CutOff { object, why });
+                }
+                Ok(None)
+            }
+            Err(failure) => Err(failure),
         }
     }
 

@@ -87,6 +87,15 @@ impl Repository {
         if let Some(doubt) = self.doubt {
             return Err(Error::History(doubt));
         }
+        if self.is_cut_off {
+            let read = log::replay_some(&*self.store, &self.access, &mut self.state.clone(), 1);
+            read.map_err(|failure| match failure {
+                Error::Damaged { object, source } => {
+                    Error::CutOff { object, why: source.to_string() }
+                }
+                failure => failure,
+            })?;
+        }
         // Once is enough: from here on the end of the log is where our own entries are.
         if self.may_append.load(Ordering::Relaxed) {
             return Ok(());

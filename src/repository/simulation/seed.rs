@@ -130,7 +130,7 @@ pub fn world(seed: u64, actors: usize, replays: bool) -> Arc<World> {
 /// finds nothing lost. Nor does it after a last collection, which leaves nothing that nobody needs.
 fn last_look(host: &mut Host) -> Result<(), String> {
     let mut repository = host.open().map_err(|e| format!("it cannot be opened in the end: {e}"))?;
-    expect_wanted(&repository, host)?;
+    expect_wanted(&mut repository, host)?;
     let mut world = host.world.look();
     if world.oracle.expect_collected(&world.objects).is_err() {
         world.counters.count("worlds with something left to collect");
@@ -143,12 +143,12 @@ fn last_look(host: &mut Host) -> Result<(), String> {
     let world = host.world.look();
     world.oracle.expect_collected(&world.objects)?;
     drop(world);
-    let repository = host.open().map_err(|e| format!("it cannot be opened in the end: {e}"))?;
-    expect_wanted(&repository, host)
+    let mut repository = host.open().map_err(|e| format!("it cannot be opened in the end: {e}"))?;
+    expect_wanted(&mut repository, host)
 }
 
 /// What nobody has forgotten is restored as it was.
-fn expect_wanted(repository: &Repository, host: &mut Host) -> Result<(), String> {
+fn expect_wanted(repository: &mut Repository, host: &mut Host) -> Result<(), String> {
     let saved = host.world.look().oracle.saved.clone();
     for (id, saved) in saved.iter().filter(|(_, saved)| saved.is_wanted) {
         let tree = read(repository, *id, &mut || ())

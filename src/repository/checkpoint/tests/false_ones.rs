@@ -229,7 +229,7 @@ fn a_check_finds_a_checkpoint_that_says_something_else_than_the_log() {
     let cache = tempfile::tempdir().unwrap();
     site.append(&mut site.open(cache.path()), 0..60);
     let good = site.put(40, &site.bytes(site.forge(40)));
-    let findings = |of: &crate::repository::Repository| {
+    let findings = |of: &mut crate::repository::Repository| {
         let (request, stop) = (Request { read_data: false, threads: 1 }, AtomicBool::new(false));
         let report = check(of, request, &Progress::default(), &stop).unwrap();
         let found = report.findings.into_iter().filter_map(|finding| match finding {
@@ -241,8 +241,8 @@ fn a_check_finds_a_checkpoint_that_says_something_else_than_the_log() {
         });
         found.collect::<Vec<_>>()
     };
-    let (reader, _) = site.anew();
-    assert_eq!(findings(&reader), []);
+    let (mut reader, _) = site.anew();
+    assert_eq!(findings(&mut reader), []);
     let mut forged = site.forge(50);
     forged.checkpoint.holder = Some("somebody".to_owned());
     let name = site.put(50, &site.bytes(forged));
@@ -253,10 +253,10 @@ fn a_check_finds_a_checkpoint_that_says_something_else_than_the_log() {
         says(&name, "is not what the log says"),
         says(&ahead, "is a checkpoint of an entry that the log does not have"),
     ];
-    assert_eq!(findings(&reader), expected);
-    let (deceived, _) = site.anew();
+    assert_eq!(findings(&mut reader), expected);
+    let (mut deceived, _) = site.anew();
     assert!(deceived.state().holder.is_some());
-    let found = findings(&deceived);
+    let found = findings(&mut deceived);
     assert_eq!(found[..2], expected);
     assert_eq!(found[2], says("the log", "its state is not what the log says"));
     assert!(found.len() == 3 && good != name);
