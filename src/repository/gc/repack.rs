@@ -18,7 +18,7 @@ use esker_format::frame::FrameType;
 use esker_format::ids::SessionId;
 use esker_format::names;
 use esker_format::segment::{Prefix, SegmentPack, prefix};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -137,7 +137,8 @@ impl Batch<'_> {
             return Ok(());
         }
         repository.settle(&packs, &segments);
-        let gone = facts.iter().filter(|fact| marked.contains(&fact.ordinal));
+        let goes: HashSet<u32> = marked.iter().copied().collect();
+        let gone = facts.iter().filter(|fact| goes.contains(&fact.ordinal));
         gone.for_each(|fact| done.old.add(fact.len));
         packs.iter().for_each(|pack| done.new.add(pack.len));
         done.marked.extend(marked);

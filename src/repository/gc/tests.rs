@@ -1,5 +1,7 @@
 //! Collections beside whoever else is at work, and such that are killed.
 
+mod many;
+
 use super::{Progress, Report, Request, apply, plan};
 use crate::repository::fixture::{Fixture, Tree, commit, folder, save};
 use crate::repository::{Error, Repository, Session, check};
