@@ -5,6 +5,7 @@ use crate::repository::{Bounds, Chunks, Error, Found, Map, Repository, Result, S
 use esker_format::FormatError;
 use esker_format::chunking::{Cutter, PROFILE_FILES};
 use esker_format::ids::{SeriesId, SnapshotId};
+use esker_format::node::Time;
 use esker_format::page::{Entry, PageRef};
 use esker_format::path::MapKey;
 use std::cmp::Ordering;
@@ -17,6 +18,13 @@ pub struct Base {
     pub snapshot: Option<SnapshotId>,
     /// Whether everything could be saved for it.
     pub is_whole: bool,
+    /// In which week it began, counted from 1970.
+    pub week: Option<i64>,
+}
+
+/// The week of a time, counted from 1970.
+pub const fn week(time: Time) -> i64 {
+    time.seconds.div_euclid(7 * 86_400)
 }
 
 impl Base {
@@ -36,7 +44,8 @@ impl Base {
         let series = of_series.clone().next().map_or_else(new_series, |s| s.summary.series);
         let last = of_series.clone().find(|s| !s.is_forgotten);
         let is_whole = last.is_some_and(|s| s.summary.problems == 0);
-        Ok(Self { series, snapshot: last.map(|s| s.id), is_whole })
+        let week = last.map(|s| week(s.summary.start));
+        Ok(Self { series, snapshot: last.map(|s| s.id), is_whole, week })
     }
 }
 

@@ -34,7 +34,7 @@ pub use task::Progress;
 
 use crate::repository::{Compression, Finished, FrameWriter, Repository, Session};
 use crate::source::{Roots, Select, Skip, Walk};
-use base::{Base, Root, root_of};
+use base::{Base, Root, root_of, week};
 use collect::{Collected, Collector};
 use esker_format::cbor::Extra;
 use esker_format::chunking::PROFILE_FILES;
@@ -126,7 +126,10 @@ pub fn snapshot(
     let base = Base::find(repository, &request.host, &label)?;
     let run = Run { request, roots: &roots, label: &label, base: &base, progress, observer, stop };
     let Request { threads, is_dry, .. } = *request;
-    run.repeat(repository, Start { threads, is_dry, without_table: false, hold: false })
+    run.repeat(
+        repository,
+        Start { threads, is_dry, without_table: false, week: week(request.start), hold: false },
+    )
 }
 
 /// Attempts of a run that others made start over: the last one holds what it relies on.

@@ -43,6 +43,8 @@ pub struct Start {
     pub is_dry: bool,
     /// Whether the file table was found to be wrong.
     pub without_table: bool,
+    /// In which week it begins.
+    pub week: i64,
     /// Whether packs must stay that the run may rely on.
     pub hold: bool,
 }
@@ -100,7 +102,11 @@ impl Prior {
         let is_live = |id| repository.state().live_snapshots().any(|s| s.id == id);
         match standing {
             Some(snapshot) if is_live(snapshot) => {
-                prior.is_certain = session.build_on(repository, snapshot)?;
+                // What is taken over without a look-up brings all packs of its base along, needed or
+                // not. Now and then each chunk is looked for, so that a collection without the reading
+                // key, which goes by the packs that snapshots name, has something to give back.
+                let is_due = base.week.is_some_and(|week| week != start.week);
+                prior.is_certain = !is_due && session.build_on(repository, snapshot)?;
             }
             // Forgotten; or a log that is older than the table, or another: its rows are as good as those of a
             // run that was killed.

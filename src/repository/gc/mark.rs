@@ -106,10 +106,15 @@ pub fn mark(
         expect_open(state, session)?;
         marked = free(state, usage, wanted);
         marked.truncate(REPLACEMENTS_MAX);
-        if marked.is_empty() {
-            return nothing();
+        while !marked.is_empty() {
+            let body = body(state, session, usage, &marked, added);
+            if body.check().is_ok() {
+                return Ok(body);
+            }
+            // More than an entry holds: the rest is for the next time.
+            marked.truncate(marked.len() / 2);
         }
-        Ok(body(state, session, usage, &marked, added))
+        nothing()
     });
     match unless_nothing(appended)? {
         Some(_) => Ok(marked),
@@ -179,7 +184,12 @@ fn free(state: &State, usage: Option<&Usage>, wanted: &[u32]) -> Vec<u32> {
         let pack = state.packs.get(*ordinal as usize);
         pack.is_some_and(|pack| pack.state == PackState::Live && is_closed(pack.session))
     };
-    let mut free: Ordinals = wanted.iter().copied().filter(may_go).collect();
+    let free: Ordinals = wanted.iter().copied().filter(may_go).collect();
+    // What the simulation must notice.
+    #[cfg(test)]
+    if crate::repository::simulation::off().marks {
+        return free.iter().collect();
+    }
     let is_walked = |s: &Snapshot| usage.is_some_and(|usage| usage.sets.contains_key(&s.id));
     let stays = |s: &Snapshot| outside(usage, s).iter().all(|o| state.packs[*o as usize].is_good());
     let fixed = state.live_snapshots().filter(|s| s.set.meets(&free));

@@ -1,5 +1,6 @@
 //! Writing packs anew: what is in use of several goes into fewer, and stands in for them.
 
+use super::compact::len_of;
 use super::decide::Fact;
 use super::inventory::Stray;
 use super::mark::{Added, mark};
@@ -33,6 +34,8 @@ pub struct Repacked {
     pub old: Amount,
     /// Packs that stand in for them.
     pub new: Amount,
+    /// Bytes of the segments that describe them.
+    pub segments: u64,
     /// The marked ones.
     pub marked: Vec<u32>,
     /// Packs that could not be read, and why: they stay.
@@ -137,6 +140,7 @@ impl Batch<'_> {
             return Ok(());
         }
         repository.settle(&packs, &segments);
+        done.segments += len_of(repository, &segments);
         let goes: HashSet<u32> = marked.iter().copied().collect();
         let gone = facts.iter().filter(|fact| goes.contains(&fact.ordinal));
         gone.for_each(|fact| done.old.add(fact.len));

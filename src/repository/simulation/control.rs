@@ -11,12 +11,15 @@ pub struct Off {
     pub rule: Option<Rule>,
     /// Whoever commits does not look whether that is valid where the entry comes to lie.
     pub validation: bool,
+    /// Whoever collects does not look whether what it found by walking still holds.
+    pub marks: bool,
     /// Barriers do nothing.
     pub barriers: bool,
 }
 
 thread_local! {
-    static OFF: Cell<Off> = const { Cell::new(Off { rule: None, validation: false, barriers: false }) };
+    static OFF: Cell<Off> =
+        const { Cell::new(Off { rule: None, validation: false, marks: false, barriers: false }) };
 }
 
 /// Switches off on this thread.

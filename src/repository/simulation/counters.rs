@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// What must have come about in a run over many seeds; without it the run has shown nothing.
-const REQUIRED: [&str; 20] = [
+const REQUIRED: [&str; 25] = [
     "lost races",
     "rescues",
     "revived packs",
@@ -14,6 +14,11 @@ const REQUIRED: [&str; 20] = [
     "refused commits",
     "adopted packs",
     "deleted packs",
+    "repacked packs",
+    "merged segments",
+    "narrowed sets",
+    "old caches",
+    "worlds with something left to collect",
     "lost",
     "late",
     "repeated",

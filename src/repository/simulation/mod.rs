@@ -21,5 +21,5 @@ mod tests;
 mod tree;
 mod world;
 
-pub use control::{is_blind, minds, unless_off};
+pub use control::{is_blind, minds, off, unless_off};
 pub use seed::drawn;

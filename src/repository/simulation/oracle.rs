@@ -39,6 +39,10 @@ pub struct Oracle {
     needs: HashMap<SessionId, Vec<ChunkId>>,
     /// Chunks of every pack that was ever put whole.
     packs: HashMap<PackId, HashSet<ChunkId>>,
+    /// Segments that the log has ever named.
+    segments: HashSet<SegmentId>,
+    /// Who has put a segment.
+    putters: HashMap<String, usize>,
     /// The sessions that actors are at.
     at_work: Vec<Option<SessionId>>,
 }
@@ -52,11 +56,13 @@ impl Oracle {
             saved: BTreeMap::new(),
             needs: HashMap::new(),
             packs: HashMap::new(),
+            segments: HashSet::new(),
+            putters: HashMap::new(),
             at_work: vec![None; actors],
         };
         for (name, _) in objects.below(names::LOG) {
             let Some(object) = objects.get(&name) else { continue };
-            oracle.stored(&name, &object.bytes, objects, &mut Counters::default())?;
+            oracle.stored(None, &name, &object.bytes, objects, &mut Counters::default())?;
         }
         Ok(oracle)
     }
@@ -88,6 +94,7 @@ impl Oracle {
     /// A new object is there.
     pub fn stored(
         &mut self,
+        by: Option<usize>,
         name: &str,
         bytes: &Arc<[u8]>,
         objects: &Objects,
@@ -99,6 +106,9 @@ impl Oracle {
                 .map_err(|e| format!("{name} is put and no pack: {e}"))?;
             let id = id(name).ok_or_else(|| format!("{name} is no name of a pack"))?;
             self.packs.insert(id, directory.chunks.iter().map(|(id, _)| *id).collect());
+        }
+        if name.starts_with(names::INDEX) {
+            self.putters.extend(by.map(|by| (name.to_owned(), by)));
         }
         if name.starts_with(names::LOG) {
             self.entry(name, bytes, objects, counters)?;
@@ -147,9 +157,10 @@ impl Oracle {
         Ok(())
     }
 
-    /// An object is gone.
+    /// An object is gone; `by` is who deleted it, unless the request was late.
     pub fn deleted(
         &self,
+        by: Option<usize>,
         name: &str,
         bytes: &[u8],
         objects: &Objects,
@@ -177,6 +188,10 @@ impl Oracle {
             counters.count("deleted segments");
             match id::<SegmentId>(name) {
                 Some(id) if state.has_segment(&id) => return wrong("it is live"),
+                Some(id) if self.segments.contains(&id) => {}
+                // Nobody else can name what a collection has just put.
+                _ if by.is_none() || by == self.putters.get(name).copied() => {}
+                _ if !is_fenced => return wrong("its session was not fenced"),
                 _ => {}
             }
         } else if name.starts_with(names::SNAPSHOTS) {
@@ -190,6 +205,29 @@ impl Oracle {
             return wrong("nobody may");
         }
         self.expect_reachable(objects)
+    }
+
+    /// When all is collected nothing is left that nobody needs, but what no header tells the
+    /// session of: a power cut has torn it.
+    pub fn expect_collected(&self, objects: &Objects) -> Held {
+        let needed = self.state.needed();
+        for (name, _) in objects.below("") {
+            let is_needed = if name.starts_with(names::PACKS) {
+                let ordinal = id(&name).and_then(|id| self.state.ordinal(id));
+                ordinal.is_some_and(|ordinal| needed[ordinal as usize])
+            } else if name.starts_with(names::INDEX) {
+                id(&name).is_some_and(|id| self.state.has_segment(&id))
+            } else if name.starts_with(names::SNAPSHOTS) {
+                id(&name).is_some_and(|id| self.state.has_snapshot(&id))
+            } else {
+                true
+            };
+            let is_whole = objects.get(&name).is_some_and(|o| Header::decode(&o.bytes).is_ok());
+            if !is_needed && is_whole {
+                return Err(format!("{name} is left, and nobody needs it"));
+            }
+        }
+        Ok(())
     }
 
     /// Folds an entry in, and looks at what it does.
@@ -229,6 +267,7 @@ impl Oracle {
             counters.add("adopted packs", adopted as u64);
         }
         self.state.apply(judged);
+        self.segments.extend(self.state.segments.iter().map(|segment| segment.id));
         let is_live = |o: &usize| self.state.packs[*o].state == PackState::Live;
         let revived = marked.iter().filter(|o| is_live(o)).count();
         counters.add("revived packs", revived as u64);

@@ -116,9 +116,8 @@ fn a_log_that_takes_packs_of_aborted_sessions_is_found_to_lose_them() {
 }
 
 #[test]
-fn a_log_that_takes_marks_of_an_old_state_is_found_to_lose_chunks() {
-    let rule = Some("it marks a pack of a snapshot that was not walked");
-    is_found(Off { rule, ..Off::default() }, "lost chunk");
+fn a_mark_of_what_an_old_walk_found_is_found_to_lose_chunks() {
+    is_found(Off { marks: true, ..Off::default() }, "lost chunk");
 }
 
 #[test]

@@ -365,7 +365,7 @@ impl Inner {
                 let put = self.objects.put(process, name, bytes, *durability);
                 let Self { oracle, objects, counters, .. } = self;
                 let held = match put {
-                    Put::Stored => oracle.stored(name, bytes, objects, counters),
+                    Put::Stored => oracle.stored(process, name, bytes, objects, counters),
                     Put::Exists => oracle.found(name, bytes, objects, counters),
                 };
                 if let Err(what) = held {
@@ -378,7 +378,7 @@ impl Inner {
                 Some(object) => {
                     self.objects.delete(process, name);
                     let Self { oracle, objects, counters, .. } = self;
-                    oracle.deleted(name, &object.bytes, objects, counters)
+                    oracle.deleted(process, name, &object.bytes, objects, counters)
                 }
             },
         };

@@ -11,7 +11,6 @@ use esker_format::cbor::Extra;
 use esker_format::content::{Content, Item};
 use esker_format::ids::SnapshotId;
 use esker_format::map_builder::MapBuilder;
-use esker_format::names;
 use esker_format::node::{Node, NodeKind, Time};
 use esker_format::page::Entry;
 use esker_format::secret::Entropy;

@@ -9,22 +9,19 @@ use esker_format::frame::FrameType;
 use esker_format::ids::SnapshotId;
 use esker_format::page::Entry;
 
-/// A reader that meets what is gone looks at the log again, so many times at most.
-const TRIES: usize = 4;
-
 /// A host that restores.
 pub struct Reader;
 
 impl Part for Reader {
     fn run(&mut self, host: &mut Host) -> Result<()> {
-        let mut repository = host.open()?;
+        let repository = host.open()?;
         for _ in 0..=host.random.below(3) {
             let wanted = wanted(host);
             if wanted.is_empty() {
                 return Ok(());
             }
             let snapshot = wanted[host.random.below(wanted.len() as u64) as usize];
-            restore(&mut repository, snapshot, host)?;
+            restore(&repository, snapshot, host)?;
         }
         Ok(())
     }
@@ -37,41 +34,40 @@ pub fn wanted(host: &Host) -> Vec<SnapshotId> {
     saved.filter(|(_, saved)| saved.is_wanted).map(|(id, _)| *id).collect()
 }
 
-fn restore(repository: &mut Repository, id: SnapshotId, host: &Host) -> Result<()> {
-    let mut last = None;
-    for _ in 0..TRIES {
-        match read(repository, id) {
-            Ok(tree) => {
-                let mut world = host.world.look();
-                world.counters.count("restores");
-                let is_equal = world.oracle.saved.get(&id).is_some_and(|s| s.tree == tree);
-                drop(world);
-                if !is_equal {
-                    host.world.stop(format!("snapshot {id} was restored as {tree:?}"));
-                }
-                return Ok(());
-            }
-            Err(error) if error.is_damage() => last = Some(error),
-            Err(error) => return Err(error),
+fn restore(repository: &Repository, id: SnapshotId, host: &mut Host) -> Result<()> {
+    let mut between = || {
+        if host.random.chance(2_000) {
+            let seconds = host.random.below(24 * 3600);
+            host.world.pause(host.number, seconds);
         }
-        if !is_wanted(host, id) {
-            return Ok(());
+    };
+    let (is_equal, what) = match read(repository, id, &mut between) {
+        Ok(tree) => {
+            let world = host.world.look();
+            let is_equal = world.oracle.saved.get(&id).is_some_and(|s| s.tree == tree);
+            (is_equal, format!("was restored as {tree:?}"))
         }
-        host.world.look().counters.count("restores that looked again");
-        repository.refresh()?;
+        Err(error) if error.is_damage() => (false, format!("cannot be restored: {error:?}")),
+        Err(error) => return Err(error),
+    };
+    match (is_equal, is_wanted(host, id)) {
+        (true, _) => host.world.look().counters.count("restores"),
+        (false, true) => host.world.stop(format!("snapshot {id} {what}")),
+        // It was forgotten meanwhile, and may be gone.
+        (false, false) => host.world.look().counters.count("restores of what was forgotten"),
     }
-    host.world.stop(format!("snapshot {id} cannot be restored: {last:?}"))
+    Ok(())
 }
 
 fn is_wanted(host: &Host, id: SnapshotId) -> bool {
     host.world.look().oracle.saved.get(&id).is_some_and(|saved| saved.is_wanted)
 }
 
-/// What is in a snapshot, chunk by chunk.
+/// What is in a snapshot, chunk by chunk. `between` is what happens between two files.
 ///
 /// # Errors
 /// When something of it cannot be read.
-pub fn read(repository: &Repository, id: SnapshotId) -> Result<Tree> {
+pub fn read(repository: &Repository, id: SnapshotId, between: &mut dyn FnMut()) -> Result<Tree> {
     let manifest = repository.manifest(id)?;
     let root = manifest.root.as_ref().map(|root| (root, manifest.root_level as u8));
     let mut chunks = Chunks::new(repository, 0, 1 << 20)?;
@@ -83,7 +79,10 @@ pub fn read(repository: &Repository, id: SnapshotId) -> Result<Tree> {
         }
         Found::Lost { error, .. } => Err(error),
     })?;
-    let files = entries.into_iter().map(|entry| file(&entry, &mut chunks));
+    let files = entries.into_iter().map(|entry| {
+        between();
+        file(&entry, &mut chunks)
+    });
     files.collect()
 }
 
