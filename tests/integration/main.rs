@@ -9,6 +9,7 @@ mod forget;
 mod golden;
 mod heal;
 mod house;
+mod model;
 mod reader;
 mod restore_over;
 mod select;
