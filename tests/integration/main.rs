@@ -10,6 +10,7 @@ mod golden;
 mod heal;
 mod history;
 mod house;
+mod model;
 mod reader;
 mod restore_over;
 mod roles;
