@@ -219,7 +219,8 @@ impl Repository {
             other => other?,
         }
         // Of a log that was cut off the end may be what enrols it.
-        self.expect_enrolled().map_err(|e| self.doubt.map_or(e, Error::History))
+        self.expect_enrolled()
+            .map_err(|e| self.doubt.map_or(e, |doubt| Error::History(Box::new(doubt))))
     }
 
     fn catch_up(&mut self) -> Result<()> {

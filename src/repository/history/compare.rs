@@ -48,7 +48,7 @@ impl Repository {
                 self.warnings.push(Error::Behind { behind });
             }
             Some(doubt) if known == Some(doubt) => {}
-            Some(doubt) => self.warnings.push(Error::History(doubt)),
+            Some(doubt) => self.warnings.push(Error::History(Box::new(doubt))),
         }
         Ok(())
     }
@@ -85,7 +85,7 @@ impl Repository {
     /// [`Error::History`], [`Error::Mirror`], [`Error::Gap`], or what the store says.
     pub fn expect_appendable(&self) -> Result<()> {
         if let Some(doubt) = self.doubt {
-            return Err(Error::History(doubt));
+            return Err(Error::History(Box::new(doubt)));
         }
         if self.is_cut_off {
             let read = log::replay_some(&*self.store, &self.access, &mut self.state.clone(), 1);

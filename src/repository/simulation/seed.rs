@@ -64,9 +64,9 @@ fn cast(random: &mut Random) -> Vec<Actor> {
         Actor { part, key: key.clone(), processes }
     };
     vec![
-        actor(Box::new(Writer::default()), owner, 3, 6),
-        actor(Box::new(Writer::default()), &hosts[0], 3, 6),
-        actor(Box::new(Writer::default()), third, 3, 6),
+        actor(Box::<Writer>::default(), owner, 3, 6),
+        actor(Box::<Writer>::default(), &hosts[0], 3, 6),
+        actor(Box::<Writer>::default(), third, 3, 6),
         actor(Box::new(Collector), owner, 2, 5),
         actor(Box::new(Collector), second, 2, 5),
         actor(Box::new(Forgetter), forgetter, 4, 8),
