@@ -44,6 +44,21 @@ impl Ordinals {
         }
         false
     }
+    /// The members that both have, ascending.
+    pub fn common<'s>(&'s self, other: &'s Self) -> impl Iterator<Item = u32> + 's {
+        let range = |(first, count): &(u32, u32)| *first..=first + (count - 1);
+        let mut theirs = other.runs.as_slice();
+        self.runs.iter().map(range).flat_map(move |mine| {
+            while let Some((run, rest)) = theirs.split_first()
+                && range(run).end() < mine.start()
+            {
+                theirs = rest;
+            }
+            let end = *mine.end();
+            let near = theirs.iter().map(range).take_while(move |run| *run.start() <= end);
+            near.flat_map(move |run| *mine.start().max(run.start())..=*mine.end().min(run.end()))
+        })
+    }
     /// Whether all members are in `other` too.
     pub fn is_within(&self, other: &Self) -> bool {
         self.runs.iter().all(|(first, count)| {
@@ -132,6 +147,7 @@ mod tests {
         for (a, b) in (0..64).flat_map(|a| (0..64).map(move |b| (a, b))) {
             assert_eq!(set(a).meets(&set(b)), a & b != 0, "{a:b} {b:b}");
             assert_eq!(set(a).is_within(&set(b)), a & b == a, "{a:b} {b:b}");
+            assert_eq!(set(a).common(&set(b)).collect::<Ordinals>(), set(a & b), "{a:b} {b:b}");
             assert_eq!(set(a).len(), u64::from(a.count_ones()));
         }
     }

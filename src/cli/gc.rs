@@ -126,6 +126,7 @@ struct Told {
     mark: Amount,
     repack: Amount,
     repacked: Amount,
+    segments: i64,
     narrow: u64,
     stays: Stays,
     broken: Vec<Broken>,
@@ -153,6 +154,7 @@ impl Told {
             mark: plan.mark,
             repack: plan.repack,
             repacked: plan.repacked,
+            segments: plan.segments,
             narrow: plan.narrow,
             stays: plan.stays,
             broken: broken

@@ -126,7 +126,10 @@ pub fn snapshot(
     let base = Base::find(repository, &request.host, &label)?;
     let run = Run { request, roots: &roots, label: &label, base: &base, progress, observer, stop };
     let Request { threads, is_dry, .. } = *request;
-    run.repeat(repository, Start { threads, is_dry, without_table: false, week: week(request.start), hold: false })
+    run.repeat(
+        repository,
+        Start { threads, is_dry, without_table: false, week: week(request.start), hold: false },
+    )
 }
 
 /// Attempts of a run that others made start over: the last one holds what it relies on.

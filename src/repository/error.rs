@@ -57,7 +57,7 @@ pub enum Error {
     },
     /// The log is not the one that this machine has read before.
     #[error("the log was rolled back or changed: {0}")]
-    History(Doubt),
+    History(Box<Doubt>),
     /// The store is a copy, and less of the log is in it than this machine has read.
     #[error("this copy is {entries} behind what was seen here before", entries = entries(*behind))]
     Behind {

@@ -218,7 +218,9 @@ impl Repository {
             Err(failure @ Error::Database { .. }) => self.renew_index(failure)?,
             other => other?,
         }
+        // Of a log that was cut off the end may be what enrols it.
         self.expect_enrolled()
+            .map_err(|e| self.doubt.map_or(e, |doubt| Error::History(Box::new(doubt))))
     }
 
     fn catch_up(&mut self) -> Result<()> {

@@ -11,6 +11,7 @@ mod heal;
 mod history;
 mod hostile;
 mod house;
+mod model;
 mod reader;
 mod restore_over;
 mod roles;

@@ -27,6 +27,8 @@ pub struct Report {
     pub repacked: Amount,
     /// Packs that stand in for them.
     pub written: Amount,
+    /// Bytes of segments that were put.
+    pub segments: u64,
     /// Pack sets that were made smaller.
     pub narrowed: u64,
     /// Segments that were merged.
@@ -40,7 +42,7 @@ pub struct Report {
 impl Report {
     /// Bytes that became free in all.
     pub fn freed(&self) -> i64 {
-        self.removed.bytes as i64 - self.written.bytes as i64
+        self.removed.bytes as i64 - (self.written.bytes + self.segments) as i64
     }
 
     fn take(&mut self, removed: Removed) {
@@ -80,6 +82,7 @@ pub fn apply(
         let done = repack(repository, session, usage, wanted, progress, stop)?;
         report.overtaken += (wanted.len() - done.marked.len() - done.failed.len()) as u64;
         (report.repacked, report.written, report.failed) = (done.old, done.new, done.failed);
+        report.segments = done.segments;
         marked_now.extend(done.marked);
         unused = done.unused;
     }
@@ -88,12 +91,13 @@ pub fn apply(
         packs.extend(marked_now);
     }
     let session = plan.session;
-    let gone = give_up(repository, session, &packs, &plan.aged_snapshots)?;
+    let gone = give_up(repository, session, &packs, &plan)?;
     repository.settle(&[], &[]);
     report.take(remove(repository, &gone)?);
     let merged = compact(repository, &plan)?;
-    report.merged = merged.len() as u64;
-    report.take(remove(repository, &merged)?);
+    report.merged = merged.gone.len() as u64;
+    report.segments += merged.written;
+    report.take(remove(repository, &merged.gone)?);
     drop_unused(repository, &plan, unused, &mut report)?;
     repository.checkpoint_if_due(Occasion::Collection);
     repository.store().barrier()?;

@@ -1,11 +1,12 @@
 //! Merging segments, so that whoever comes anew has few of them to read.
 
-use super::inventory::Stray;
+use super::inventory::{Inventory, Stray};
 use super::mark::{expect_open, nothing, unless_nothing};
 use super::plan::Plan;
+use crate::repository::access::Access;
 use crate::repository::error::{Error, Result};
 use crate::repository::session::put_segments;
-use crate::repository::state::Segment;
+use crate::repository::state::{Segment, State};
 use crate::repository::{Repository, read_segment};
 use esker_format::cbor::Extra;
 use esker_format::ids::SegmentId;
@@ -29,20 +30,39 @@ pub fn groups(segments: &[(SegmentId, u32, u64)]) -> Vec<(u32, Vec<SegmentId>)> 
     many.map(|((scope, _), ids)| (scope, ids)).collect()
 }
 
-/// Merges segments; returns those that are not needed any more.
+/// The live segments whose sizes are known and that this key opens, with their scopes and sizes.
+pub fn sized(state: &State, access: &Access, inventory: &Inventory) -> Vec<(SegmentId, u32, u64)> {
+    let mine = state.segments.iter().filter(|s| access.has_scope(s.scope));
+    let size = |id: &SegmentId| inventory.segments.get(id).copied();
+    mine.filter_map(|s| Some((s.id, s.scope, size(&s.id)?))).collect()
+}
+
+/// What merging did.
+#[derive(Default)]
+pub struct Merged {
+    /// Segments that are not needed any more.
+    pub gone: Vec<Stray>,
+    /// Bytes of those that were put.
+    pub written: u64,
+}
+
+/// Merges segments.
 ///
 /// # Errors
 /// When the store fails or the log refuses.
-pub fn compact(repository: &mut Repository, plan: &Plan) -> Result<Vec<Stray>> {
-    let state = repository.state();
-    let size = |id: &SegmentId| plan.inventory.segments.get(id).copied();
-    let mine = state.segments.iter().filter(|s| repository.access().has_scope(s.scope));
-    let sized = mine.filter_map(|s| Some((s.id, s.scope, size(&s.id)?)));
-    let mut gone = Vec::new();
-    for (scope, old) in groups(&sized.collect::<Vec<_>>()) {
-        gone.extend(merge(repository, plan, scope, old)?);
+pub fn compact(repository: &mut Repository, plan: &Plan) -> Result<Merged> {
+    let sized = sized(repository.state(), repository.access(), &plan.inventory);
+    let mut done = Merged::default();
+    for (scope, old) in groups(&sized) {
+        merge(repository, plan, scope, old, &mut done)?;
     }
-    Ok(gone)
+    Ok(done)
+}
+
+/// Bytes of segments in the store.
+pub fn len_of(repository: &Repository, segments: &[SegmentId]) -> u64 {
+    let size = |id: &SegmentId| repository.store().size(&names::segment(*id)).ok().flatten();
+    segments.iter().filter_map(size).sum()
 }
 
 fn merge(
@@ -50,7 +70,8 @@ fn merge(
     plan: &Plan,
     scope: u32,
     old: Vec<SegmentId>,
-) -> Result<Vec<Stray>> {
+    done: &mut Merged,
+) -> Result<()> {
     let other;
     let access = match scope == repository.access().scope {
         true => repository.access(),
@@ -67,7 +88,7 @@ fn merge(
             ),
             // Another collection was faster, or it is damaged: both are seen elsewhere.
             Err(Error::Missing { .. } | Error::Damaged { .. } | Error::Newer { .. }) => {
-                return Ok(Vec::new());
+                return Ok(());
             }
             Err(e) => return Err(e),
         }
@@ -83,10 +104,13 @@ fn merge(
         let (old, new, extra) = (old.clone(), new.clone(), Extra::default());
         Ok(Body::Compact(Compact { old, new, scope, extra }))
     });
-    let done = unless_nothing(appended)?.is_some();
+    let is_done = unless_nothing(appended)?.is_some();
     repository.settle(&[], &[]);
-    let stray = |id: &SegmentId| Stray { name: names::segment(*id), size: 0 };
-    Ok(if done { old.iter().map(stray).collect() } else { new.iter().map(stray).collect() })
+    let (gone, len) = if is_done { (&old, len_of(repository, &new)) } else { (&new, 0) };
+    let size = |id: &SegmentId| plan.inventory.segments.get(id).copied().unwrap_or(0);
+    done.gone.extend(gone.iter().map(|id| Stray { name: names::segment(*id), size: size(id) }));
+    done.written += len;
+    Ok(())
 }
 
 #[cfg(test)]

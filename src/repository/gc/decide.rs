@@ -20,10 +20,12 @@ pub struct Fact {
     pub len: u64,
     /// Whose keys seal it.
     pub scope: u32,
-    /// Plaintext of its chunks, bytes.
+    /// Bytes that its chunks take, without what surrounds them.
     pub total: u64,
-    /// That of those in use; none where nobody could look.
+    /// Bytes that those in use take, about; none where nobody could look.
     pub used: Option<u64>,
+    /// Bytes that a segment needs to describe it.
+    pub described: u64,
     /// Whether a live snapshot has it in its set.
     pub in_set: bool,
     /// Whether somebody relies on it who is not to be disturbed: an open session, or a snapshot that
@@ -36,18 +38,12 @@ pub struct Fact {
 impl Fact {
     /// Bytes of the pack that hold nothing in use, about.
     pub fn unused(&self) -> u64 {
-        self.len - self.kept()
+        self.total.saturating_sub(self.kept())
     }
 
     /// Bytes that the chunks in use take, about.
     pub fn kept(&self) -> u64 {
-        match self.used {
-            Some(used) if self.total > 0 => {
-                (u128::from(self.len) * u128::from(used) / u128::from(self.total)) as u64
-            }
-            Some(_) => 0,
-            None => self.len,
-        }
+        self.used.unwrap_or(self.len)
     }
 }
 
@@ -72,7 +68,7 @@ pub fn choose(facts: &[Fact], max_repack: Option<u64>) -> Choice {
             choice.whole.push(fact.ordinal);
         } else if !fact.is_readable || fact.used.is_none() {
             continue;
-        } else if fact.unused() * 100 >= fact.len * POOR_PERCENT {
+        } else if fact.unused() * 100 >= fact.total * POOR_PERCENT {
             poor.push(*fact);
         } else if fact.len < SMALL {
             small.entry((fact.scope, fact.len.max(1).ilog(4))).or_default().push(*fact);
@@ -101,8 +97,9 @@ mod tests {
         ordinal: 0,
         len: 16 << 20,
         scope: 0,
-        total: 40 << 20,
-        used: Some(40 << 20),
+        total: 16 << 20,
+        used: Some(16 << 20),
+        described: 0,
         in_set: true,
         is_pinned: false,
         is_readable: true,
@@ -129,7 +126,7 @@ mod tests {
 
     #[test]
     fn poorly_used_packs_are_repacked_worst_first_and_within_the_limit() {
-        let used = |percent: u64| Some((40 << 20) * percent / 100);
+        let used = |percent: u64| Some((16 << 20) * percent / 100);
         let facts = [
             of(0, |f| f.used = used(76)),
             of(1, |f| f.used = used(70)),

@@ -70,6 +70,8 @@ pub struct Inventory {
     pub given_up: Vec<Stray>,
     /// Objects of sessions that have not ended, by session.
     pub pending: BTreeMap<SessionId, Vec<Stray>>,
+    /// Sizes of the manifests that the log names.
+    pub manifests: HashMap<SnapshotId, u64>,
     /// Sizes of live segments.
     pub segments: HashMap<SegmentId, u64>,
     /// Objects whose header cannot be read, or is of a newer version: they stay.
@@ -102,7 +104,9 @@ impl Inventory {
             }
         }
         for (id, size) in listed.manifests {
-            if !state.has_snapshot(&id) {
+            if state.has_snapshot(&id) {
+                found.manifests.insert(id, size);
+            } else {
                 found.stray(repository, names::manifest(id), size)?;
             }
         }

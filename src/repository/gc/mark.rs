@@ -12,7 +12,7 @@ use esker_format::ids::{SegmentId, SessionId};
 use esker_format::limits::{NARROWED_MAX, REPLACEMENTS_MAX};
 use esker_format::log_entry::{Body, Mark, Narrow, Narrowed, PackAdd, Replacement};
 use esker_format::ordinals::Ordinals;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// What a mark adds: packs that stand in for others.
 #[derive(Default)]
@@ -104,7 +104,7 @@ pub fn mark(
     let mut marked = Vec::new();
     let appended = repository.append(session, &mut |state| {
         expect_open(state, session)?;
-        marked = wanted.iter().copied().filter(|o| can_go(state, usage, *o)).collect();
+        marked = free(state, usage, wanted);
         marked.truncate(REPLACEMENTS_MAX);
         while !marked.is_empty() {
             let body = body(state, session, usage, &marked, added);
@@ -138,13 +138,13 @@ fn body(
     let mut walked = Vec::new();
     for snapshot in state.live_snapshots().filter(|s| s.set.meets(&packs)) {
         walked.push(snapshot.id);
-        let elsewhere = outside(usage, snapshot);
-        for old in marked.iter().filter(|o| snapshot.set.contains(**o)) {
-            let new = replacements.entry(*old).or_default();
-            new.extend(fresh(old));
-            for other in &elsewhere {
+        // Its set gets what stands in for all of them: what is elsewhere need be said of one.
+        let mut elsewhere = outside(usage, snapshot);
+        for old in snapshot.set.common(&packs) {
+            let new = replacements.entry(old).or_insert_with(|| fresh(&old).collect());
+            for other in std::mem::take(&mut elsewhere) {
                 // One that goes itself is stood in for as well.
-                if packs.contains(*other) { new.extend(fresh(other)) } else { new.extend([*other]) }
+                if packs.contains(other) { new.extend(fresh(&other)) } else { new.extend([other]) }
             }
         }
     }
@@ -168,25 +168,33 @@ fn body(
 /// The packs in which the walk found chunks of a snapshot, and that its set does not have: the set
 /// has other copies of them, which may be about to go.
 fn outside(usage: Option<&Usage>, snapshot: &Snapshot) -> Vec<u32> {
-    let needed = usage.and_then(|usage| usage.sets.get(&snapshot.id));
-    needed.into_iter().flat_map(Ordinals::iter).filter(|o| !snapshot.set.contains(*o)).collect()
+    let Some(needed) = usage.and_then(|usage| usage.sets.get(&snapshot.id)) else {
+        return Vec::new();
+    };
+    if needed.is_within(&snapshot.set) {
+        return Vec::new();
+    }
+    needed.iter().filter(|o| !snapshot.set.contains(*o)).collect()
 }
 
-/// Whether a pack can be marked in this state, after what the walk found.
-fn can_go(state: &State, usage: Option<&Usage>, ordinal: u32) -> bool {
-    let Some(pack) = state.packs.get(ordinal as usize) else { return false };
-    let is_busy = state.session_state(pack.session) == Some(SessionState::Open)
-        || state.holds.values().any(|hold| hold.contains(ordinal));
-    if pack.state != PackState::Live || is_busy {
-        return false;
-    }
+/// Those of some packs that can be marked in this state, after what the walk found.
+fn free(state: &State, usage: Option<&Usage>, wanted: &[u32]) -> Vec<u32> {
+    let is_closed = |session: SessionId| state.session_state(session) != Some(SessionState::Open);
+    let may_go = |ordinal: &u32| {
+        let pack = state.packs.get(*ordinal as usize);
+        pack.is_some_and(|pack| pack.state == PackState::Live && is_closed(pack.session))
+    };
+    let free: Ordinals = wanted.iter().copied().filter(may_go).collect();
     // What the simulation must notice.
     #[cfg(test)]
     if crate::repository::simulation::off().marks {
-        return true;
+        return free.iter().collect();
     }
     let is_walked = |s: &Snapshot| usage.is_some_and(|usage| usage.sets.contains_key(&s.id));
     let stays = |s: &Snapshot| outside(usage, s).iter().all(|o| state.packs[*o as usize].is_good());
-    let mut having = state.live_snapshots().filter(|s| s.set.contains(ordinal));
-    having.all(|s| is_walked(s) && stays(s))
+    let fixed = state.live_snapshots().filter(|s| s.set.meets(&free));
+    let fixed = fixed.filter(|s| !is_walked(s) || !stays(s)).map(|s| &s.set);
+    let kept: HashSet<u32> =
+        fixed.chain(state.holds.values()).flat_map(|set| set.common(&free)).collect();
+    free.iter().filter(|ordinal| !kept.contains(ordinal)).collect()
 }

@@ -1,5 +1,6 @@
 //! The plan of a collection: what can go now, what is taken out of use, and why the rest stays.
 
+use super::compact::{groups, sized};
 use super::decide::{Choice, Fact, choose};
 use super::inventory::{Inventory, Listed, Stray};
 use super::turn::Turn;
@@ -11,9 +12,13 @@ use crate::repository::state::State;
 use crate::repository::{Repository, Session};
 use esker_format::checkpoint::{PackState, SessionState};
 use esker_format::envelope::Header;
-use esker_format::ids::{SessionId, SnapshotId};
-use std::collections::{BTreeMap, HashSet};
+use esker_format::ids::{SegmentId, SessionId, SnapshotId};
+use esker_format::segment;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Bytes that a segment says of a pack beside its frames and chunks, about.
+const PACK_HEAD: u64 = 300;
 
 /// Why something stays that no live snapshot needs.
 #[derive(Debug, Clone, Copy, Default, serde::Serialize)]
@@ -47,6 +52,8 @@ pub struct Plan {
     pub repack: Amount,
     /// About what that writes.
     pub repacked: Amount,
+    /// Bytes by which segments get smaller, about, when they are merged.
+    pub segments: i64,
     /// Pack sets of snapshots that get smaller.
     pub narrow: u64,
     /// Why the rest stays.
@@ -72,7 +79,9 @@ impl Plan {
     /// Bytes that this collection frees, about.
     pub fn frees(&self) -> u64 {
         let gone = self.leftovers.bytes + self.fenced.bytes + self.give_up.bytes;
-        (gone + self.manifests.bytes).saturating_sub(self.repacked.bytes)
+        (gone + self.manifests.bytes)
+            .saturating_add_signed(self.segments)
+            .saturating_sub(self.repacked.bytes)
     }
 
     /// Whether there is nothing to do.
@@ -153,11 +162,14 @@ fn plan_once(
         broken.push((*id, error.to_string()));
     }
     broken.sort();
+    let manifest_len = |id: &SnapshotId| inventory.manifests.get(id).copied().unwrap_or(0);
+    let segments = segments(repository, &inventory, &facts, &choice, request.grace.is_zero());
     let mut plan = Plan {
         leftovers: inventory.given_up.iter().map(size).collect(),
         fenced: aged.fence.iter().flat_map(|id| strays(&inventory, id)).map(size).collect(),
         give_up,
-        manifests: amount(&aged.snapshots, |_| 0),
+        manifests: amount(&aged.snapshots, manifest_len),
+        segments,
         mark,
         repack,
         repacked: choice.repack.iter().map(Fact::kept).collect(),
@@ -320,22 +332,28 @@ fn facts(
         if pack.state != PackState::Live {
             continue;
         }
-        let used = usage.map(|usage| usage.packs.get(&ordinal).map_or(0, |used| used.bytes));
+        let found = usage.and_then(|usage| usage.packs.get(&ordinal));
         let mut fact = Fact {
             ordinal,
             len: pack.len,
             scope: 0,
             total: 0,
-            used,
+            used: usage.map(|_| 0),
+            described: 0,
             in_set: in_set[at],
             is_pinned: pinned.contains(&ordinal),
             is_readable: false,
         };
         // Only of what may be repacked more has to be known.
-        if used.is_some_and(|used| used > 0)
-            && let Some(known) = lookup.pack_if_there(ordinal)?
-        {
-            fact.total = known.pack.frames.iter().map(|f| u64::from(f.plain_len)).sum();
+        if let Some(found) = found {
+            fact.used = Some(pack.len);
+            let Some(known) = lookup.pack_if_there(ordinal)? else {
+                facts.push(fact);
+                continue;
+            };
+            let (used, total) = found.share(&known.pack);
+            (fact.used, fact.total) = (Some(used), total);
+            fact.described = segment::encoded_len(&known.pack) as u64;
             if let Ok((header, _)) = Header::decode(&known.pack.header) {
                 fact.scope = header.scope;
                 let is_there = inventory.packs[at] == Some(pack.len);
@@ -345,6 +363,36 @@ fn facts(
         facts.push(fact);
     }
     Ok(facts)
+}
+
+/// By how much segments get smaller when they are merged: what describes packs that go, goes too.
+fn segments(
+    repository: &Repository,
+    inventory: &Inventory,
+    facts: &[Fact],
+    choice: &Choice,
+    is_at_once: bool,
+) -> i64 {
+    let state = repository.state();
+    // Of what nobody looked at it is not known, and what is marked and stays is described as well.
+    let is_known = facts.iter().all(|fact| fact.used.is_some());
+    if !is_known || !is_at_once {
+        return 0;
+    }
+    let sized = sized(state, repository.access(), inventory);
+    let all: u64 = sized.iter().map(|(_, _, size)| *size).sum();
+    let by_id: HashMap<SegmentId, u64> = sized.iter().map(|(id, _, size)| (*id, *size)).collect();
+    let merged: Vec<SegmentId> = groups(&sized).into_iter().flat_map(|(_, ids)| ids).collect();
+    let merged: u64 = merged.iter().filter_map(|id| by_id.get(id)).sum();
+    let anew: HashSet<u32> = choice.repack.iter().map(|fact| fact.ordinal).collect();
+    let stay = facts.iter().filter(|fact| !anew.contains(&fact.ordinal));
+    let stay: u64 = stay.map(|fact| fact.described).sum();
+    // A row for each chunk: what else is said of a pack is said of few.
+    let rows =
+        |fact: &Fact| fact.described.saturating_sub(PACK_HEAD) * fact.kept() / fact.total.max(1);
+    let anew: u64 = choice.repack.iter().map(rows).sum();
+    let after = (stay * merged).checked_div(all).unwrap_or(0);
+    merged.saturating_sub(after) as i64 - anew as i64
 }
 
 /// Packs that are not to be touched because of who relies on them.

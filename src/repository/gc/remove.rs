@@ -3,6 +3,7 @@
 use super::Amount;
 use super::inventory::Stray;
 use super::mark::{nothing, unless_nothing};
+use super::plan::Plan;
 use crate::repository::Repository;
 use crate::repository::error::Result;
 use crate::store::StoreErrorKind;
@@ -35,10 +36,10 @@ pub fn give_up(
     repository: &mut Repository,
     own: SessionId,
     packs: &[u32],
-    snapshots: &[SnapshotId],
+    plan: &Plan,
 ) -> Result<Vec<Stray>> {
     let (mut gone, mut manifests) = (Vec::new(), Vec::new());
-    let wanted: HashSet<&SnapshotId> = snapshots.iter().collect();
+    let wanted: HashSet<&SnapshotId> = plan.aged_snapshots.iter().collect();
     let appended = repository.append(own, &mut |state| {
         let is_marked = |o: &u32| state.packs[*o as usize].state == PackState::Marked;
         gone = packs.iter().copied().filter(is_marked).collect();
@@ -61,8 +62,8 @@ pub fn give_up(
     let state = repository.state();
     let packs = gone.iter().map(|o| &state.packs[*o as usize]);
     let packs = packs.map(|pack| Stray { name: names::pack(pack.id), size: pack.len });
-    // What a manifest takes is not worth a request.
-    let manifests = manifests.iter().map(|id| Stray { name: names::manifest(*id), size: 0 });
+    let size = |id: &SnapshotId| plan.inventory.manifests.get(id).copied().unwrap_or(0);
+    let manifests = manifests.iter().map(|id| Stray { name: names::manifest(*id), size: size(id) });
     Ok(packs.chain(manifests).collect())
 }
 

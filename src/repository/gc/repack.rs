@@ -1,5 +1,6 @@
 //! Writing packs anew: what is in use of several goes into fewer, and stands in for them.
 
+use super::compact::len_of;
 use super::decide::Fact;
 use super::inventory::Stray;
 use super::mark::{Added, mark};
@@ -18,7 +19,7 @@ use esker_format::frame::FrameType;
 use esker_format::ids::SessionId;
 use esker_format::names;
 use esker_format::segment::{Prefix, SegmentPack, prefix};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -33,6 +34,8 @@ pub struct Repacked {
     pub old: Amount,
     /// Packs that stand in for them.
     pub new: Amount,
+    /// Bytes of the segments that describe them.
+    pub segments: u64,
     /// The marked ones.
     pub marked: Vec<u32>,
     /// Packs that could not be read, and why: they stay.
@@ -144,7 +147,9 @@ impl Batch<'_> {
             return Ok(());
         }
         repository.settle(&packs, &segments);
-        let gone = facts.iter().filter(|fact| marked.contains(&fact.ordinal));
+        done.segments += len_of(repository, &segments);
+        let goes: HashSet<u32> = marked.iter().copied().collect();
+        let gone = facts.iter().filter(|fact| goes.contains(&fact.ordinal));
         gone.for_each(|fact| done.old.add(fact.len));
         packs.iter().for_each(|pack| done.new.add(pack.len));
         done.marked.extend(marked);

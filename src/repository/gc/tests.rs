@@ -1,5 +1,6 @@
 //! Collections beside whoever else is at work, and such that are killed.
 
+mod many;
 mod meanwhile;
 
 use super::{Progress, Report, Request, apply, plan};

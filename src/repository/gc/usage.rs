@@ -13,7 +13,7 @@ use esker_format::list::{ListPage, ListRef};
 use esker_format::node::{Node, Xattrs};
 use esker_format::ordinals::Ordinals;
 use esker_format::page::{Page, PageRef};
-use esker_format::segment::{Prefix, prefix};
+use esker_format::segment::{Prefix, SegmentPack, prefix};
 use std::collections::{BTreeSet, HashMap};
 
 /// Memory for frames of pages, bytes.
@@ -32,6 +32,27 @@ impl Used {
     /// Whether the chunk with this number is used.
     pub fn has(&self, number: u32) -> bool {
         self.bits.get(number as usize / 64).is_some_and(|word| word >> (number % 64) & 1 == 1)
+    }
+
+    /// Bytes that the chunks in use take in a pack, about, and those that all of them take.
+    pub fn share(&self, pack: &SegmentPack) -> (u64, u64) {
+        let (mut kept, mut total, mut number, mut count) = (0, 0, 0, 0);
+        for frame in &pack.frames {
+            let mut plain = 0;
+            for (_, len) in pack.chunks.iter().skip(number as usize).take(frame.chunks as usize) {
+                if self.has(number) {
+                    (plain, count) = (plain + u64::from(*len), count + 1);
+                }
+                number += 1;
+            }
+            let sealed = u64::from(frame.sealed_len);
+            kept += (sealed * plain).checked_div(frame.plain_len.into()).unwrap_or(0);
+            total += sealed;
+        }
+        // What lies behind the frames has a row for each chunk.
+        let behind = pack.len.saturating_sub(pack.header.len() as u64 + total);
+        kept += (behind * count).checked_div(number.into()).unwrap_or(0);
+        (kept.max(u64::from(count > 0)), total + behind)
     }
 
     fn set(&mut self, place: &Location) {

@@ -27,8 +27,7 @@ pub fn marks(state: &State, place: &Place, mark: &Mark) -> Result<(), Rule> {
         if !walked.contains(&snapshot.id) {
             return Err("it marks a pack of a snapshot that was not walked");
         }
-        let both = mark.packs.iter().filter(|o| snapshot.set.contains(*o));
-        if both.into_iter().any(|o| !swap.contains_key(&o)) {
+        if snapshot.set.common(&mark.packs).any(|o| !swap.contains_key(&o)) {
             return Err("it marks a pack of a snapshot without a replacement");
         }
     }

@@ -1,5 +1,6 @@
 //! Forget and take it back, hold, tags: through the program.
 
+mod beside;
 mod clocks;
 mod collecting;
 mod marks;
