@@ -40,7 +40,7 @@ fn what_is_repacked_stays_in_reach_of_all_writers() {
     let bounds = Bounds {
         writers: [Some(FIRST), Some(Job { again: or(0, 1), ..SECOND })],
         collectors: 2,
-        left: Left { forgets: 1, repacks: 1, deletes: 1, marks: or(0, 1), ..NOTHING },
+        left: Left { forgets: 1, repacks: 1, deletes: 1, mute: or(0, 1), ..NOTHING },
         reaches: &[BOTH, COMMIT_REVIVES, MARK_REFUSED, DELETE_REFUSED, REPACKED, REMOVED],
         ..BASE
     };
@@ -62,12 +62,9 @@ fn a_run_and_the_one_that_carries_it_on_lose_nothing_when_either_is_fenced() {
 #[test]
 fn what_runs_publish_and_hold_stays() {
     let bounds = Bounds {
-        writers: [
-            Some(Job { publishes: true, ..FIRST }),
-            Some(Job { adopts: true, publishes: is_large(), ..SECOND }),
-        ],
+        writers: [Some(Job { publishes: true, ..FIRST }), Some(Job { adopts: true, ..SECOND })],
         is_one_host: true,
-        left: Left { forgets: 1, marks: 1, lists: or(0, 1), ..NOTHING },
+        left: Left { forgets: 1, marks: 1, deletes: or(0, 1), mute: or(0, 1), ..NOTHING },
         reaches: &[BOTH, ADOPTED, ENDED, HOLD_REVIVES, COMMIT_REVIVES, MARK_REFUSED],
         ..BASE
     };
