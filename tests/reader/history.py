@@ -381,7 +381,7 @@ class Fold:
             self.check_set(row["new"], new)
             swap[row["old"]] = members(row["new"])
             rule(not swap[row["old"]] & goes, "a replacement that goes itself")
-            rule(all(known[o].state == "live" for o in swap[row["old"]]), "a replacement that is not live")
+            rule(all(known[o].state == "live" and not known[o].damaged for o in swap[row["old"]]), "a replacement that is not live")
         for snapshot in live:
             if snapshot.set & goes:
                 rule(snapshot.id in walked, "a snapshot was not walked")

@@ -59,8 +59,7 @@ fn replacements<'m>(state: &State, mark: &'m Mark) -> Result<HashMap<u32, &'m Or
     for replacement in &mark.replacements {
         let new = &replacement.new;
         has(state, new, mark.added.len())?;
-        let is_live =
-            |o: u32| state.packs.get(o as usize).is_none_or(|p| p.state == PackState::Live);
+        let is_live = |o: u32| state.packs.get(o as usize).is_none_or(Pack::is_good);
         if new.meets(&mark.packs) || !new.iter().all(is_live) {
             return Err("a replacement does not stay");
         }
