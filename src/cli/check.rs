@@ -73,7 +73,7 @@ enum Row {
 }
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
-    let repository = place::open(global)?;
+    let mut repository = place::open(global)?;
     signals::watch();
     let request = Request { read_data: args.read_data, threads: super::threads(args.threads) };
     let progress = Arc::new(Progress::default());
@@ -85,7 +85,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
             of_bytes: watched.of_bytes.load(Ordering::Relaxed),
             of_is_final: true,
         });
-        check(&repository, request, &progress, signals::stop())?
+        check(&mut repository, request, &progress, signals::stop())?
     };
     if global.json {
         report.findings.iter().map(row).try_for_each(|row| show::json(&row))?;

@@ -199,6 +199,10 @@ impl Failure {
                  one be nobody's (`esker check` tells), remove it; `--accept-history` passes over one \
                  that is more than 1000 entries behind the end"
             }
+            Error::CutOff { .. } => {
+                "what was saved before it can be read. To go on, bring the entry back from another copy of \
+                 the repository; should it be nobody's (a copy of another entry, say), remove it"
+            }
             Error::Mirror { .. } => "use the repository that it is a copy of",
             Error::Break { .. } => {
                 "somebody rolled the log back, forked it or changed it: let nothing write there, \

@@ -111,7 +111,10 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     }
     if all.is_empty() && !global.quiet {
         let there = repository.snapshots()?;
-        show::note(if there.is_empty() {
+        let is_whole = !repository.warnings().iter().any(crate::repository::Error::is_damage);
+        show::note(if there.is_empty() && !is_whole {
+            "no snapshots, as far as the log could be read; `esker check` says what is damaged"
+        } else if there.is_empty() {
             "no snapshots yet; `esker snapshot PATH` makes one"
         } else if there.iter().all(|snapshot| snapshot.is_forgotten) {
             "all snapshots are forgotten; `esker snapshots --forgotten` lists them"

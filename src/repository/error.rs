@@ -45,9 +45,19 @@ pub enum Error {
         /// Name of the first one behind it.
         later: String,
     },
+    /// An entry of the log cannot be read, and nothing behind it.
+    #[error(
+        "the log cannot be read from {object} on, and what was saved after it is not shown: {why}"
+    )]
+    CutOff {
+        /// Name of the entry.
+        object: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The log is not the one that this machine has read before.
     #[error("the log was rolled back or changed: {0}")]
-    History(Doubt),
+    History(Box<Doubt>),
     /// The store is a copy, and less of the log is in it than this machine has read.
     #[error("this copy is {entries} behind what was seen here before", entries = entries(*behind))]
     Behind {
@@ -344,6 +354,7 @@ impl Error {
                 | Self::NoSnapshotLeft { .. }
                 | Self::Break { .. }
                 | Self::Gap { .. }
+                | Self::CutOff { .. }
                 | Self::History(_)
                 | Self::NoChunk { .. }
         )

@@ -1,6 +1,7 @@
 //! How far this machine has read the log of a repository: kept outside of the cache, because
 //! nobody else can notice that the end of a log was taken away.
 
+mod compare;
 mod doubt;
 #[cfg(test)]
 mod tests;
@@ -62,11 +63,12 @@ impl History {
         self.seen
     }
 
-    /// Learns what was read before by another memory: it counts when it goes further.
+    /// Learns what was read before by another memory, which is about to go: it counts when it goes
+    /// further.
     pub fn learn(&mut self, head: Head) {
         if self.seen.is_none_or(|seen| seen.head.seq < head.seq) {
-            let to_the_end = self.seen.is_some_and(|seen| seen.to_the_end);
-            self.seen = Some(Seen { head, to_the_end });
+            // Where it cannot be written, this run still knows.
+            let _ = self.remember(head, false);
         }
     }
 

@@ -116,6 +116,8 @@ pub struct Repository {
     may_append: AtomicBool,
     /// Whether was told that the history cannot be remembered.
     is_forgetful: bool,
+    /// Whether an entry of the log cannot be read: what is known is what came before.
+    is_cut_off: bool,
 }
 
 /// Where a repository keeps what belongs to this machine, and what the owner says of its log.
@@ -207,6 +209,7 @@ impl Repository {
             accepted: None,
             may_append: AtomicBool::new(false),
             is_forgetful: false,
+            is_cut_off: false,
         })
     }
 
@@ -215,7 +218,9 @@ impl Repository {
             Err(failure @ Error::Database { .. }) => self.renew_index(failure)?,
             other => other?,
         }
+        // Of a log that was cut off the end may be what enrols it.
         self.expect_enrolled()
+            .map_err(|e| self.doubt.map_or(e, |doubt| Error::History(Box::new(doubt))))
     }
 
     fn catch_up(&mut self) -> Result<()> {

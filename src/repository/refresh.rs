@@ -9,10 +9,8 @@
 
 use crate::repository::checkpoint::{self, Candidate};
 use crate::repository::error::{Error, Result};
-use crate::repository::history::Doubt;
 use crate::repository::state::{Head, State};
 use crate::repository::{Repository, log};
-use crate::store::Store;
 use esker_format::FormatError;
 use esker_format::ids::{EntryHash, Named, Seq};
 use esker_format::names;
@@ -27,10 +25,10 @@ const FAR: u64 = 64;
 const SPARED: (u64, u64) = (16, 512);
 /// Bytes of a checkpoint for which it must spare one entry.
 const BYTES_PER_ENTRY: u64 = 64 << 10;
-/// So many are tried. Anybody who may put objects can put what has the name of one.
+/// So many are tried, and so many may there be: three are kept. Anybody who may put objects can put
+/// what has the name of one.
 const TRIED: usize = 8;
-/// Numbers behind the end of the log that must be free, when the owner says to go on.
-const FREE: u64 = 1000;
+const MANY: usize = 16;
 
 impl Repository {
     /// Reads what others appended since, and applies it to the index.
@@ -54,7 +52,10 @@ impl Repository {
         }
         let known = self.state.void.len();
         let start = self.state.next();
-        let met = self.read_log(from_the_start)?;
+        let Some(met) = self.read_what_can_be(from_the_start)? else {
+            self.remark(known)?;
+            return self.index_segments(&[], &[]);
+        };
         self.remark(known)?;
         let is_changed = self.state.next() != start;
         if start == FIRST && !self.state.changes.everything {
@@ -93,6 +94,26 @@ impl Repository {
         }
     }
 
+    /// Reads the log; none when an entry of it is damaged. What came before can be restored, on the
+    /// day when it is needed; nothing is appended, and nothing is said of what this machine has seen.
+    fn read_what_can_be(&mut self, from_the_start: bool) -> Result<Option<Option<Head>>> {
+        let was_cut_off = std::mem::take(&mut self.is_cut_off);
+        match self.read_log(from_the_start) {
+            Ok(met) => Ok(Some(met)),
+            Err(Error::Damaged { object, source })
+                if self.state.head.is_some() && object == names::entry(self.state.next()) =>
+            {
+                self.is_cut_off = true;
+                if !was_cut_off {
+                    let why = source.to_string();
+                    self.warnings.push(Error::CutOff { object, why });
+                }
+                Ok(None)
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
     /// Reads the log to its end. Returns its head at the entry that was seen last before, where it
     /// came by there.
     fn read_log(&mut self, from_the_start: bool) -> Result<Option<Head>> {
@@ -124,31 +145,25 @@ impl Repository {
 
     /// Goes on from the newest checkpoint that can be believed, if that spares something.
     fn jump(&mut self) -> Result<()> {
+        let found = self.find_checkpoints()?;
         let (store, access) = (&*self.store, &*self.access);
         let least = if self.state.next() == FIRST { SPARED.0 } else { SPARED.1 };
         let spares = |found: &Candidate| {
             let entries = (found.seq.0 + 1).saturating_sub(self.state.next().0);
             entries > least.max(found.size / BYTES_PER_ENTRY)
         };
-        let found = match checkpoint::candidates(store) {
-            Ok(found) => found,
-            // The log says all that they could.
-            Err(error) => {
-                let error = Error::from_part(error);
-                if !error.is_damage() {
-                    return Err(error);
-                }
-                self.warnings.push(error);
-                return Ok(());
-            }
-        };
         for candidate in found.iter().filter(|found| spares(found)).take(TRIED) {
+            if let Some(other) = checkpoint::disowned_by(store, access, candidate, &found)? {
+                let why = format!("{} says that its signer was revoked", other.name);
+                self.warnings.push(Error::Checkpoint { object: candidate.name.clone(), why });
+                continue;
+            }
             match checkpoint::read(store, access, candidate) {
-                Ok(mut state) => {
-                    // What was found out on the way stays true.
-                    state.void = std::mem::take(&mut self.state.void);
-                    state.not_understood = std::mem::take(&mut self.state.not_understood);
-                    self.state = state;
+                Ok(state) => {
+                    let old = std::mem::replace(&mut self.state, state);
+                    // What was found out before stays true, beside what is new.
+                    self.state.void.splice(..0, old.void);
+                    self.state.not_understood.splice(..0, old.not_understood);
                     return Ok(());
                 }
                 Err(error @ Error::Checkpoint { .. }) => self.warnings.push(error),
@@ -158,90 +173,22 @@ impl Repository {
         Ok(())
     }
 
-    /// Compares the log with what this machine has seen of it before: `indexed` is where the index
-    /// stood, and the log has that entry; `met` is what it was at the entry that was seen last.
-    fn compare(&mut self, indexed: Option<Head>, met: Option<Head>) -> Result<()> {
-        let (Some(seen), Some(end)) = (self.history.seen().map(|s| s.head), self.state.head) else {
-            self.remember();
-            return Ok(());
+    /// What has the name of a checkpoint, newest first; none where that cannot be had or is too much
+    /// to be true. The log says all that they could.
+    fn find_checkpoints(&mut self) -> Result<Vec<Candidate>> {
+        let trouble = match checkpoint::candidates(&*self.store) {
+            Ok(found) if found.len() <= MANY => return Ok(found),
+            Ok(found) => Error::Checkpoint {
+                object: names::CHECKPOINTS.to_owned(),
+                why: format!("there are {} of them, where three are kept", found.len()),
+            },
+            Err(error) => match Error::from_part(error) {
+                error if error.is_damage() => error,
+                error => return Err(error),
+            },
         };
-        let found = met.or_else(|| indexed.filter(|head| head.seq == seen.seq));
-        let doubt = match found {
-            _ if seen.seq > end.seq => Some(Doubt::Shorter { seen, end }),
-            Some(found) if found == seen => None,
-            Some(found) => Some(Doubt::Other { seen, found: found.entry }),
-            // Jumped over: what lies there says as much as can be had for one request.
-            None => log::read_entry(&*self.store, seen.seq)?
-                .map(|object| EntryHash::of(&object))
-                .filter(|found| *found != seen.entry)
-                .map(|found| Doubt::Other { seen, found }),
-        };
-        let known = std::mem::replace(&mut self.doubt, doubt);
-        match doubt {
-            None => self.remember(),
-            Some(doubt) if self.accepts => {
-                self.history.accept(end)?;
-                (self.doubt, self.accepted) = (None, Some(doubt));
-            }
-            Some(Doubt::Shorter { seen, end }) if self.is_mirror()? => {
-                let behind = seen.seq.0 - end.seq.0;
-                self.doubt = None;
-                self.warnings.push(Error::Behind { behind });
-            }
-            Some(doubt) if known == Some(doubt) => {}
-            Some(doubt) => self.warnings.push(Error::History(doubt)),
-        }
-        Ok(())
-    }
-
-    /// Remembers how far the log was read. Where that cannot be written, whoever appends is told once.
-    pub(super) fn remember(&mut self) {
-        let Some(head) = self.state.head else { return };
-        if self.doubt.is_some() {
-            return;
-        }
-        let to_the_end = self.end_is_known.load(Ordering::Relaxed);
-        let failure = self.history.remember(head, to_the_end).err();
-        // Who only reads has nothing to lose by that.
-        if self.may_append.load(Ordering::Relaxed) && !self.is_forgetful {
-            self.is_forgetful = failure.is_some();
-            self.warnings.extend(failure);
-        }
-    }
-
-    /// Whether the store says that it is a copy.
-    fn is_mirror(&self) -> Result<bool> {
-        Ok(self.store.size(names::MIRROR)?.is_some())
-    }
-
-    /// How far behind the end of the log a number is not waited for.
-    fn far(&self) -> Option<u64> {
-        self.accepts.then_some(FREE)
-    }
-
-    /// Fails when nothing may be appended here: to a copy, behind a gap, and to a log that is not
-    /// the one that this machine has seen.
-    ///
-    /// # Errors
-    /// [`Error::History`], [`Error::Mirror`], [`Error::Gap`], or what the store says.
-    pub fn expect_appendable(&self) -> Result<()> {
-        if let Some(doubt) = self.doubt {
-            return Err(Error::History(doubt));
-        }
-        // Once is enough: from here on the end of the log is where our own entries are.
-        if self.may_append.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        if self.is_mirror()? {
-            return Err(Error::Mirror { location: self.store.location() });
-        }
-        let was_seen = self.history.seen().is_some_and(|seen| seen.to_the_end);
-        if !was_seen && !self.end_is_known.load(Ordering::Relaxed) {
-            log::expect_end(&*self.store, self.state.next(), self.far())?;
-            self.end_is_known.store(true, Ordering::Relaxed);
-        }
-        self.may_append.store(true, Ordering::Relaxed);
-        Ok(())
+        self.warnings.push(trouble);
+        Ok(Vec::new())
     }
 
     /// Warns of entries that change nothing: void ones where they were first read, those that are

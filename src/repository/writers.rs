@@ -2,7 +2,7 @@
 
 use crate::repository::error::{Error, Result};
 use crate::repository::state::{State, Writer};
-use crate::repository::{Repository, entropy, log};
+use crate::repository::{Occasion, Repository, entropy, log};
 use esker_format::cbor::Extra;
 use esker_format::ids::{Seq, SessionId, WriterId};
 use esker_format::key::SigningKey;
@@ -155,7 +155,11 @@ impl Repository {
             return Ok(None);
         }
         let body = Revoke { writer: id, extra: Extra::default() };
-        self.append_as_owner(&mut |_| Ok(Body::Revoke(body.clone()))).map(Some)
+        let seq = self.append_as_owner(&mut |_| Ok(Body::Revoke(body.clone())))?;
+        if self.state.writers.get(&id).is_some_and(|w| w.entry.roles & ROLE_COLLECT != 0) {
+            self.checkpoint_if_due(Occasion::Revocation);
+        }
+        Ok(Some(seq))
     }
 
     /// All writers: the owner's own first, then by scope and name.

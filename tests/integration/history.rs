@@ -45,8 +45,7 @@ fn an_old_copy_is_restored_from_and_not_written_to() {
         let work = home.path("work");
         let hint = ["hint: was it put back from a copy on purpose?", "--accept-history"];
         home.snapshot(&work).exit(4).says(&seen).says(&hint);
-        let forget = ["forget", "--keep-last", "1"];
-        home.run(forget).exit(4).says(&seen);
+        home.run(["hold", "latest"]).exit(4).says(&seen);
         home.run(["gc", "--grace", "0"]).exit(4).says(&seen);
         assert_eq!(entries(&home.repository()), before);
         // A run that writes nothing shows what one would do.

@@ -191,7 +191,13 @@ class Rules(unittest.TestCase):
         self.append({7: {0: b"s" * 16}})
         self.commit("its session is aborted")
         packs = [{0: b"p" * 32, 1: 9, 2: b"s" * 16}]
-        self.commit("a pack of an aborted session", session=b"t" * 16, _3=packs)
+        self.commit("a pack of a session that ended", session=b"t" * 16, _3=packs)
+        self.append({14: {0: [0, 1]}}, "its session has ended", session=b"s" * 16)
+
+    def test_what_a_session_did_not_name_when_it_ended_is_not_to_come_back(self):
+        self.commit()
+        packs = [{0: b"p" * 32, 1: 9, 2: b"s" * 16}]
+        self.commit("a pack of a session that ended", manifest=b"n" * 32, session=b"t" * 16, _3=packs)
 
     def test_a_snapshot_is_made_once(self):
         self.commit("a snapshot that exists", manifest=self.first)
@@ -238,12 +244,34 @@ class Rules(unittest.TestCase):
         self.append({8: {0: [self.first]}})
         self.append({15: {1: [self.first]}})
         self.append({9: {0: [self.first]}}, "a snapshot that does not exist")
-        self.commit("a snapshot that exists", manifest=self.first)
 
     def test_a_set_only_shrinks(self):
-        self.append({16: {0: self.first, 1: [0, 3]}}, "an ordinal that no pack has")
-        self.append({16: {0: self.first, 1: [1, 1]}})
-        self.append({16: {0: self.first, 1: [0, 1]}}, "more packs than before")
+        narrowed = lambda *sets: {16: {0: [{0: self.first, 1: s} for s in sets]}}
+        self.append(narrowed([0, 3]), "an ordinal that no pack has")
+        self.append(narrowed([1, 1], [1, 1]), "two sets for one snapshot")
+        self.append(narrowed([1, 1]))
+        self.append(narrowed([0, 1]), "more packs than before")
+        self.append({8: {0: [self.first]}})
+        self.append(narrowed([1, 1]), "a snapshot that is forgotten")
+
+    def test_what_an_open_session_holds_is_not_marked(self):
+        self.append({8: {0: [self.first, self.second]}})
+        self.append({5: {0: b"s" * 16, 3: [0, 1]}}, session=b"s" * 16)
+        self.append({14: {0: [0, 2]}}, "a pack that a session holds")
+        self.append({7: {0: b"s" * 16}})
+        self.append({14: {0: [0, 2]}})
+
+    def test_a_forgotten_snapshot_comes_back_with_its_packs_until_they_are_given_up(self):
+        self.append({8: {0: [self.first, self.second]}})
+        self.append({14: {0: [0, 2]}})
+        state = self.append({9: {0: [self.first]}})
+        self.assertFalse(state.snapshots[self.first].forgotten)
+        self.assertTrue(all(state.packs[o].state == "live" for o in state.snapshots[self.first].set))
+        self.append({8: {0: [self.first]}})
+        self.append({10: {0: [self.first]}}, "a snapshot that is forgotten")
+        self.append({14: {0: [0, 2]}})
+        self.append({15: {0: [0, 2]}})
+        self.append({9: {0: [self.first]}}, "it needs a pack that was given up")
 
     def test_segments_are_replaced_and_only_then_given_up(self):
         old = list(self.copy.state().segments)

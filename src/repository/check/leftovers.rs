@@ -7,10 +7,11 @@ use crate::repository::gc::{Inventory, Listed};
 use esker_format::checkpoint::PackState;
 use esker_format::names;
 
-/// Finds objects that the log does not name or has given up, and packs that it holds in reserve.
-pub fn find(repository: &Repository, report: &mut Report) -> Result<()> {
+/// Finds objects that the log does not name or has given up, and packs that it holds in reserve. The
+/// log was read after the listing.
+pub fn find(repository: &Repository, listed: Listed, report: &mut Report) -> Result<()> {
     let state = repository.state();
-    let inventory = Inventory::of(repository, Listed::read(repository)?)?;
+    let inventory = Inventory::of(repository, listed)?;
     let mut tell = |name: &str, message: String| {
         report.findings.push(Finding::Leftover { name: name.to_owned(), message });
     };

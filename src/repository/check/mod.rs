@@ -4,6 +4,7 @@
 
 mod leftovers;
 mod log;
+mod meanwhile;
 mod objects;
 mod packs;
 mod reach;
@@ -12,7 +13,9 @@ pub use packs::Scanned;
 
 use crate::repository::Repository;
 use crate::repository::error::Result;
+use crate::repository::gc::Listed;
 use esker_format::ids::SnapshotId;
+use esker_format::names;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
@@ -90,8 +93,15 @@ impl Finding {
     }
 
     /// What to do about it.
-    pub const fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> &'static str {
         match self {
+            Self::Object { name, .. } if name.starts_with(names::LOG) => {
+                "whoever reads the log anew gets no further: bring the entry back from another copy of the \
+                 repository; should it be nobody's (a copy of another entry, say), remove it"
+            }
+            Self::Object { name, .. } if name.starts_with(names::CHECKPOINTS) => {
+                "a checkpoint only spares time, and the log is enough: remove it"
+            }
             Self::Object { .. } | Self::Path { .. } | Self::Snapshot { .. } => {
                 "save the sources again with `esker snapshot --force`: what is lost and still there is \
                  stored anew; restore what you need of other snapshots while they can be read"
@@ -155,12 +165,15 @@ impl Bad {
     }
 }
 
-/// Checks a repository.
+/// Walks at most, when others give up packs again and again while the snapshots are walked.
+const WALKS: u32 = 4;
+
+/// Checks a repository, beside whoever else is at work: it is read on to the end of its log.
 ///
 /// # Errors
 /// When the store cannot be reached; damage is a finding.
 pub fn check(
-    repository: &Repository,
+    repository: &mut Repository,
     request: Request,
     progress: &Progress,
     stop: &AtomicBool,
@@ -178,14 +191,44 @@ pub fn check(
     objects::segments(repository, &mut report)?;
     objects::slots(repository, &mut report)?;
     let mut bad = objects::packs(repository, &mut report)?;
-    leftovers::find(repository, &mut report)?;
     let can_read = repository.access().reading().is_ok();
     report.without_content = !can_read;
     if request.read_data && can_read {
         packs::read(repository, request.threads, &mut report, &mut bad, progress, stop)?;
     }
+    meanwhile::read_on(repository)?;
     if can_read {
-        reach::walk(repository, &mut report, &bad, progress, stop)?;
+        walk(repository, &mut report, &bad, progress, stop)?;
+    }
+    // Listed before the log is read to its end: what was put since is in no entry, and no leftover.
+    let listed = Listed::read(repository)?;
+    meanwhile::read_on(repository)?;
+    meanwhile::drop_given_up(repository.state(), &mut report.findings);
+    let is_log = |finding: &Finding| matches!(finding, Finding::Object { name, .. } if name.starts_with(names::LOG));
+    // What a log does not name that cannot be read to its end may well be needed.
+    if !report.findings.iter().any(is_log) {
+        leftovers::find(repository, listed, &mut report)?;
     }
     Ok(report)
+}
+
+/// Walks all snapshots, again when something is lost and the log has gone on: a pack that is not
+/// there any more may have given way to another.
+fn walk(
+    repository: &mut Repository,
+    report: &mut Report,
+    bad: &Bad,
+    progress: &Progress,
+    stop: &AtomicBool,
+) -> Result<()> {
+    let before = report.findings.len();
+    for walk in 1..=WALKS {
+        reach::walk(repository, report, bad, progress, stop)?;
+        let is_sound = report.findings.len() == before;
+        if is_sound || walk == WALKS || !meanwhile::read_on(repository)? {
+            break;
+        }
+        report.findings.truncate(before);
+    }
+    Ok(())
 }

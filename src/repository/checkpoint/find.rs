@@ -8,8 +8,10 @@ use crate::repository::log;
 use crate::repository::state::State;
 use crate::store::{Store, StoreError};
 use esker_format::FormatError;
-use esker_format::checkpoint::{Checkpoint, OBJECT_MAX};
-use esker_format::ids::{CheckpointId, EntryHash, Named, Seq};
+use esker_format::checkpoint::{Checkpoint, OBJECT_MAX, WriterRow};
+use esker_format::envelope::Header;
+use esker_format::ids::{CheckpointId, EntryHash, Named, Seq, WriterId};
+use esker_format::limits::HEADER_MAX;
 use esker_format::names;
 
 /// What has the name of a checkpoint.
@@ -75,6 +77,48 @@ pub fn read(store: &dyn Store, access: &Access, candidate: &Candidate) -> Result
     match confirm(store, access, &mut state)? {
         true => Ok(state),
         false => distrust("the log does not go on from it".to_owned()),
+    }
+}
+
+/// Which of the others says that the signer of a checkpoint was revoked, if one does. A checkpoint
+/// itself would not say that of its own signer, who can have made it long after he was.
+///
+/// # Errors
+/// When the store fails.
+pub fn disowned_by<'c>(
+    store: &dyn Store,
+    access: &Access,
+    candidate: &Candidate,
+    others: &'c [Candidate],
+) -> Result<Option<&'c Candidate>> {
+    let signer = signer(store, candidate)?;
+    for other in others.iter().filter(|other| *other != candidate) {
+        let says = |id: WriterId, row: &WriterRow| row.revoked && row.entry.key.writer() == id;
+        // One's own are as good as each other.
+        match signer {
+            Some(id) if self::signer(store, other)? != Some(id) => match open(store, access, other)
+            {
+                Ok(found) if found.writers.iter().any(|row| says(id, row)) => {
+                    return Ok(Some(other));
+                }
+                Ok(_)
+                | Err(Error::Damaged { .. } | Error::Newer { .. } | Error::Missing { .. }) => {}
+                Err(Error::Unreadable { .. }) => {}
+                Err(error) => return Err(error),
+            },
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+
+/// Who says to have signed a checkpoint; none where its header cannot be read.
+fn signer(store: &dyn Store, candidate: &Candidate) -> Result<Option<WriterId>> {
+    let (mut bytes, len) = (Vec::new(), candidate.size.min(HEADER_MAX as u64) as usize);
+    match store.get_range(&candidate.name, 0, len, &mut bytes).map_err(Error::from_part) {
+        Ok(()) => Ok(Header::decode(&bytes).ok().map(|(header, _)| header.writer)),
+        Err(error) if error.is_damage() => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

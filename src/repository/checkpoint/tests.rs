@@ -9,7 +9,7 @@ use crate::repository::checkpoint::find::{candidates, open};
 use crate::repository::checkpoint::write::{Occasion, is_due};
 use crate::repository::error::Error;
 use crate::repository::log;
-use crate::repository::log::tests::forge::{Log, RUN, add_of, enrol, forget, host};
+use crate::repository::log::tests::forge::{Log, RUN, add_of, enrol, forget, host, stranger};
 use crate::repository::state::{Changes, State};
 use crate::repository::{Repository, Unlock};
 use crate::store::{
@@ -281,6 +281,40 @@ fn a_log_that_is_not_understood_has_no_checkpoint() {
     assert!(writer.append(empty, &mut |_| Ok(forget())).is_err());
 }
 
+/// What lies right behind a checkpoint is read while it is looked at.
+#[test]
+fn entries_that_change_nothing_are_told_of_behind_a_checkpoint_too() {
+    let log = Log::new();
+    let site = Site::new(log);
+    let cache = tempfile::tempdir().unwrap();
+    let mut writer = site.open(cache.path());
+    site.append(&mut writer, 0..40);
+    writer.checkpoint().unwrap();
+    let last = writer.state().head.unwrap().seq;
+    // The checkpoint's own entry gives way to one that nobody signed, and one of the future.
+    let mut log = Log::new();
+    log.store = MemoryStore::new();
+    for seq in 0..last.0 {
+        let object = log::read_entry(&*site.store, Seq(seq)).unwrap().unwrap();
+        assert!(log.store.put_new(&names::entry(Seq(seq)), &[&object], Durability::Now).is_ok());
+    }
+    let void = log.forge(&numbered(90)).by(&stranger());
+    log.put(void);
+    log.put(log.owners(&Body::Rekey(Rekey { epoch: 1, extra: Extra::default() })));
+    log.put(log.forge(&numbered(91)));
+    for seq in last.0..last.0 + 3 {
+        site.store.delete(&names::entry(Seq(seq))).unwrap();
+        let name = names::entry(Seq(seq));
+        assert!(site.store.put_new(&name, &[&log.get(seq)], Durability::Now).is_ok());
+    }
+    let (mut reader, asked) = site.anew();
+    assert!(asked < 10, "{asked}");
+    let warnings = reader.warnings();
+    assert!(matches!(warnings, [Error::Void { .. }, Error::Newer { .. }]), "{warnings:?}");
+    let error = reader.append(RUN, &mut |_| Ok(numbered(92))).unwrap_err();
+    assert!(matches!(error, Error::Newer { .. }), "{error}");
+}
+
 #[test]
 fn large_checkpoints_are_written_less_often_by_runs() {
     let least = |occasion, bytes| (0..).find(|n| is_due(occasion, *n, bytes)).unwrap();
@@ -289,4 +323,5 @@ fn large_checkpoints_are_written_less_often_by_runs() {
     assert_eq!(least(Occasion::Run, 32 << 20), 2048);
     assert_eq!(least(Occasion::Run, 256 << 20), 4096);
     assert_eq!(least(Occasion::Collection, 256 << 20), 12);
+    assert_eq!(least(Occasion::Revocation, 256 << 20), 1);
 }

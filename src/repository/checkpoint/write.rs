@@ -29,6 +29,8 @@ pub enum Occasion {
     Run,
     /// A collection, which is rare and writes much anyway.
     Collection,
+    /// Somebody who could write them can do so no more: a new one says so to whoever meets his.
+    Revocation,
 }
 
 /// Whether a checkpoint should be written, so many entries after the last one, when it would have
@@ -38,6 +40,7 @@ pub fn is_due(occasion: Occasion, entries: u64, bytes: u64) -> bool {
         >= match occasion {
             Occasion::Run => (bytes / BYTES_PER_ENTRY).clamp(ENTRIES.0, ENTRIES.1),
             Occasion::Collection => AFTER_COLLECTION,
+            Occasion::Revocation => 1,
         }
 }
 

@@ -44,6 +44,14 @@ fn list<I: FromStr + Ord>(repository: &Repository, folder: &str) -> Result<BTree
     Ok(found)
 }
 
+/// The length of a pack; none when it is not there, or is there and cannot be had.
+fn size_of(repository: &Repository, id: PackId) -> Result<Option<u64>> {
+    repository.store().size(&names::pack(id)).or_else(|error| match Error::from_part(error) {
+        error if error.is_damage() => Ok(None),
+        error => Err(error),
+    })
+}
+
 /// An object that the log does not name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stray {
@@ -87,6 +95,12 @@ impl Inventory {
                     }
                 }
                 None => found.stray(repository, names::pack(id), size)?,
+            }
+        }
+        for (pack, found) in state.packs.iter().zip(&mut found.packs) {
+            // What is not in the listing may have been put since.
+            if found.is_none() && pack.state != PackState::Deleting {
+                *found = size_of(repository, pack.id)?;
             }
         }
         for (id, size) in listed.manifests {

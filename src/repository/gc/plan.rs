@@ -91,11 +91,36 @@ impl Plan {
     }
 }
 
-/// Plans a collection.
+/// Plans at most, when others forget and collect again and again what is being walked.
+const PLANS: u32 = 4;
+
+/// Plans a collection. When a snapshot cannot be walked, others may have forgotten it and collected
+/// what it needed: then the log has gone on, and the plan is made anew.
 ///
 /// # Errors
 /// When store or index fail, or the log has something that this version does not understand.
 pub fn plan(
+    repository: &mut Repository,
+    request: &Request,
+    progress: &Progress,
+    stop: &AtomicBool,
+) -> Result<Plan> {
+    for _ in 1..PLANS {
+        let plan = plan_once(repository, request, progress, stop)?;
+        let before = repository.state().next();
+        if plan.broken.is_empty() {
+            return Ok(plan);
+        }
+        // What was only pretended is not for the log to go on from.
+        repository.catch_up()?;
+        if repository.state().next() == before {
+            return Ok(plan);
+        }
+    }
+    plan_once(repository, request, progress, stop)
+}
+
+fn plan_once(
     repository: &mut Repository,
     request: &Request,
     progress: &Progress,

@@ -104,7 +104,7 @@ impl Batch<'_> {
             false => Arc::new(repository.access().in_scope(self.scope)?),
         };
         let mut copy = Copy::new(repository, &access, self.session)?;
-        let (mut copied, mut chunks) = (Vec::new(), Vec::new());
+        let (mut copied, mut chunks, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         let is_live = |o: u32| repository.state().packs[o as usize].state == PackState::Live;
         for fact in facts.iter().filter(|fact| is_live(fact.ordinal)) {
             if self.stop.load(Ordering::Relaxed) {
@@ -118,7 +118,7 @@ impl Batch<'_> {
                     copied.push((fact.ordinal, used.bytes));
                     chunks.push(prefixes);
                 }
-                Err(e) if e.is_damage() => done.failed.push(e.to_string()),
+                Err(e) if e.is_damage() => failed.push((fact.ordinal, e.to_string())),
                 // Nothing of it is known any more: another process with this cache was faster.
                 Err(Error::Database { .. })
                     if copy.lookup.pack_if_there(fact.ordinal)?.is_none() => {}
@@ -127,6 +127,13 @@ impl Batch<'_> {
             self.progress.repacked.fetch_add(fact.len, Ordering::Relaxed);
         }
         let packs = copy.finish()?;
+        if !failed.is_empty() {
+            // One that is given up by now is gone, and nothing is lost with it.
+            repository.refresh()?;
+            let stays = |o: u32| repository.state().packs[o as usize].state != PackState::Deleting;
+            let failed = failed.into_iter().filter(|(ordinal, _)| stays(*ordinal));
+            done.failed.extend(failed.map(|(_, why)| why));
+        }
         if copied.is_empty() {
             return Ok(());
         }

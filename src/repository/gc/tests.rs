@@ -1,6 +1,7 @@
 //! Collections beside whoever else is at work, and such that are killed.
 
 mod many;
+mod meanwhile;
 
 use super::{Progress, Report, Request, apply, plan};
 use crate::repository::fixture::{Fixture, Tree, commit, folder, save};
@@ -54,10 +55,10 @@ fn tree(first: u64, files: u64) -> Tree {
 #[track_caller]
 fn is_clean(fixture: &Fixture) {
     let cache = tempfile::tempdir().unwrap();
-    let repository = fixture.open(cache.path());
+    let mut repository = fixture.open(cache.path());
     let request = check::Request { read_data: true, threads: 1 };
     let (progress, stop) = (Default::default(), AtomicBool::new(false));
-    let report = check::check(&repository, request, &progress, &stop).unwrap();
+    let report = check::check(&mut repository, request, &progress, &stop).unwrap();
     assert_eq!(report.findings, []);
 }
 

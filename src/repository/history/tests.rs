@@ -162,6 +162,23 @@ fn a_log_that_was_changed_below_a_void_entry_is_noticed() {
     is_history(append(&mut repository, 9), "what is before it is not");
 }
 
+/// The file may have been out of reach for a while.
+#[test]
+fn what_the_index_has_seen_counts_too_and_outlives_it() {
+    let (log, store) = six();
+    let machine = Machine::new();
+    let mut repository = machine.open(&log, &store).unwrap();
+    let older = std::fs::read(machine.file(&log)).unwrap();
+    (20..23).for_each(|n| append(&mut repository, n).map(drop).unwrap());
+    drop(machine.open(&log, &store).unwrap());
+    std::fs::write(machine.file(&log), older).unwrap();
+    let shorter = cut(&store, 7);
+    for _ in 0..2 {
+        let mut repository = machine.open(&log, &shorter).unwrap();
+        is_history(append(&mut repository, 9), "entry 8 (");
+    }
+}
+
 #[test]
 fn a_history_that_was_accepted_is_the_one_that_counts() {
     let (log, store) = six();

@@ -3,7 +3,7 @@
 use super::random::Random;
 use super::store::SimStore;
 use super::world::World;
-use crate::repository::{Repository, Result, Unlock};
+use crate::repository::{Local, Repository, Result, Unlock};
 use crate::store::Store;
 use esker_format::key_material::KeyMaterial;
 use esker_format::node::Time;
@@ -52,9 +52,12 @@ impl Host {
         self.folder.join("cache")
     }
 
-    /// Opens the repository, as a process that begins does.
+    /// Opens the repository, as a process that begins does. What it remembers of the log outlives
+    /// every cache.
     pub fn open(&self) -> Result<Repository> {
-        Repository::open(self.store(), Unlock::File(self.key.clone()), &self.cache())
+        let (cache, state) = (self.cache(), self.folder.join("state"));
+        let local = Local { cache: &cache, state: Some(&state), accept_history: false };
+        Repository::open_with(self.store(), Unlock::File(self.key.clone()), local)
     }
 
     /// What becomes of the cache between two processes: sometimes it is lost, and sometimes one

@@ -11,6 +11,7 @@ mod control;
 mod counters;
 mod faults;
 mod host;
+mod keys;
 mod objects;
 mod oracle;
 mod random;

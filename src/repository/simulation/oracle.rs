@@ -101,8 +101,9 @@ impl Oracle {
         counters: &mut Counters,
     ) -> Held {
         if name.starts_with(names::PACKS) {
-            let key = &self.access.scope_keys.segment;
-            let (_, _, directory) = pack::decode_pack(bytes, key)
+            let scope = Header::decode(bytes).map_or(0, |(header, _)| header.scope);
+            let keys = self.access.scope_keys_of(scope).map_err(|e| e.to_string())?;
+            let (_, _, directory) = pack::decode_pack(bytes, &keys.segment)
                 .map_err(|e| format!("{name} is put and no pack: {e}"))?;
             let id = id(name).ok_or_else(|| format!("{name} is no name of a pack"))?;
             self.packs.insert(id, directory.chunks.iter().map(|(id, _)| *id).collect());
@@ -211,10 +212,22 @@ impl Oracle {
     /// session of: a power cut has torn it.
     pub fn expect_collected(&self, objects: &Objects) -> Held {
         let needed = self.state.needed();
+        let live = self.state.live_snapshots();
+        let used: HashSet<ChunkId> =
+            live.filter_map(|s| self.needs.get(&s.session)).flatten().copied().collect();
         for (name, _) in objects.below("") {
             let is_needed = if name.starts_with(names::PACKS) {
-                let ordinal = id(&name).and_then(|id| self.state.ordinal(id));
-                ordinal.is_some_and(|ordinal| needed[ordinal as usize])
+                let pack: Option<PackId> = id(&name);
+                let ordinal = pack.and_then(|id| self.state.ordinal(id));
+                // A walk may find a chunk in another copy than the one that a set counts on, and
+                // both stay.
+                let chunks = pack.and_then(|id| self.packs.get(&id));
+                let is_live = |o: u32| self.state.packs[o as usize].state == PackState::Live;
+                ordinal.is_some_and(|ordinal| {
+                    needed[ordinal as usize]
+                        || is_live(ordinal)
+                            && chunks.is_some_and(|chunks| !chunks.is_disjoint(&used))
+                })
             } else if name.starts_with(names::INDEX) {
                 id(&name).is_some_and(|id| self.state.has_segment(&id))
             } else if name.starts_with(names::SNAPSHOTS) {

@@ -9,24 +9,27 @@ use super::actors::{Part, play};
 use super::control::{Off, switch};
 use super::counters::Counters;
 use super::host::Host;
-use super::objects::{Object, Objects};
+use super::keys::{Begin, begin};
+use super::objects::Objects;
 use super::oracle::Oracle;
 use super::random::Random;
 use super::world::World;
+use crate::repository::Repository;
 use crate::repository::access::Access;
-use crate::repository::{NewKey, Repository, create};
-use crate::store::{MemoryStore, Store};
 use esker_format::key_material::KeyMaterial;
-use esker_format::node::Time;
 use esker_format::secret::Entropy;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 thread_local! {
     /// Where ids and nonces of this thread come from.
     static DRAWN: RefCell<Option<Random>> = const { RefCell::new(None) };
+}
+
+/// Draws ids and nonces of this thread from here on; returns where they came from before.
+pub fn draw_from(random: Option<Random>) -> Option<Random> {
+    DRAWN.replace(random)
 }
 
 /// Entropy of the seed, on a thread that has one.
@@ -44,18 +47,31 @@ pub struct Outcome {
     pub lines: Vec<String>,
 }
 
-/// Actors, and how many processes each of them is.
-fn cast(random: &mut Random) -> Vec<(Box<dyn Part>, u64)> {
-    let mut between = |least: u64, most: u64| least + random.below(most - least + 1);
+/// An actor, its key, and how many processes it is.
+struct Actor {
+    part: Box<dyn Part>,
+    key: KeyMaterial,
+    processes: u64,
+}
+
+/// All of them.
+fn cast(random: &mut Random) -> Vec<Actor> {
+    let Begin { owner, hosts, stranger, forgetter, collector, .. } = begin();
+    let third = if random.chance(3_000) { stranger } else { &hosts[1] };
+    let second = if random.chance(3_000) { collector } else { owner };
+    let mut actor = |part: Box<dyn Part>, key: &KeyMaterial, least: u64, most: u64| {
+        let processes = least + random.below(most - least + 1);
+        Actor { part, key: key.clone(), processes }
+    };
     vec![
-        (Box::new(Writer::default()), between(3, 6)),
-        (Box::new(Writer::default()), between(3, 6)),
-        (Box::new(Writer::default()), between(3, 6)),
-        (Box::new(Collector), between(2, 5)),
-        (Box::new(Collector), between(2, 5)),
-        (Box::new(Forgetter), between(4, 8)),
-        (Box::new(Reader), between(2, 5)),
-        (Box::new(Checker), between(0, 2)),
+        actor(Box::<Writer>::default(), owner, 3, 6),
+        actor(Box::<Writer>::default(), &hosts[0], 3, 6),
+        actor(Box::<Writer>::default(), third, 3, 6),
+        actor(Box::new(Collector), owner, 2, 5),
+        actor(Box::new(Collector), second, 2, 5),
+        actor(Box::new(Forgetter), forgetter, 4, 8),
+        actor(Box::new(Reader), owner, 2, 5),
+        actor(Box::new(Checker), owner, 0, 2),
     ]
 }
 
@@ -63,16 +79,15 @@ fn cast(random: &mut Random) -> Vec<(Box<dyn Part>, u64)> {
 pub fn run(seed: u64, off: Off, replays: bool) -> Outcome {
     switch(off);
     let cast = cast(&mut Random::new(seed, 998));
-    let (world, key) = world(seed, cast.len(), replays);
+    let world = world(seed, cast.len(), replays);
     let folder = folder();
     std::thread::scope(|scope| {
-        for (number, (mut part, processes)) in cast.into_iter().enumerate() {
+        for (number, Actor { mut part, key, processes }) in cast.into_iter().enumerate() {
             let random = Random::new(seed, 1 + number as u64);
             let own = folder.path().join(number.to_string());
-            let (world, key) = (Arc::clone(&world), key.clone());
+            let world = Arc::clone(&world);
             scope.spawn(move || {
-                let ids = Random::new(seed, 1_000 + number as u64);
-                DRAWN.set(Some(ids));
+                draw_from(Some(Random::new(seed, 1_000 + number as u64)));
                 switch(off);
                 let mut host = Host::new(world, number, random, key, own);
                 play(&mut host, &mut *part, processes);
@@ -83,12 +98,13 @@ pub fn run(seed: u64, off: Off, replays: bool) -> Outcome {
     if world.look().failure().is_none() {
         let random = Random::new(seed, 999);
         let own = folder.path().join("last");
-        DRAWN.set(Some(Random::new(seed, 1_999)));
+        draw_from(Some(Random::new(seed, 1_999)));
+        let key = begin().owner.clone();
         let mut host = Host::new(Arc::clone(&world), 0, random, key, own);
         if let Err(what) = last_look(&mut host) {
             world.fail(what);
         }
-        DRAWN.set(None);
+        draw_from(None);
     }
     switch(Off::default());
     let mut inner = world.look();
@@ -101,20 +117,20 @@ pub fn run(seed: u64, off: Off, replays: bool) -> Outcome {
     }
 }
 
-/// A world with an empty repository, and its key.
-pub fn world(seed: u64, actors: usize, replays: bool) -> (Arc<World>, KeyMaterial) {
-    let key = NewKey::from(&mut Entropy::new([7; 32])).material();
-    let objects = Objects::new(empty_repository().clone(), actors);
-    let access = Arc::new(Access::new(&key));
+/// A world with an empty repository.
+pub fn world(seed: u64, actors: usize, replays: bool) -> Arc<World> {
+    let Begin { objects, owner, .. } = begin();
+    let objects = Objects::new(objects.clone(), actors);
+    let access = Arc::new(Access::new(owner));
     let oracle = Oracle::new(access, &objects, actors).expect("an empty repository is sound");
-    (Arc::new(World::new(seed, actors, objects, oracle, replays)), key)
+    Arc::new(World::new(seed, actors, objects, oracle, replays))
 }
 
 /// When all is quiet a host without any cache restores all that nobody has forgotten, and a check
 /// finds nothing lost. Nor does it after a last collection, which leaves nothing that nobody needs.
 fn last_look(host: &mut Host) -> Result<(), String> {
     let mut repository = host.open().map_err(|e| format!("it cannot be opened in the end: {e}"))?;
-    expect_wanted(&repository, host)?;
+    expect_wanted(&mut repository, host)?;
     let mut world = host.world.look();
     if world.oracle.expect_collected(&world.objects).is_err() {
         world.counters.count("worlds with something left to collect");
@@ -127,12 +143,12 @@ fn last_look(host: &mut Host) -> Result<(), String> {
     let world = host.world.look();
     world.oracle.expect_collected(&world.objects)?;
     drop(world);
-    let repository = host.open().map_err(|e| format!("it cannot be opened in the end: {e}"))?;
-    expect_wanted(&repository, host)
+    let mut repository = host.open().map_err(|e| format!("it cannot be opened in the end: {e}"))?;
+    expect_wanted(&mut repository, host)
 }
 
 /// What nobody has forgotten is restored as it was.
-fn expect_wanted(repository: &Repository, host: &mut Host) -> Result<(), String> {
+fn expect_wanted(repository: &mut Repository, host: &mut Host) -> Result<(), String> {
     let saved = host.world.look().oracle.saved.clone();
     for (id, saved) in saved.iter().filter(|(_, saved)| saved.is_wanted) {
         let tree = read(repository, *id, &mut || ())
@@ -157,24 +173,4 @@ fn folder() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
     let made = if memory.is_dir() { builder.tempdir_in(memory) } else { builder.tempdir() };
     made.or_else(|_| builder.tempdir()).expect("there is room for caches")
-}
-
-/// What every seed begins with.
-fn empty_repository() -> &'static BTreeMap<String, Object> {
-    static MADE: OnceLock<BTreeMap<String, Object>> = OnceLock::new();
-    MADE.get_or_init(|| {
-        let store = MemoryStore::new();
-        let key = NewKey::from(&mut Entropy::new([7; 32]));
-        let time = Time { seconds: 0, nanos: 0 };
-        create(&store, &key, None, time, "a simulation", &mut Entropy::new([8; 32]))
-            .expect("a repository can be made in memory");
-        let mut names = Vec::new();
-        store.list("", &mut |found| names.push(found.name)).expect("memory can be listed");
-        let read = |name: String| {
-            let mut bytes = Vec::new();
-            store.get(&name, 1 << 20, &mut bytes).expect("what was listed is there");
-            (name, Object { bytes: bytes.into(), is_durable: true })
-        };
-        names.into_iter().map(read).collect()
-    })
 }

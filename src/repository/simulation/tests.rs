@@ -68,7 +68,7 @@ fn what_was_acknowledged_can_be_restored_whatever_happens() {
 #[test]
 fn the_simulated_store_keeps_the_contract() {
     conformance(&|| {
-        let (world, _) = world(0, 1, false);
+        let world = world(0, 1, false);
         world.quieten();
         world.look().objects.clear();
         Box::new(SimStore::new(world, 0))

@@ -46,7 +46,7 @@ static NEVER: AtomicBool = AtomicBool::new(false);
 /// Opens, restores and checks.
 pub fn judge(sample: &Sample, cache: &Path) -> Verdict {
     let store = Arc::clone(&sample.store);
-    let repository = match Repository::open(store, sample.unlock(), cache) {
+    let mut repository = match Repository::open(store, sample.unlock(), cache) {
         Ok(repository) => repository,
         Err(error) => return Verdict::Refused { error, warnings: Vec::new(), found: true },
     };
@@ -61,7 +61,7 @@ pub fn judge(sample: &Sample, cache: &Path) -> Verdict {
             restore(&repository, &request, &Progress::default(), &NEVER)
         });
     let request = check::Request { read_data: true, threads: 1 };
-    let found = match check::check(&repository, request, &check::Progress::default(), &NEVER) {
+    let found = match check::check(&mut repository, request, &check::Progress::default(), &NEVER) {
         Ok(report) => report
             .findings
             .iter()

@@ -1,6 +1,7 @@
 //! Half of all snapshots forgotten and collected while others keep saving.
 //!
 //! `ESKER_MANY_SNAPSHOTS=400` makes so many of them.
+#![expect(clippy::print_stdout, reason = "numbers are what this is run for")]
 
 use super::*;
 use crate::support::Draw;

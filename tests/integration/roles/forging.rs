@@ -25,7 +25,8 @@ impl Thief {
         let text = std::fs::read_to_string(key).unwrap();
         let Ok(KeyMaterial::Writer(material)) = decode_file(&text) else { panic!("no writer") };
         let keys = material.scope_keys().keys();
-        let entropy = Entropy::new([9; 32]);
+        // Two thieves draw different tokens.
+        let entropy = Entropy::new(*blake3::hash(text.as_bytes()).as_bytes());
         Self { repository: home.repository(), material, keys, entropy }
     }
 
@@ -34,7 +35,7 @@ impl Thief {
     }
 
     /// The number of entries in the log, and its head.
-    fn end(&self) -> (Seq, LogHead) {
+    pub fn end(&self) -> (Seq, LogHead) {
         let (mut seq, mut head) = (Seq(0), LogHead::START);
         while let Ok(object) = std::fs::read(self.repository.join(names::entry(seq))) {
             head = head.then(EntryHash::of(&object));
@@ -104,7 +105,7 @@ impl Thief {
         &mut self.entropy
     }
 
-    fn put(&self, name: &str, object: &[u8]) {
+    pub fn put(&self, name: &str, object: &[u8]) {
         let path = self.repository.join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, object).unwrap();

@@ -1,7 +1,7 @@
 //! Owners, writers and scopes: who may do what with which key.
 
 mod forged;
-mod forging;
+pub mod forging;
 mod keys;
 mod reader;
 mod scopes;
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A home whose owner has saved something, so that there is a repository.
-fn owned() -> Home {
+pub fn owned() -> Home {
     let home = Home::new();
     home.snapshot(home.write("owned/file", "the owner's own\n".repeat(40))).ok();
     home
@@ -23,7 +23,7 @@ fn owned() -> Home {
 
 /// Exports the key of a writer with this name.
 #[track_caller]
-fn export(home: &Home, name: &str, options: &[&str]) -> PathBuf {
+pub fn export(home: &Home, name: &str, options: &[&str]) -> PathBuf {
     let path = home.path(format!("keys/{name}"));
     let mut command = home.command();
     command.args(["key", "export-writer", "--name", name]).args(options).arg(&path);
@@ -32,21 +32,21 @@ fn export(home: &Home, name: &str, options: &[&str]) -> PathBuf {
 }
 
 /// A host of its own, with nothing but a key.
-struct Host<'h> {
+pub struct Host<'h> {
     home: &'h Home,
-    key: PathBuf,
+    pub key: PathBuf,
     name: String,
 }
 
 impl<'h> Host<'h> {
     /// A host with the key of a new writer of this name.
     #[track_caller]
-    fn enrolled(home: &'h Home, name: &str, options: &[&str]) -> Self {
+    pub fn enrolled(home: &'h Home, name: &str, options: &[&str]) -> Self {
         Self { home, key: export(home, name, options), name: name.to_owned() }
     }
 
     /// The program there: no cache and no other key is shared with the owner.
-    fn command(&self) -> Command {
+    pub fn command(&self) -> Command {
         let mut command = self.home.command();
         command
             .env("XDG_CACHE_HOME", self.home.path(format!("{}/cache", self.name)))
@@ -56,13 +56,13 @@ impl<'h> Host<'h> {
         command
     }
 
-    fn run<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Ran {
+    pub fn run<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Ran {
         Ran::of(self.command().args(arguments))
     }
 
     /// Saves a path, and returns what was said about it.
     #[track_caller]
-    fn save(&self, path: &Path, options: &[&str]) -> serde_json::Value {
+    pub fn save(&self, path: &Path, options: &[&str]) -> serde_json::Value {
         let mut command = self.command();
         let ran = Ran::of(command.args(["snapshot", "--json"]).args(options).arg(path)).ok();
         ran.says_nothing().json().remove(0)
@@ -70,7 +70,7 @@ impl<'h> Host<'h> {
 }
 
 /// All objects of a repository with their bytes.
-fn objects(repository: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub fn objects(repository: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![repository.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -90,7 +90,7 @@ fn objects(repository: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// A tree of some files at `name`, with bytes that follow from `seed`.
-fn tree(home: &Home, name: &str, seed: u64) -> PathBuf {
+pub fn tree(home: &Home, name: &str, seed: u64) -> PathBuf {
     let mut draw = crate::support::Draw::new(seed);
     for number in 0..6 {
         home.write(&format!("{name}/some/{number}"), draw.noise(40_000));
@@ -101,7 +101,7 @@ fn tree(home: &Home, name: &str, seed: u64) -> PathBuf {
 
 /// Whether a restored tree has what the source has.
 #[track_caller]
-fn expect_equal(source: &Path, target: &Path) {
+pub fn expect_equal(source: &Path, target: &Path) {
     let restored = target.join(source.strip_prefix("/").unwrap());
     let (was, is) = (objects(source), objects(&restored));
     assert_eq!(was.keys().collect::<Vec<_>>(), is.keys().collect::<Vec<_>>());

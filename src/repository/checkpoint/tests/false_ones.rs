@@ -129,6 +129,40 @@ fn one_that_nobody_signed_who_may_is_passed_over() {
     site.is_passed_over(&name, why);
 }
 
+/// Who was revoked can make one that does not say so, and is contradicted by those of others.
+#[test]
+fn one_of_a_signer_whom_another_one_calls_revoked_is_passed_over() {
+    let site = Site::filled();
+    let mut forged = site.forge(50);
+    forged.signer = stranger();
+    forged.header.writer = stranger().verification().writer();
+    forged.enrolment = log::read_entry(&*site.store, Seq(4)).unwrap().unwrap();
+    for row in &mut forged.checkpoint.writers {
+        row.revoked = false;
+    }
+    forged.checkpoint.holder = Some("somebody".to_owned());
+    let bytes = site.bytes(forged);
+    let right = site.put(40, &site.bytes(site.forge(40)));
+    let name = site.put(50, &bytes);
+    let (reader, _) = site.anew();
+    assert_eq!(plain(reader.state()), plain(&site.replayed()));
+    site.is_passed_over(&name, &format!("{right} says that its signer was revoked"));
+}
+
+#[test]
+fn more_than_there_can_be_are_not_even_looked_at() {
+    let site = Site::filled();
+    let right = site.bytes(site.forge(50));
+    site.put(50, &right);
+    for n in 0..16u8 {
+        site.put(45, &[n; 9]);
+    }
+    let (reader, asked) = site.anew();
+    assert!(matches!(reader.warnings(), [Error::Checkpoint { .. }]), "{:?}", reader.warnings());
+    assert!(asked > 50);
+    assert_eq!(plain(reader.state()), plain(&site.replayed()));
+}
+
 #[test]
 fn one_that_is_damaged_or_lies_in_another_place_is_passed_over() {
     let site = Site::filled();
@@ -195,19 +229,20 @@ fn a_check_finds_a_checkpoint_that_says_something_else_than_the_log() {
     let cache = tempfile::tempdir().unwrap();
     site.append(&mut site.open(cache.path()), 0..60);
     let good = site.put(40, &site.bytes(site.forge(40)));
-    let findings = |of: &crate::repository::Repository| {
+    let findings = |of: &mut crate::repository::Repository| {
         let (request, stop) = (Request { read_data: false, threads: 1 }, AtomicBool::new(false));
         let report = check(of, request, &Progress::default(), &stop).unwrap();
         let found = report.findings.into_iter().filter_map(|finding| match finding {
             Finding::Object { name, message } if !name.starts_with("pack/") => {
                 Some((name, message))
             }
+            Finding::Index { pack, message } => Some((pack, message)),
             _ => None,
         });
         found.collect::<Vec<_>>()
     };
-    let (reader, _) = site.anew();
-    assert_eq!(findings(&reader), []);
+    let (mut reader, _) = site.anew();
+    assert_eq!(findings(&mut reader), []);
     let mut forged = site.forge(50);
     forged.checkpoint.holder = Some("somebody".to_owned());
     let name = site.put(50, &site.bytes(forged));
@@ -218,11 +253,11 @@ fn a_check_finds_a_checkpoint_that_says_something_else_than_the_log() {
         says(&name, "is not what the log says"),
         says(&ahead, "is a checkpoint of an entry that the log does not have"),
     ];
-    assert_eq!(findings(&reader), expected);
-    let (deceived, _) = site.anew();
+    assert_eq!(findings(&mut reader), expected);
+    let (mut deceived, _) = site.anew();
     assert!(deceived.state().holder.is_some());
-    let found = findings(&deceived);
+    let found = findings(&mut deceived);
     assert_eq!(found[..2], expected);
-    assert_eq!(found[2].0, "the index of this machine");
+    assert_eq!(found[2], says("the log", "its state is not what the log says"));
     assert!(found.len() == 3 && good != name);
 }

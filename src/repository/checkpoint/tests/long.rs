@@ -2,6 +2,7 @@
 //!
 //! The log is folded from entries that are judged by the rules and not written, sealed or signed:
 //! who goes on from a checkpoint asks for none of them. `ESKER_LONG_LOG_YEARS=5` makes all of it.
+#![expect(clippy::print_stdout, reason = "numbers are what this is run for")]
 
 use crate::repository::judge::{Fate, Judged};
 use crate::repository::state::State;

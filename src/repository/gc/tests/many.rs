@@ -1,6 +1,7 @@
 //! Many packs, and many snapshots that need them: what planning a collection costs.
 //!
 //! `ESKER_MANY_PACKS=10000 ESKER_MANY_SNAPSHOTS=400` makes a repository of that size.
+#![expect(clippy::print_stdout, reason = "numbers are what this is run for")]
 
 use super::{at_once, forget};
 use crate::repository::fixture::{key, summary};
@@ -91,7 +92,7 @@ fn commit(
 /// changes every so often; the others come with one snapshot each. One in fifty is forgotten.
 fn make(folder: &Path, count: usize, snapshots: usize) {
     let (key, time) = (new_key(), Time { seconds: 0, nanos: 0 });
-    let store = LocalStore::create(&folder.join("repository")).unwrap();
+    let store = LocalStore::create(folder.join("repository")).unwrap();
     create(&store, &key, None, time, "a test", &mut Entropy::new([8; 32])).unwrap();
     let unlock = Unlock::File(key.material());
     let cache = folder.join("cache");
@@ -121,7 +122,7 @@ fn make(folder: &Path, count: usize, snapshots: usize) {
 
 /// Plans a collection; says what.
 fn planned(folder: &Path) {
-    let store = LocalStore::open(&folder.join("repository")).unwrap();
+    let store = LocalStore::open(folder.join("repository")).unwrap();
     let store = Arc::new(RecordingStore::new(store));
     let (unlock, begin) = (Unlock::File(new_key().material()), std::time::Instant::now());
     let mut repository = Repository::open(store.clone(), unlock, &folder.join("cache")).unwrap();

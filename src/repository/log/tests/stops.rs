@@ -150,7 +150,7 @@ fn a_check_reads_the_log_from_its_start() {
         let unlock = Unlock::File(material.clone());
         Repository::open(store.clone(), unlock, cache.path()).unwrap()
     };
-    let log_findings = |repository: &Repository| {
+    let log_findings = |repository: &mut Repository| {
         let (request, stop) = (Request { read_data: false, threads: 1 }, AtomicBool::new(false));
         let report = check(repository, request, &Progress::default(), &stop).unwrap();
         let names = report.findings.into_iter().filter_map(|finding| match finding {
@@ -159,12 +159,12 @@ fn a_check_reads_the_log_from_its_start() {
         });
         names.collect::<Vec<_>>()
     };
-    assert!(log_findings(&open()).is_empty());
+    assert!(log_findings(&mut open()).is_empty());
     store.delete("log/0/4").unwrap();
     // The index database has it still.
-    let repository = open();
+    let mut repository = open();
     assert!(repository.warnings().is_empty() && repository.state().packs.len() == 3);
-    assert_eq!(log_findings(&repository), ["log/0/4"]);
+    assert_eq!(log_findings(&mut repository), ["log/0/4"]);
 }
 
 #[test]

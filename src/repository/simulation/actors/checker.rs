@@ -20,7 +20,7 @@ impl Part for Checker {
         let mut found = Vec::new();
         for _ in 0..TRIES {
             let before = wanted(host);
-            found = lost(&repository)?;
+            found = lost(&mut repository)?;
             let after = wanted(host);
             found.retain(|(id, _)| before.contains(id) && after.contains(id));
             host.world.look().counters.count("checks");
@@ -37,7 +37,7 @@ impl Part for Checker {
 ///
 /// # Errors
 /// When the store cannot be reached.
-pub fn lost(repository: &Repository) -> Result<Vec<(SnapshotId, String)>> {
+pub fn lost(repository: &mut Repository) -> Result<Vec<(SnapshotId, String)>> {
     let request = Request { read_data: false, threads: 1 };
     let report = check(repository, request, &Progress::default(), &AtomicBool::new(false))?;
     let of = |finding: Finding| match finding {

@@ -14,14 +14,14 @@ pub struct Reader;
 
 impl Part for Reader {
     fn run(&mut self, host: &mut Host) -> Result<()> {
-        let repository = host.open()?;
+        let mut repository = host.open()?;
         for _ in 0..=host.random.below(3) {
             let wanted = wanted(host);
             if wanted.is_empty() {
                 return Ok(());
             }
             let snapshot = wanted[host.random.below(wanted.len() as u64) as usize];
-            restore(&repository, snapshot, host)?;
+            restore(&mut repository, snapshot, host)?;
         }
         Ok(())
     }
@@ -34,7 +34,10 @@ pub fn wanted(host: &Host) -> Vec<SnapshotId> {
     saved.filter(|(_, saved)| saved.is_wanted).map(|(id, _)| *id).collect()
 }
 
-fn restore(repository: &Repository, id: SnapshotId, host: &mut Host) -> Result<()> {
+fn restore(repository: &mut Repository, id: SnapshotId, host: &mut Host) -> Result<()> {
+    if repository.state().snapshot(id).is_none() {
+        repository.refresh()?;
+    }
     let mut between = || {
         if host.random.chance(2_000) {
             let seconds = host.random.below(24 * 3600);
@@ -70,7 +73,8 @@ fn is_wanted(host: &Host, id: SnapshotId) -> bool {
 pub fn read(repository: &Repository, id: SnapshotId, between: &mut dyn FnMut()) -> Result<Tree> {
     let manifest = repository.manifest(id)?;
     let root = manifest.root.as_ref().map(|root| (root, manifest.root_level as u8));
-    let mut chunks = Chunks::new(repository, 0, 1 << 20)?;
+    let scope = repository.state().snapshot(id).map_or(0, |snapshot| snapshot.scope);
+    let mut chunks = Chunks::new(repository, scope, 1 << 20)?;
     let mut entries = Vec::new();
     walk(&mut chunks, root, Bounds::All, &mut |found| match found {
         Found::Entry(entry) => {
