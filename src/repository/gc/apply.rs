@@ -2,7 +2,7 @@
 
 use super::compact::compact;
 use super::inventory::Stray;
-use super::mark::{mark, narrow};
+use super::mark::{mark, mark_seen, narrow};
 use super::plan::{Plan, remember};
 use super::remove::{Removed, fence, give_up, remove};
 use super::repack::repack;
@@ -77,9 +77,10 @@ pub fn apply(
     mark_whole(repository, &mut plan, &mut report)?;
     let mut marked_now = plan.choice.whole.clone();
     let mut unused = Vec::new();
-    if let Some(usage) = &plan.usage {
+    if let Some(usage) = &mut plan.usage {
         let (session, wanted) = (plan.session, &plan.choice.repack);
-        let done = repack(repository, session, usage, wanted, progress, stop)?;
+        let present = &plan.inventory.packs;
+        let done = repack(repository, session, usage, present, wanted, progress, stop)?;
         report.overtaken += (wanted.len() - done.marked.len() - done.failed.len()) as u64;
         (report.repacked, report.written, report.failed) = (done.old, done.new, done.failed);
         report.segments = done.segments;
@@ -136,8 +137,15 @@ fn is_named(repository: &Repository, stray: &Stray) -> bool {
 
 fn mark_whole(repository: &mut Repository, plan: &mut Plan, report: &mut Report) -> Result<()> {
     let wanted = std::mem::take(&mut plan.choice.whole);
-    let (session, usage) = (plan.session, plan.usage.as_ref());
-    let marked = mark(repository, session, usage, &wanted, &Default::default())?;
+    let (session, added) = (plan.session, Default::default());
+    let marked = match &mut plan.usage {
+        Some(usage) if !wanted.is_empty() => {
+            let unused: Vec<(u32, u64)> = wanted.iter().map(|ordinal| (*ordinal, 0)).collect();
+            let present = &plan.inventory.packs;
+            mark_seen(repository, session, usage, present, &unused, &added)?
+        }
+        usage => mark(repository, session, usage.as_ref(), &wanted, &added)?,
+    };
     repository.settle(&[], &[]);
     report.overtaken += (wanted.len() - marked.len()) as u64;
     let len = |ordinal: &u32| repository.state().packs[*ordinal as usize].len;

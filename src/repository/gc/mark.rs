@@ -90,6 +90,46 @@ pub fn narrow(repository: &mut Repository, plan: &Plan) -> Result<u64> {
     Ok(count)
 }
 
+/// So often others may save something between a look at what they have saved and the entry.
+const LOOKS: u32 = 8;
+
+/// Marks packs of which so many bytes were in use, after a look at what others have saved meanwhile:
+/// it may need the same packs, and more of them. Those of which it needs more are left out.
+///
+/// # Errors
+/// When store or index fail, or the log refuses.
+pub fn mark_seen(
+    repository: &mut Repository,
+    session: SessionId,
+    usage: &mut Usage,
+    present: &[Option<u64>],
+    wanted: &[(u32, u64)],
+    added: &Added,
+) -> Result<Vec<u32>> {
+    let mut left = LOOKS;
+    loop {
+        left -= 1;
+        repository.refresh()?;
+        usage.walk(repository, present, &mut || Ok(()))?;
+        let used = |ordinal: &u32| usage.packs.get(ordinal).map_or(0, |used| used.bytes);
+        let same = wanted.iter().filter(|(ordinal, bytes)| used(ordinal) == *bytes);
+        let same: Vec<u32> = same.map(|(ordinal, _)| *ordinal).collect();
+        let packs = same.iter().copied().collect();
+        let how = if left == 0 { How::AsFarAs } else { How::WalkedOnly(&packs) };
+        if let Some(marked) = mark_how(repository, session, Some(usage), &same, added, how)? {
+            return Ok(marked);
+        }
+    }
+}
+
+/// What becomes of packs that a snapshot needs which nobody has walked.
+enum How<'p> {
+    /// They are left out.
+    AsFarAs,
+    /// Then nothing is marked: it is to be walked first.
+    WalkedOnly(&'p Ordinals),
+}
+
 /// Marks packs; returns those that the log took, which may be fewer.
 ///
 /// # Errors
@@ -101,9 +141,32 @@ pub fn mark(
     wanted: &[u32],
     added: &Added,
 ) -> Result<Vec<u32>> {
-    let mut marked = Vec::new();
+    let marked = mark_how(repository, session, usage, wanted, added, How::AsFarAs)?;
+    Ok(marked.unwrap_or_default())
+}
+
+/// The same; none when a snapshot is to be walked first.
+fn mark_how(
+    repository: &mut Repository,
+    session: SessionId,
+    usage: Option<&Usage>,
+    wanted: &[u32],
+    added: &Added,
+    how: How<'_>,
+) -> Result<Option<Vec<u32>>> {
+    let (mut marked, mut is_late) = (Vec::new(), false);
     let appended = repository.append(session, &mut |state| {
         expect_open(state, session)?;
+        let is_seen = |s: &Snapshot| usage.is_some_and(|usage| usage.has_seen(s.id));
+        is_late = match how {
+            How::AsFarAs => false,
+            How::WalkedOnly(packs) => {
+                state.live_snapshots().any(|s| !is_seen(s) && s.set.meets(packs))
+            }
+        };
+        if is_late {
+            return nothing();
+        }
         marked = free(state, usage, wanted);
         marked.truncate(REPLACEMENTS_MAX);
         while !marked.is_empty() {
@@ -117,8 +180,8 @@ pub fn mark(
         nothing()
     });
     match unless_nothing(appended)? {
-        Some(_) => Ok(marked),
-        None => Ok(Vec::new()),
+        Some(_) => Ok(Some(marked)),
+        None => Ok((!is_late).then(Vec::new)),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::compact::len_of;
 use super::decide::Fact;
 use super::inventory::Stray;
-use super::mark::{Added, mark};
+use super::mark::{Added, mark_seen};
 use super::usage::{Usage, Used};
 use super::{Amount, Progress};
 use crate::repository::Repository;
@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Bytes of packs that are written anew before they are marked: a collection that is killed has done
 /// no more than this for nothing.
-const BATCH: u64 = 256 << 20;
+const BATCH: u64 = if cfg!(test) { 4 << 20 } else { 256 << 20 };
 
 /// What was done.
 #[derive(Debug, Default)]
@@ -51,7 +51,8 @@ pub struct Repacked {
 pub fn repack(
     repository: &mut Repository,
     session: SessionId,
-    usage: &Usage,
+    usage: &mut Usage,
+    present: &[Option<u64>],
     wanted: &[Fact],
     progress: &Progress,
     stop: &AtomicBool,
@@ -72,8 +73,8 @@ pub fn repack(
                 bytes += rest[count].len;
                 count += 1;
             }
-            let batch = Batch { session, scope, usage, progress, stop };
-            batch.run(repository, &rest[..count], &mut done)?;
+            let batch = Batch { session, scope, present, progress, stop };
+            batch.run(repository, usage, &rest[..count], &mut done)?;
             rest = &rest[count..];
         }
     }
@@ -83,13 +84,19 @@ pub fn repack(
 struct Batch<'b> {
     session: SessionId,
     scope: u32,
-    usage: &'b Usage,
+    present: &'b [Option<u64>],
     progress: &'b Progress,
     stop: &'b AtomicBool,
 }
 
 impl Batch<'_> {
-    fn run(&self, repository: &mut Repository, facts: &[Fact], done: &mut Repacked) -> Result<()> {
+    fn run(
+        &self,
+        repository: &mut Repository,
+        usage: &mut Usage,
+        facts: &[Fact],
+        done: &mut Repacked,
+    ) -> Result<()> {
         // Another collection may have taken some of them meanwhile.
         repository.refresh()?;
         let access = match self.scope == repository.access().scope {
@@ -104,11 +111,11 @@ impl Batch<'_> {
                 return Err(Error::Interrupted);
             }
             let none = Used::default();
-            let used = self.usage.packs.get(&fact.ordinal).unwrap_or(&none);
+            let used = usage.packs.get(&fact.ordinal).unwrap_or(&none);
             match copy.pack(fact.ordinal, used) {
                 Ok(None) => {}
                 Ok(Some(prefixes)) => {
-                    copied.push(fact.ordinal);
+                    copied.push((fact.ordinal, used.bytes));
                     chunks.push(prefixes);
                 }
                 Err(e) if e.is_damage() => failed.push((fact.ordinal, e.to_string())),
@@ -139,7 +146,7 @@ impl Batch<'_> {
             segments: segments.clone(),
             stand_ins: stand_ins(&copied, &chunks, &packs),
         };
-        let marked = mark(repository, self.session, Some(self.usage), &copied, &added)?;
+        let marked = mark_seen(repository, self.session, usage, self.present, &copied, &added)?;
         if marked.is_empty() {
             let packs = packs.iter().map(|p| Stray { name: names::pack(p.id), size: p.len });
             let segments = segments.iter().map(|id| Stray { name: names::segment(*id), size: 0 });
@@ -148,6 +155,9 @@ impl Batch<'_> {
         }
         repository.settle(&packs, &segments);
         done.segments += len_of(repository, &segments);
+        let ordinal = |at: &usize| repository.state().ordinal(packs[*at].id);
+        let of = |old: &u32| added.stand_ins.get(old).into_iter().flatten().filter_map(ordinal);
+        usage.moved(marked.iter().map(|old| (*old, of(old).collect())).collect());
         let goes: HashSet<u32> = marked.iter().copied().collect();
         let gone = facts.iter().filter(|fact| goes.contains(&fact.ordinal));
         gone.for_each(|fact| done.old.add(fact.len));
@@ -159,7 +169,7 @@ impl Batch<'_> {
 
 /// For each pack that was copied, which of the new ones have its chunks.
 fn stand_ins(
-    copied: &[u32],
+    copied: &[(u32, u64)],
     chunks: &[Vec<Prefix>],
     packs: &[SegmentPack],
 ) -> HashMap<u32, BTreeSet<usize>> {
@@ -170,7 +180,7 @@ fn stand_ins(
     let of = |prefixes: &[Prefix]| -> BTreeSet<usize> {
         prefixes.iter().filter_map(|prefix| place.get(prefix).copied()).collect()
     };
-    copied.iter().zip(chunks).map(|(old, prefixes)| (*old, of(prefixes))).collect()
+    copied.iter().zip(chunks).map(|((old, _), prefixes)| (*old, of(prefixes))).collect()
 }
 
 /// Copies chunks from pack to pack.

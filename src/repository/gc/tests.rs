@@ -68,16 +68,14 @@ fn what_only_a_forgotten_snapshot_needs_goes_and_all_else_stays() {
     let (old, new) = (tree(0, 300), tree(200, 300));
     let first = fixture.save(1, &old);
     let second = fixture.save(1, &new);
-    let before = fixture.bytes(names::PACKS);
+    let all = [names::PACKS, names::SNAPSHOTS, names::INDEX];
+    let sum = |fixture: &Fixture| all.iter().map(|folder| fixture.bytes(folder)).sum::<u64>();
+    let before = sum(&fixture);
     assert_eq!(collect(&mut fixture.repository, &at_once()).unwrap().freed(), 0);
-    assert_eq!(fixture.bytes(names::PACKS), before);
+    assert_eq!(sum(&fixture), before);
     forget(&mut fixture.repository, first);
-    let all = |fixture: &Fixture| {
-        [names::PACKS, names::INDEX, names::SNAPSHOTS].map(|f| fixture.bytes(f)).iter().sum::<u64>()
-    };
-    let with = all(&fixture);
     let report = collect(&mut fixture.repository, &at_once()).unwrap();
-    assert_eq!(all(&fixture), with - report.freed() as u64);
+    assert_eq!(sum(&fixture), before - report.freed() as u64);
     assert!(report.freed() > before as i64 / 5, "{report:?} of {before}");
     fixture.holds(second, &new);
     assert!(fixture.repository.manifest(first).is_err());

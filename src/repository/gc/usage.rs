@@ -77,6 +77,8 @@ pub struct Usage {
     pub sets: HashMap<SnapshotId, Ordinals>,
     /// Snapshots that could not be walked to their end, and why: all of their sets stays.
     pub broken: HashMap<SnapshotId, Error>,
+    /// Packs that were written anew since, and those that stand in for them.
+    moved: HashMap<u32, Vec<u32>>,
     /// Which packs may be relied on.
     fit: Vec<bool>,
     /// The packs that a page and all below it need.
@@ -99,6 +101,7 @@ impl Usage {
             packs: HashMap::new(),
             sets: HashMap::new(),
             broken: HashMap::new(),
+            moved: HashMap::new(),
             fit: Vec::new(),
             known: HashMap::new(),
             arena: Vec::new(),
@@ -125,19 +128,48 @@ impl Usage {
         // What others have added since is found only by asking anew.
         self.chunks.renew(repository)?;
         for snapshot in state.live_snapshots().collect::<Vec<_>>().into_iter().rev() {
-            if self.sets.contains_key(&snapshot.id) || self.broken.contains_key(&snapshot.id) {
+            if self.has_seen(snapshot.id) {
                 continue;
             }
             told()?;
             // What writers of other scopes say of their packs keeps nothing of this one.
             self.chunks.within(snapshot.scope);
             match self.snapshot(repository, snapshot.id) {
-                Ok(set) => drop(self.sets.insert(snapshot.id, set.into_iter().collect())),
+                Ok(set) => {
+                    let set = set.into_iter().collect();
+                    self.sets.insert(snapshot.id, self.now(&set));
+                }
                 Err(e) if e.is_damage() => drop(self.broken.insert(snapshot.id, e)),
                 Err(e) => return Err(e),
             }
         }
         Ok(())
+    }
+
+    /// Whether a snapshot was walked, to its end or not.
+    pub fn has_seen(&self, id: SnapshotId) -> bool {
+        self.sets.contains_key(&id) || self.broken.contains_key(&id)
+    }
+
+    /// Learns which packs stand in for others from now on: snapshots need them instead.
+    pub fn moved(&mut self, moved: HashMap<u32, Vec<u32>>) {
+        let old: Ordinals = moved.keys().copied().collect();
+        self.moved.extend(moved);
+        let mut sets = std::mem::take(&mut self.sets);
+        sets.values_mut().filter(|set| set.meets(&old)).for_each(|set| *set = self.now(set));
+        self.sets = sets;
+    }
+
+    /// A set, with the packs that stand in now.
+    fn now(&self, set: &Ordinals) -> Ordinals {
+        if self.moved.is_empty() {
+            return set.clone();
+        }
+        let now = set.iter().flat_map(|old| match self.moved.get(&old) {
+            Some(new) => new.clone(),
+            None => vec![old],
+        });
+        now.collect()
     }
 
     fn snapshot(&mut self, repository: &Repository, id: SnapshotId) -> Result<BTreeSet<u32>> {

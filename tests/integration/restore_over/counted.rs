@@ -18,7 +18,7 @@ fn grow(home: &Home) -> String {
     let ran = home.run(["init", "--json"]).ok();
     let mut draw = Draw::new(8);
     for folder in 0..10 {
-        for number in 0..60 {
+        for number in 0..96 {
             home.write(&format!("work/{folder}/{number}"), draw.noise(100 << 10));
         }
     }
@@ -49,7 +49,8 @@ fn to_change_one_file_in_a_hundred_takes_less_than_a_twentieth_of_the_repository
     let home = Home::new();
     let key = grow(&home);
     let work = home.path("work");
-    let all = 60 << 20;
+    // The six changed files lie in one frame of 2 MiB or in two.
+    let all = 96 << 20;
     let (counts, nothing) = restored(&home, &key, &work, Overwrite::Always);
     assert_eq!((counts.changed, counts.fetched), (0, 0));
     // Pages of the map alone.

@@ -5,7 +5,7 @@
 
 use super::{at_once, forget};
 use crate::repository::fixture::{key, summary};
-use crate::repository::gc::{Progress, plan};
+use crate::repository::gc::{Progress, apply, plan};
 use crate::repository::{Compression, FrameWriter, NewKey, Repository, Session, Unlock, create};
 use crate::store::{LocalStore, Operation, RecordingStore};
 use esker_format::cbor::Extra;
@@ -127,26 +127,29 @@ fn planned(folder: &Path) {
     let (unlock, begin) = (Unlock::File(new_key().material()), std::time::Instant::now());
     let mut repository = Repository::open(store.clone(), unlock, &folder.join("cache")).unwrap();
     let opened = begin.elapsed();
-    let (peak_open, progress, stop) = (peak(), Progress::default(), AtomicBool::new(false));
+    let (progress, stop) = (Progress::default(), AtomicBool::new(false));
     let plan = plan(&mut repository, &at_once(), &progress, &stop).unwrap();
     let took = begin.elapsed();
     let [lists, reads] = [Operation::List, Operation::GetRange].map(|o| store.count(o));
-    let gets = store.calls().len() - lists - reads;
-    println!("opened {opened:?} {peak_open}, planned {took:?}");
+    let others = store.calls().len() - lists - reads;
+    let (said, planned_peak) = (plan.frees(), peak());
     println!(
-        "counted {} {} {} {} {lists} {reads} {gets} {}",
-        plan.give_up.count,
-        plan.frees(),
-        plan.narrow,
-        repository.state().packs.len(),
-        peak()
+        "opened {opened:?}, planned {took:?}, {lists} lists, {reads} reads, {others} other calls"
     );
-    println!("calls {:?}", (plan.repack, plan.stays));
-    if std::env::var_os("ESKER_MANY_APPLY").is_some() {
-        let report =
-            crate::repository::gc::apply(&mut repository, plan, &at_once(), &progress, &stop);
-        println!("{:?} {:?} {}", begin.elapsed(), report.unwrap(), peak());
+    if std::env::var_os("ESKER_MANY_PLAN").is_some() {
+        println!("said {said}, {planned_peak} KiB");
+        return;
     }
+    let packs = plan.repack.count;
+    let report = apply(&mut repository, plan, &at_once(), &progress, &stop).unwrap();
+    println!("collected {:?}, {} KiB: {report:?}", begin.elapsed(), peak());
+    let snapshots = repository.state().snapshots.len();
+    println!(
+        "counted {said} {} {} {packs} {planned_peak} {snapshots} {}",
+        report.freed(),
+        report.overtaken,
+        lists + reads + others
+    );
 }
 
 /// The most memory that this process has had, KiB.
@@ -177,4 +180,15 @@ fn a_collection_among_many_packs_is_planned_with_little_memory() {
     let told = String::from_utf8_lossy(&ran.stdout).into_owned();
     println!("{told}");
     assert!(ran.status.success(), "{told}{}", String::from_utf8_lossy(&ran.stderr));
+    let Some((_, line)) = told.split_once("counted ") else { return };
+    let numbers = line.lines().next().unwrap().split(' ').map(|number| number.parse().unwrap());
+    let numbers: Vec<u64> = numbers.collect();
+    let [said, freed, overtaken, packs, peak, left, calls] = numbers[..] else { panic!("{line}") };
+    // In many batches, none of which is in the way of another.
+    assert!(overtaken == 0 && packs as usize > count * 9 / 10, "{line}");
+    // Pages of many snapshots get smaller than was said when they are compressed together.
+    assert!(freed >= said - said / 100, "{said} said, {freed} freed");
+    assert!(peak <= 200 << 10, "{peak} KiB");
+    // A manifest of each snapshot, and what holds pages.
+    assert!(calls <= left * 4 + 100, "{calls} calls for {left} snapshots");
 }
