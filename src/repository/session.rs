@@ -122,6 +122,7 @@ impl Session {
     /// # Errors
     /// When the index database fails.
     pub fn begin_dry(repository: &Repository, threads: usize, id: SessionId) -> Result<Self> {
+        repository.expect_role(ROLE_APPEND, "save snapshots")?;
         let store: Arc<dyn Store> = Arc::new(DryStore::new(repository.shared_store()));
         let dry = Self::new(repository, threads, id, None)?;
         let packer = Packer::new(Arc::clone(&store), Arc::clone(&dry.access), id, threads, None);

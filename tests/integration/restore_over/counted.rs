@@ -50,7 +50,8 @@ fn to_change_one_file_in_a_hundred_takes_less_than_a_twentieth_of_the_repository
     let key = grow(&home);
     let work = home.path("work");
     // The six changed files lie in one frame of 2 MiB or in two.
-    let all = 96 << 20;
+    // The six changed files lie in one frame of 2 MiB, or in two.
+    let all = 10 * 96 * (100 << 10);
     let (counts, nothing) = restored(&home, &key, &work, Overwrite::Always);
     assert_eq!((counts.changed, counts.fetched), (0, 0));
     // Pages of the map alone.
