@@ -122,8 +122,11 @@ impl Repository {
     /// [`Error::NoWriter`] or [`Error::AmbiguousWriter`].
     pub fn find_writer(&self, what: &str) -> Result<Enrolled> {
         let mut all = self.writers();
-        all.retain(|w| {
-            w.entry.name == what || (!what.is_empty() && w.id.to_string().starts_with(what))
+        // A name comes before the beginning of an id: `a` and `bad` can be both.
+        let is_name = all.iter().any(|w| w.entry.name == what);
+        all.retain(|w| match is_name {
+            true => w.entry.name == what,
+            false => !what.is_empty() && w.id.to_string().starts_with(what),
         });
         // A name may be used again once its writer was revoked.
         if all.iter().filter(|w| !w.revoked).count() == 1 {
