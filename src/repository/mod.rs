@@ -21,11 +21,13 @@ mod frame_writer;
 pub mod gc;
 mod history;
 mod index;
+mod indexing;
 mod judge;
 mod keep;
 mod log;
 mod map;
 mod merge;
+mod objects;
 mod packer;
 mod pieces;
 mod presence;
@@ -62,6 +64,8 @@ pub use index::{
 pub use keep::{Forget, Refusal, Tags};
 pub use map::{Bounds, Found, Map, walk};
 pub use merge::{Merge, Met, Variant};
+pub use objects::without_config;
+pub(crate) use objects::{read_directory, read_segment};
 pub use selection::{Selected, entry_at, look_into, map_key, select};
 pub use session::{Finished, Published, Session};
 pub use slots::Slot;
@@ -71,20 +75,17 @@ pub use unlock::Unlock;
 pub use versions::{Search, Sighting, Version};
 pub use writers::{Draft, Enrolled, role_names};
 
-use crate::store::{Store, StoreErrorKind};
-use esker_format::checkpoint::PackState;
+use crate::store::Store;
 use esker_format::config::{self, Config};
-use esker_format::envelope::{Header, Kind};
-use esker_format::ids::{Named, PackId, SegmentId, Seq};
+use esker_format::envelope::Kind;
 use esker_format::key_material::KeyMaterial;
 use esker_format::secret::Entropy;
-use esker_format::segment::{self, SegmentPack};
-use esker_format::{FormatError, names, pack, signed};
+use esker_format::{FormatError, names, signed};
 use history::History;
 use index::Index;
+use objects::read_config;
 use presence::Presence;
-use state::{Changes, Segment, State};
-use std::collections::HashSet;
+use state::State;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -239,113 +240,6 @@ impl Repository {
         self.catch_up()
     }
 
-    /// Whether the index lacks a segment of the log: a new one, or one that could not be read.
-    fn lacks_segments(&self) -> Result<bool> {
-        let known = self.index.segments()?;
-        Ok(self.segments().any(|segment| !known.contains(&segment.id)))
-    }
-
-    /// The segments that this key reads.
-    fn segments(&self) -> impl Iterator<Item = Segment> {
-        let mine = self.state.segments.iter().filter(|s| self.access.has_scope(s.scope));
-        mine.copied()
-    }
-
-    /// Brings what the log says into the index database: packs of `own`, which the segments `of`
-    /// this run describe, and all others that it lacks. A segment that cannot be read is tried
-    /// again whenever the repository is opened.
-    fn index_segments(&mut self, own: &[SegmentPack], of: &[SegmentId]) -> Result<()> {
-        self.presence.learn(&self.state);
-        let mut known = self.index.segments()?;
-        let mut read = of.to_vec();
-        // Nothing is in them that was not in those they came from.
-        for (old, new) in &self.state.changes.compacted {
-            if old.iter().all(|id| known.contains(id)) {
-                known.extend(new);
-                read.extend(new);
-            }
-        }
-        let new = |s: &Segment| !known.contains(&s.id) && !of.contains(&s.id);
-        let new: Vec<Segment> = self.segments().filter(new).collect();
-        let mut packs = Vec::new();
-        let (mut failed, mut chunks) = (false, 0);
-        for segment in new {
-            match read_segment(&*self.store, &self.access, segment) {
-                Ok(found) => {
-                    chunks += found.iter().map(|pack| pack.chunks.len()).sum::<usize>();
-                    packs.extend(found);
-                    read.push(segment.id);
-                    // Not all of a large index at once in memory.
-                    if chunks > CHUNKS_AT_ONCE {
-                        let some = descriptions::settle(self, own, std::mem::take(&mut packs))?;
-                        let rows: Vec<_> = some.iter().filter_map(|p| self.wanted(p)).collect();
-                        self.index.write(&rows, &read)?.keep()?;
-                        read.clear();
-                        chunks = 0;
-                    }
-                }
-                // Whoever merges segments removes them: then the log names others by now.
-                Err(Error::Missing { .. }) if self.reads_on() => {
-                    return self.index_segments(own, of);
-                }
-                Err(e) => {
-                    failed = true;
-                    self.warnings.push(e);
-                }
-            }
-        }
-        if failed {
-            let known = own.iter().chain(&packs).map(|p| p.id).collect();
-            packs.extend(self.packs_without_segment(&known));
-        }
-        let packs = descriptions::settle(self, own, packs)?;
-        let all = own.iter().chain(&packs);
-        let rows: Vec<(u32, &SegmentPack)> = all.filter_map(|p| self.wanted(p)).collect();
-        self.index.write(&rows, &read)?.save(&self.state)?;
-        self.state.changes = Changes::default();
-        Ok(())
-    }
-
-    /// Whether the log has more by now; what it has is folded in.
-    fn reads_on(&mut self) -> bool {
-        let read = log::replay(&*self.store, &self.access, &mut self.state);
-        matches!(read, Ok(1..))
-    }
-
-    /// A pack that belongs into the index, with its ordinal: the log names it, and has not given
-    /// it up.
-    fn wanted<'p>(&self, pack: &'p SegmentPack) -> Option<(u32, &'p SegmentPack)> {
-        let ordinal = self.state.ordinal(pack.id)?;
-        let is_gone = self.state.packs[ordinal as usize].state == PackState::Deleting;
-        (!is_gone).then_some((ordinal, pack))
-    }
-
-    /// Directories of packs that no readable segment describes, from the packs themselves.
-    fn packs_without_segment(&mut self, known: &HashSet<PackId>) -> Vec<SegmentPack> {
-        let mut found = Vec::new();
-        for (ordinal, pack) in self.state.packs.iter().enumerate() {
-            let in_index = self.index.has_pack(ordinal as u32).unwrap_or(false);
-            if known.contains(&pack.id) || in_index || pack.state == PackState::Deleting {
-                continue;
-            }
-            match read_directory(&*self.store, &self.access, pack.id, pack.len) {
-                Ok(pack) => found.push(pack),
-                // Of a scope that this key has nothing to do with.
-                Err(Error::NeedsOwner) => {}
-                Err(e) => self.warnings.push(e),
-            }
-        }
-        found
-    }
-
-    /// Brings what this run has appended into the index database. That it cannot be written is no
-    /// failure: what is in the log is done.
-    fn settle(&mut self, packs: &[SegmentPack], segments: &[SegmentId]) {
-        if let Err(failure) = self.index_segments(packs, segments) {
-            self.warnings.push(failure);
-        }
-    }
-
     /// The store.
     pub fn store(&self) -> &dyn Store {
         &*self.store
@@ -417,9 +311,6 @@ impl Repository {
     }
 }
 
-/// Chunks of packs that are brought into the index in one go, some 10 MiB in memory.
-const CHUNKS_AT_ONCE: usize = 256 << 10;
-
 /// Fresh random bytes from the operating system.
 pub(crate) fn entropy() -> Entropy {
     #[cfg(test)]
@@ -433,85 +324,4 @@ pub(crate) fn entropy() -> Entropy {
         panic!("the operating system gives no random bytes: {error}");
     }
     Entropy::new(seed)
-}
-
-/// What a store is that has no config: no repository, one that was never finished, or one that has
-/// lost it. The config is put before the first entry behind the two that every log begins with.
-pub fn without_config(store: &dyn Store) -> Error {
-    let has = |seq| matches!(store.size(&names::entry(Seq(seq))), Ok(Some(_)));
-    // Whatever the log has lost: what was saved is not nothing.
-    let mut is_used = has(2);
-    let looked = store.list("", &mut |found| {
-        is_used |= ["pack/", "snapshot/"].iter().any(|kind| found.name.starts_with(kind));
-    });
-    let location = store.location();
-    match (has(0), is_used || looked.is_err()) {
-        (_, true) => Error::Missing { object: names::CONFIG.to_owned() },
-        (true, false) => Error::Unfinished { location },
-        (false, false) => Error::NoRepository { location },
-    }
-}
-
-fn read_config(store: &dyn Store) -> Result<Vec<u8>> {
-    let mut object = Vec::new();
-    match store.get(names::CONFIG, config::OBJECT_MAX as u64, &mut object) {
-        Ok(()) => Ok(object),
-        Err(e) if e.kind() == StoreErrorKind::NotFound => Err(without_config(store)),
-        Err(e) => Err(Error::from_read(e)),
-    }
-}
-
-/// Reads a segment and checks its name.
-pub(crate) fn read_segment(
-    store: &dyn Store,
-    access: &Access,
-    segment: Segment,
-) -> Result<Vec<SegmentPack>> {
-    let Segment { id, scope } = segment;
-    let name = names::segment(id);
-    let mut object = Vec::new();
-    let limit = (esker_format::limits::SEGMENT_MAX + (1 << 20)) as u64;
-    store.get(&name, limit, &mut object).map_err(Error::from_read)?;
-    let damaged = |e| Error::damaged(name.as_str(), e);
-    id.check("segment", &object).map_err(damaged)?;
-    let keys = access.scope_keys_of(scope)?;
-    let (header, packs) = segment::decode_object(&object, &keys.segment).map_err(damaged)?;
-    header.expect(Kind::Segment, access.repository).map_err(damaged)?;
-    if header.scope != scope {
-        return Err(damaged(FormatError::Misplaced { what: "scope" }));
-    }
-    Ok(packs)
-}
-
-/// Reads header and directory of a pack, with three ranged reads, as its segment would say them.
-pub(crate) fn read_directory(
-    store: &dyn Store,
-    access: &Access,
-    id: PackId,
-    len: u64,
-) -> Result<SegmentPack> {
-    let name = names::pack(id);
-    let damaged = |e| Error::damaged(name.as_str(), e);
-    let mut bytes = Vec::new();
-    let mut range = |offset, len: usize| -> Result<Vec<u8>> {
-        store.get_range(&name, offset, len, &mut bytes).map_err(Error::from_read)?;
-        Ok(std::mem::take(&mut bytes))
-    };
-    let trailer_at = len.saturating_sub(pack::TRAILER_LEN as u64);
-    let sealed_len =
-        pack::decode_trailer(&range(trailer_at, pack::TRAILER_LEN)?).map_err(damaged)?;
-    let sealed = range(trailer_at.saturating_sub(sealed_len as u64), sealed_len)?;
-    let head = range(0, (len as usize).min(esker_format::limits::HEADER_MAX))?;
-    let (header, header_len) = Header::decode(&head).map_err(damaged)?;
-    header.expect(Kind::Pack, access.repository).map_err(damaged)?;
-    let keys = access.scope_keys_of(header.scope)?;
-    let header = head[..header_len].to_vec();
-    let directory = pack::open_directory(&header, &sealed, len, &keys.segment).map_err(damaged)?;
-    Ok(SegmentPack {
-        id,
-        len,
-        header,
-        frames: directory.frames,
-        chunks: directory.chunks.iter().map(|(id, len)| (segment::prefix(id), *len)).collect(),
-    })
 }
