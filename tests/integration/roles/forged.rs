@@ -421,4 +421,18 @@ fn a_commit_without_a_summary_hides_no_other_snapshot() {
     ran.says(&["cannot be listed", &manifest.to_string()[..16]]);
     assert_eq!(home.run(["snapshots", "--json"]).json().len(), 3);
     home.run(["check"]).exit(4).says(&[&manifest.to_string()[..16]]);
+    // Nothing but its id names it, and that is enough to be rid of it.
+    let id = &manifest.to_string()[..16];
+    home.run(["tag", id, "--add", "x"]).exit(4).says(&["summary"]);
+    assert!(home.run(["hold", id]).ok().out.starts_with("held: "));
+    home.run(["forget", id]).exit(1).says(&["held"]);
+    assert!(home.run(["unhold", id]).ok().out.starts_with("released: "));
+    assert!(home.run(["forget", id, "--dry-run"]).ok().out.starts_with("would be forgotten: "));
+    let rows = home.run(["forget", id, "--json"]).ok().json();
+    assert_eq!((rows[0]["kind"].as_str(), rows[1]["go"].as_u64()), (Some("unlisted"), Some(1)));
+    assert!(home.run(["unforget", id]).ok().out.starts_with("brought back: "));
+    assert!(home.run(["forget", id]).ok().out.starts_with("forgotten: "));
+    home.run(["check"]).ok();
+    home.run(["gc", "--grace", "0"]).ok();
+    home.run(["forget", id]).exit(1).says(&["no snapshot"]);
 }
