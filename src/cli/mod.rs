@@ -15,6 +15,7 @@ mod key;
 mod ls;
 mod man;
 mod named;
+mod opened;
 mod path_list;
 mod pattern;
 mod place;
@@ -50,7 +51,7 @@ ESKER_PASSWORD, ESKER_PASSWORD_FILE or ESKER_PASSWORD_COMMAND.
 
 SNAPSHOT is an id, the beginning of one, `latest`, `latest~N` (the Nth before it), or LABEL:latest and \
 LABEL:latest~N, as in /etc:latest. `latest` is the one saved last among those that --label, --host, \
---tag and --at leave; with --at, the one with the latest time. SNAPSHOT:PATH names a file or directory \
+--writer, --tag and --at leave; with --at, the one with the latest time. SNAPSHOT:PATH names a file or directory \
 in it by its absolute path, as in latest:/etc/hosts or /etc:latest~1:/etc/hosts; bytes of names are \
 written as `ls` shows them. Forgotten snapshots are passed over, and go by their ids alone.
 
