@@ -89,7 +89,8 @@ struct Global {
     #[arg(long, global = true, env = "ESKER_STATE_DIR", value_name = "FOLDER")]
     state_dir: Option<PathBuf>,
     /// Go on with a log that is shorter than, or differs from, what this machine has seen of it, and
-    /// with one that has an entry far behind its end: after the repository was put back on purpose
+    /// with one that has an entry far behind its end: after the repository was put back on purpose. What
+    /// was saved, forgotten, held, tagged, enrolled or revoked since then is undone
     #[arg(long, global = true)]
     accept_history: bool,
     /// Say only what went wrong
