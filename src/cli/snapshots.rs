@@ -134,9 +134,7 @@ fn why_none(repository: &Repository) -> Result<String, Error> {
         }
         true if others > 0 => {
             let others = show::count(others, "snapshot", "snapshots");
-            return Ok(format!(
-                "no snapshot is of this key's scope; {others} of other scopes are there"
-            ));
+            return Ok(format!("no snapshot is of this key's scope; other scopes have {others}"));
         }
         true => "no snapshots yet; `esker snapshot PATH` makes one",
         false if all_forgotten => {

@@ -97,7 +97,7 @@ fn a_maintenance_key_forgets_what_it_does_not_list_by_id_alone() {
     let options = ["--role", "forget", "--role", "collect"];
     let host = Host::enrolled(&home, "keeper", &options);
     let none = "no snapshot is of this key's scope";
-    host.run(["snapshots"]).ok().says(&[none, "5 snapshots of other scopes are there"]);
+    host.run(["snapshots"]).ok().says(&[none, "other scopes have 5 snapshots"]);
     host.run(["forget", "--keep-last", "1"]).ok().says(&[none, "by id alone"]);
     host.run(["forget", &a])
         .exit(1)
