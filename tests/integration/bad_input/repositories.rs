@@ -32,6 +32,16 @@ fn a_folder_that_is_no_repository_is_named_and_stays_as_it_is() {
         key.as_os_str(),
     ]);
     ran.exit(1).says(&["not empty", "file"]);
+    home.snapshot(&file).ok();
+    let again = home.repository();
+    let again = home.run([
+        "init".as_ref(),
+        "-r".as_ref(),
+        again.as_os_str(),
+        "-k".as_ref(),
+        key.as_os_str(),
+    ]);
+    again.exit(1).says(&["holds an esker repository already", "use it as it is"]);
     assert!(!key.exists(), "a key of nothing was left behind");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
