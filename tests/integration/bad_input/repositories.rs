@@ -89,11 +89,15 @@ fn a_repository_of_a_newer_format_is_refused_as_that_and_not_as_damaged() {
         let before = std::fs::read(&path).unwrap();
         make_newer(&path);
         let _ = std::fs::remove_dir_all(home.path("cache"));
-        let told = ["newer", name, "hint: ", "later"];
-        home.run(["snapshots"]).exit(1).says(&told);
-        home.snapshot(&file).exit(1).says(&told);
-        home.run(["check"]).exit(1).says(&told);
-        home.restore("latest", home.path("target")).exit(1).says(&told);
+        let told = ["newer", name];
+        let refused = [&told[..], &["hint: ", "later"]].concat();
+        // What lies before a newer entry can be read on the day when it is needed: anybody who may put
+        // objects can put one that looks like it.
+        let (code, lost) = if name == "config" { (1, 1) } else { (0, 4) };
+        home.run(["snapshots"]).exit(code).says(&told);
+        home.snapshot(&file).exit(1).says(&refused);
+        home.restore("latest", home.path("target")).exit(lost).says(&told);
+        home.run(["check"]).exit(if code == 0 { 4 } else { 1 }).says(&told);
         std::fs::write(&path, before).unwrap();
     }
     home.run(["check", "--read-data"]).ok();
