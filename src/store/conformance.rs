@@ -107,7 +107,7 @@ fn an_object_that_exists_is_not_changed(store: &dyn Store) {
     }
 }
 
-fn of_sixteen_racing_writers_exactly_one_stores(store: &dyn Store) {
+pub fn of_sixteen_racing_writers_exactly_one_stores(store: &dyn Store) {
     for round in 0..4 {
         let name = format!("race/{round}");
         let start = Barrier::new(16);
