@@ -12,23 +12,21 @@
 mod attempt;
 mod fault;
 mod listing;
+mod read;
 mod retry;
 mod service;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod tries;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
-use futures_util::TryStreamExt;
 use opendal::{Buffer, Operator};
 use tokio::runtime::{self, Runtime};
 
-use self::attempt::{Answer, Attempt};
-use self::fault::{Fault, Stop};
+use self::fault::Stop;
 use self::retry::Retry;
 use super::settings::Settings;
 use super::{
@@ -83,55 +81,6 @@ impl RemoteStore {
         self.has_put_if_absent
     }
 
-    /// Runs one operation until it is done, or it is no use to try again.
-    fn call<T>(
-        &self,
-        operation: Operation,
-        name: &str,
-        mut one: impl AsyncFnMut(&Attempt) -> Result<T, Stop>,
-    ) -> Result<T, Failed> {
-        let mut failed = 0;
-        loop {
-            let attempt = Arc::new(Attempt::default());
-            let done = self.runtime().block_on(attempt.run(one(&attempt)));
-            let answer = attempt.answer();
-            if answer.status.is_some() {
-                self.has_answered.store(true, Ordering::Relaxed);
-            }
-            let stop = match done {
-                Ok(done) => return Ok(done),
-                Err(stop) => stop,
-            };
-            failed += 1;
-            let fault = Fault::of(&stop, &answer);
-            match self.wait(&fault, failed, &answer) {
-                Some(wait) => thread::sleep(wait),
-                None => return Err(self.failed(operation, name, fault, failed)),
-            }
-        }
-    }
-
-    fn wait(&self, fault: &Fault, failed: u32, answer: &Answer) -> Option<std::time::Duration> {
-        let has_answered = self.has_answered.load(Ordering::Relaxed);
-        let luck = || getrandom::u64().unwrap_or(0);
-        fault
-            .is_temporary
-            .then(|| self.retry.wait(failed, has_answered, answer.retry_after, luck()))?
-    }
-
-    fn failed(&self, operation: Operation, name: &str, fault: Fault, tries: u32) -> Failed {
-        // Where the whole place is missing, the object says nothing.
-        let name = if fault.is_place { "" } else { name };
-        let mut error = self.error(fault.kind, operation, name);
-        if let Some(mut words) = fault.words {
-            if fault.is_temporary && tries > 1 {
-                words = format!("{words} (tried {tries} times)");
-            }
-            error = error.because(words);
-        }
-        Failed { error, is_taken: fault.is_taken, is_place: fault.is_place }
-    }
-
     fn runtime(&self) -> &Runtime {
         self.runtime.as_ref().expect("it is there until the store is dropped")
     }
@@ -145,53 +94,6 @@ impl RemoteStore {
             true => Ok(()),
             false => Err(self.error(StoreErrorKind::BadName, operation, name)),
         }
-    }
-
-    /// Reads `range` into `out`; `most` is what `out` may come to hold.
-    async fn read(
-        &self,
-        name: &str,
-        range: impl std::ops::RangeBounds<u64>,
-        most: u64,
-        attempt: &Attempt,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Stop> {
-        out.clear();
-        let mut stream = self.operator.reader(name).await?.into_stream(range).await?;
-        // This opens the stream, so that the length is known before anything is read.
-        match stream.metadata().await {
-            Err(error) if error.kind() != opendal::ErrorKind::Unsupported => {
-                return Err(error.into());
-            }
-            _ => {}
-        }
-        let len = attempt.answer().length.unwrap_or(0);
-        if len > most {
-            return Err(Stop::Kind(StoreErrorKind::TooLarge));
-        }
-        out.reserve_exact(usize::try_from(len).unwrap_or(0));
-        while let Some(buffer) = stream.try_next().await? {
-            if (out.len() + buffer.len()) as u64 > most {
-                return Err(Stop::Kind(StoreErrorKind::TooLarge));
-            }
-            for piece in buffer {
-                out.extend_from_slice(&piece);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// An operation that failed, and whether an object of that name was the reason.
-struct Failed {
-    error: StoreError,
-    is_taken: bool,
-    is_place: bool,
-}
-
-impl From<Failed> for StoreError {
-    fn from(failed: Failed) -> Self {
-        failed.error
     }
 }
 

@@ -2,9 +2,10 @@
 
 use futures_util::TryStreamExt;
 
+use super::RemoteStore;
 use super::attempt::Attempt;
 use super::fault::Stop;
-use super::{Failed, RemoteStore};
+use super::tries::Failed;
 use crate::store::{Listed, Operation, StoreError, StoreErrorKind, is_valid_name, is_valid_prefix};
 
 /// Finds all objects below `prefix`. Names that no object can have are passed over, as in a folder.

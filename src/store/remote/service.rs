@@ -34,7 +34,12 @@ pub(super) fn connect(settings: &Settings) -> Result<Operator> {
     };
     let endpoint = settings.get("endpoint").unwrap_or("https://");
     let tls = !endpoint.starts_with("http://") && settings.flag("tls")? != Some(false);
-    let transport = HttpTransporter::new(Transport::new(settings.stall, tls)?);
+    let transport = HttpTransporter::new(Transport::new(
+        settings.stall,
+        tls,
+        // OpenDAL does not know that servers with WebDAV understand it.
+        settings.service == Service::Webdav,
+    )?);
     Ok(operator?.with_context(OperationContext::new().with_http_transport(transport)))
 }
 

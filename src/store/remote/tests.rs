@@ -12,6 +12,9 @@ use crate::store::stores_file::StoresFile;
 use crate::store::{Durability, Put, Store, StoreErrorKind};
 
 mod broken;
+#[cfg(any(feature = "azblob", feature = "webdav"))]
+mod others;
+mod script;
 
 /// Opens an address with what the server's file of stores says.
 fn open(server: &S3Server, address: &str) -> RemoteStore {

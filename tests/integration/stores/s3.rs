@@ -31,7 +31,7 @@ fn a_repository_in_s3_saves_restores_checks_forgets_and_collects() {
     }
     let made = run(&["init"]).ok();
     assert!(made.out.contains("in s3://bucket/backups/host"), "{}", made.out);
-    run(&["init"]).exit(1).says(&["there is a repository"]);
+    run(&["init"]).exit(1).says(&["holds an esker repository already"]);
 
     let source = source.to_str().unwrap();
     run(&["snapshot", source]).ok().says_nothing();
