@@ -10,6 +10,9 @@ pub mod source;
 pub mod store;
 
 // The tests in this crate and those around it skip in the same way, so that all are counted.
+#[cfg(all(test, feature = "remote"))]
+#[path = "../tests/integration/support/servers.rs"]
+mod servers;
 #[cfg(test)]
 #[path = "../tests/integration/support/skipped.rs"]
 mod skipped;

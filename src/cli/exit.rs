@@ -4,7 +4,8 @@ use crate::cli::{opened, show, signals};
 use crate::pipeline;
 use crate::repository::{Error, Refusal};
 use crate::restore::{self, swap::SwapError, tree::Kind, tree::TreeError};
-use crate::store::StoreErrorKind;
+use crate::store::service::Service;
+use crate::store::{OpenError, StoreErrorKind};
 use std::process::ExitCode;
 
 /// Exit codes. The only table that counts; signals add 128.
@@ -83,6 +84,15 @@ from!(
 impl From<crate::store::StoreError> for Failure {
     fn from(error: crate::store::StoreError) -> Self {
         Self::Repository(error.into())
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Address(error) => Self::Usage(error.message, Some(error.hint)),
+            OpenError::Store(error) => error.into(),
+        }
     }
 }
 
@@ -222,6 +232,21 @@ impl Failure {
             Error::Store(e) => match e.kind {
                 StoreErrorKind::NoSpace => {
                     "make room and run it again: what was uploaded whole is not lost"
+                }
+                StoreErrorKind::Permission if let Some(service) = Service::of(&e.location) => {
+                    return Some(format!(
+                        "are these the right keys, and may they do that there? They come from {}",
+                        service.keys_from()
+                    ));
+                }
+                StoreErrorKind::Unreachable => {
+                    "look at the address and the way there, and run it again: what was saved whole is \
+                     not lost"
+                }
+                StoreErrorKind::NotFound
+                    if e.is_no_store() && Service::of(&e.location).is_some() =>
+                {
+                    "make it first, with the tools of the service, or correct the address"
                 }
                 StoreErrorKind::Permission if e.operation == "read" => {
                     "this user may not read there: look at owner and mode of the repository"

@@ -1,10 +1,10 @@
 //! `esker init`: make a repository.
 
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::place::{Places, places};
+use crate::cli::place::{Places, has_config, open_options, places};
 use crate::cli::{Global, Outcome, key, show};
 use crate::repository::{Error, NewKey, create, entropy};
-use crate::store::LocalStore;
+use crate::store::{LocalStore, Store};
 use esker_format::key_material::KeyMaterial;
 use esker_format::slot::Cost;
 use serde::Serialize;
@@ -30,9 +30,10 @@ struct Made<'a> {
 
 pub fn run(global: &Global, _: &Args) -> Outcome {
     let places = places(global)?;
-    if places.repository.join(esker_format::names::CONFIG).exists() {
-        let location = places.repository.display().to_string();
-        return Err(Error::AlreadyThere { location }.into());
+    if let Some(folder) = places.folder()
+        && folder.join(esker_format::names::CONFIG).exists()
+    {
+        return Err(Error::AlreadyThere { location: folder.display().to_string() }.into());
     }
     let new = NewKey::draw();
     let key_file = match &global.key_file {
@@ -40,19 +41,23 @@ pub fn run(global: &Global, _: &Args) -> Outcome {
         None if places.is_default && !passphrase_named() => Some(places.default_key.clone()),
         None => None,
     };
-    let store = LocalStore::create(&places.repository)?;
+    let store = places.repository.create(&open_options(global, &places)?)?;
+    // Before there is a key that nobody needs: a service may be out of reach, or not ours.
+    if places.folder().is_none() && has_config(&*store)? {
+        return Err(Error::AlreadyThere { location: store.location() }.into());
+    }
     if let Some(path) = &key_file {
         key::file::write(path, &new.material())?;
-        make(&store, &new, None)?;
+        make(&*store, &new, None)?;
     } else {
         let passphrase = key::new_passphrase(global)?;
-        make(&store, &new, Some((&passphrase, Cost::RECOMMENDED)))?;
+        make(&*store, &new, Some((&passphrase, Cost::RECOMMENDED)))?;
     }
     let recovery = new.recovery();
     if global.json {
         show::json(&Made {
             repository: new.repository.to_string(),
-            location: places.repository.display().to_string(),
+            location: places.repository.to_string(),
             key_file: key_file.map(|p| p.display().to_string()),
             recovery_key: &recovery,
         })?;
@@ -61,7 +66,7 @@ pub fn run(global: &Global, _: &Args) -> Outcome {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     if !global.quiet {
-        writeln!(out, "made repository {} in {}", new.repository, places.repository.display())?;
+        writeln!(out, "made repository {} in {}", new.repository, places.repository)?;
         if let Some(path) = &key_file {
             writeln!(out, "its key is in {}", path.display())?;
         }
@@ -82,7 +87,7 @@ fn passphrase_named() -> bool {
         .any(|name| std::env::var_os(name).is_some())
 }
 
-fn make(store: &LocalStore, new: &NewKey, passphrase: Option<(&str, Cost)>) -> Result<(), Failure> {
+fn make(store: &dyn Store, new: &NewKey, passphrase: Option<(&str, Cost)>) -> Result<(), Failure> {
     let program = concat!("esker ", env!("CARGO_PKG_VERSION"));
     create(store, new, passphrase, show::now(), program, &mut entropy())?;
     Ok(())
@@ -92,6 +97,8 @@ fn make(store: &LocalStore, new: &NewKey, passphrase: Option<(&str, Cost)>) -> R
 /// that is there already, from an attempt that was interrupted, is used.
 pub fn make_default(global: &Global, places: &Places) -> Result<(), Failure> {
     let path: &PathBuf = global.key_file.as_ref().unwrap_or(&places.default_key);
+    // The default place is one.
+    let Some(folder) = places.folder() else { return Ok(()) };
     let new = match path.exists() {
         true => match key::file::read(path)? {
             KeyMaterial::Owner(owner) => NewKey::from_material(&owner),
@@ -104,10 +111,10 @@ pub fn make_default(global: &Global, places: &Places) -> Result<(), Failure> {
         },
         false => NewKey::draw(),
     };
-    if path.exists() && (!places.repository.exists() || has_caches_of(places, &new)) {
+    if path.exists() && (!folder.exists() || has_caches_of(places, &new)) {
         // A disk that is not mounted, perhaps. A second repository with the same key beside it would
         // look like a history that was rolled back.
-        let location = places.repository.display().to_string();
+        let location = folder.display().to_string();
         return Err(Failure::Usage(
             format!("the repository that {} opens is not in {location}", path.display()),
             Some(
@@ -117,17 +124,15 @@ pub fn make_default(global: &Global, places: &Places) -> Result<(), Failure> {
             ),
         ));
     }
-    let store = match LocalStore::create(&places.repository) {
-        Err(_) if path.exists() && is_begun(&places.repository) => {
-            LocalStore::open(&places.repository)?
-        }
+    let store = match LocalStore::create(folder) {
+        Err(_) if path.exists() && is_begun(folder) => LocalStore::open(folder)?,
         other => other?,
     };
     if !path.exists() {
         key::file::write(path, &new.material())?;
     }
     // Before there is a repository: who is interrupted behind it would never show the recovery key.
-    show::note(&format!("making a repository in {}", places.repository.display()));
+    show::note(&format!("making a repository in {}", folder.display()));
     show::note(&format!("its key is in          {}", path.display()));
     show::note(&format!("recovery key, shown only now:\n\n    {}\n", new.recovery().as_str()));
     show::note(KEEP);

@@ -28,6 +28,7 @@ mod signals;
 mod snapshot;
 mod snapshots;
 mod stats;
+mod stores;
 mod tag;
 mod undo;
 mod unforget;
@@ -61,7 +62,7 @@ race; 10 no repository; 12 wrong key, or one without the right to this; 128+n en
 
 /// Deduplicating, encrypted backups that can be proven to restore
 #[derive(Parser)]
-#[command(name = "esker", version, after_help = AFTER, max_term_width = 100)]
+#[command(name = "esker", version, after_help = AFTER, after_long_help = format!("{AFTER}\n\n{}", stores::help()), max_term_width = 100)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -73,8 +74,9 @@ struct Cli {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Options of every command")]
 struct Global {
-    /// Where the repository is: a folder
-    #[arg(long, short = 'r', global = true, env = "ESKER_REPOSITORY", value_name = "FOLDER")]
+    /// Where the repository is: a folder, or the URL of a service, such as s3://BUCKET/FOLDER
+    /// (the end of `esker --help` has them all)
+    #[arg(long, short = 'r', global = true, env = "ESKER_REPOSITORY", value_name = "ADDRESS")]
     repo: Option<PathBuf>,
     /// Key file that opens the repository; `init` makes it
     #[arg(long, short = 'k', global = true, env = "ESKER_KEY_FILE", value_name = "FILE")]
@@ -93,6 +95,15 @@ struct Global {
     /// was saved, forgotten, held, tagged, enrolled or revoked since then is undone
     #[arg(long, global = true)]
     accept_history: bool,
+    /// Options and secrets of services, in TOML; by default stores.toml in the configuration folder
+    #[arg(long, global = true, env = "ESKER_STORES_FILE", value_name = "FILE")]
+    stores_file: Option<PathBuf>,
+    /// Bytes a second to write to the repository at most, such as 2M
+    #[arg(long, global = true, value_name = "BYTES", value_parser = rate)]
+    limit_upload: Option<u64>,
+    /// Bytes a second to read from the repository at most, such as 500K
+    #[arg(long, global = true, value_name = "BYTES", value_parser = rate)]
+    limit_download: Option<u64>,
     /// Say only what went wrong
     #[arg(long, short = 'q', global = true)]
     quiet: bool,
@@ -192,6 +203,14 @@ fn raise_file_limit() {
     limit.current = limit.maximum;
     // Without it only very deep trees are out of reach, and they say so.
     let _ = setrlimit(Resource::Nofile, limit);
+}
+
+/// Reads a number of bytes a second.
+fn rate(text: &str) -> Result<u64, String> {
+    match show::parse_size(text)? {
+        0 => Err("nothing would ever move".to_owned()),
+        rate => Ok(rate),
+    }
 }
 
 /// Threads that were asked for, as far as any machine has use for them.

@@ -5,14 +5,17 @@ use crate::cli::exit::Failure;
 use crate::cli::key;
 use crate::cli::opened::Opened;
 use crate::repository::{Local, Repository, Unlock};
-use crate::store::LocalStore;
+use crate::store::address::Address;
+use crate::store::stores_file::{self, StoresFile};
+use crate::store::throttle::Limits;
+use crate::store::{OpenError, OpenOptions, Store, StoreErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The places in use.
 pub struct Places {
     /// Where the repository is.
-    pub repository: PathBuf,
+    pub repository: Address,
     /// Whether that is the default place.
     pub is_default: bool,
     /// The key file of the default place.
@@ -21,6 +24,15 @@ pub struct Places {
     pub cache: PathBuf,
     /// Where goes what must not be lost with them; none without a home.
     pub state: Option<PathBuf>,
+    /// The file with options and secrets of stores.
+    stores_file: Option<PathBuf>,
+}
+
+impl Places {
+    /// The folder of the repository, when it is one of this machine.
+    pub fn folder(&self) -> Option<&Path> {
+        self.repository.folder()
+    }
 }
 
 /// Finds the places.
@@ -54,13 +66,15 @@ pub fn places(global: &Global) -> Result<Places, Failure> {
         Some(folder) => Some(folder.clone()),
         None => under("XDG_STATE_HOME", ".local/state", "state"),
     };
-    let default_key = config.map(|c| c.join("key"));
+    let default_key = config.as_ref().map(|c| c.join("key"));
     let (repository, is_default) = match &global.repo {
-        Some(path) => (path.clone(), false),
-        None => (data.ok_or_else(missing)?.join("repository"), true),
+        Some(address) => (Address::parse(address.as_os_str()).map_err(OpenError::from)?, false),
+        None => (Address::Folder(data.ok_or_else(missing)?.join("repository")), true),
     };
     let default_key = default_key.unwrap_or_default();
-    Ok(Places { repository, is_default, default_key, cache, state })
+    let named = global.stores_file.clone();
+    let stores_file = named.or_else(|| config.as_deref().map(stores_file::default_path));
+    Ok(Places { repository, is_default, default_key, cache, state, stores_file })
 }
 
 enum Home {
@@ -101,7 +115,7 @@ pub fn open(global: &Global) -> Result<Opened, Failure> {
 /// As [`open`].
 pub fn open_to_check(global: &Global) -> Result<Opened, Failure> {
     let places = places(global)?;
-    let store = store(&places.repository)?;
+    let store = store(global, &places)?;
     let unlock = key::unlock(global, &places)?;
     let opened = open_in(global, store, &places, unlock)?;
     opened.keep_history_back();
@@ -125,7 +139,7 @@ pub fn open_to_read(global: &Global) -> Result<Opened, Failure> {
 /// As [`open`].
 pub fn open_at(global: &Global, places: &Places) -> Result<Opened, Failure> {
     // Before anybody is asked for a key.
-    let store = store(&places.repository)?;
+    let store = store(global, places)?;
     let unlock = key::unlock(global, places)?;
     let opened = open_in(global, store, places, unlock)?;
     opened.tell();
@@ -137,14 +151,14 @@ pub fn open_at(global: &Global, places: &Places) -> Result<Opened, Failure> {
 /// # Errors
 /// As [`open`].
 pub fn open_with(global: &Global, places: &Places, unlock: Unlock) -> Result<Opened, Failure> {
-    let opened = open_in(global, store(&places.repository)?, places, unlock)?;
+    let opened = open_in(global, store(global, places)?, places, unlock)?;
     opened.tell();
     Ok(opened)
 }
 
 fn open_in(
     global: &Global,
-    store: LocalStore,
+    store: Arc<dyn Store>,
     places: &Places,
     unlock: Unlock,
 ) -> Result<Opened, Failure> {
@@ -153,14 +167,54 @@ fn open_in(
         state: places.state.as_deref(),
         accept_history: global.accept_history,
     };
-    Ok(Opened::new(Repository::open_with(Arc::new(store), unlock, local)?))
+    Ok(Opened::new(Repository::open_with(store, unlock, local)?))
 }
 
-/// The store in a folder.
+/// What stores are opened with.
 ///
 /// # Errors
-/// When there is no such folder, or it holds no repository.
-pub fn store(path: &Path) -> Result<LocalStore, Failure> {
+/// When the file of stores cannot be used.
+pub fn open_options(global: &Global, places: &Places) -> Result<OpenOptions, Failure> {
+    let stores = match &places.stores_file {
+        Some(path) => StoresFile::read(path).map_err(OpenError::from)?,
+        None => StoresFile::default(),
+    };
+    let limits = Limits { upload: global.limit_upload, download: global.limit_download };
+    Ok(OpenOptions { stores, limits })
+}
+
+/// Whether a service has a config. It is read, since only then a service says what is not there.
+///
+/// # Errors
+/// When the service does not answer, or has no such place.
+pub fn has_config(store: &dyn Store) -> Result<bool, Failure> {
+    let mut config = Vec::new();
+    match store.get(esker_format::names::CONFIG, CONFIG_MAX, &mut config) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == StoreErrorKind::TooLarge => Ok(true),
+        Err(e) if e.kind() == StoreErrorKind::NotFound && !e.is_no_store() => Ok(false),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// More than any config has.
+const CONFIG_MAX: u64 = 1 << 20;
+
+/// The store of the repository in use.
+///
+/// # Errors
+/// When there is no such place, or it holds no repository.
+fn store(global: &Global, places: &Places) -> Result<Arc<dyn Store>, Failure> {
+    let open =
+        || -> Result<_, Failure> { Ok(places.repository.open(&open_options(global, places)?)?) };
+    let Some(path) = places.folder() else {
+        let store = open()?;
+        // One request more, where somebody may be asked for a passphrase in vain.
+        if global.key_file.is_none() && !has_config(&*store)? {
+            return Err(crate::repository::without_config(&store).into());
+        }
+        return Ok(store);
+    };
     let location = || path.display().to_string();
     if !path.join(esker_format::names::CONFIG).exists() {
         // A folder that may not be looked into is an error of its own kind.
@@ -174,12 +228,12 @@ pub fn store(path: &Path) -> Result<LocalStore, Failure> {
                 .into());
             }
             Ok(stat) if stat.is_dir() => {
-                return Err(crate::repository::without_config(&LocalStore::open(path)?).into());
+                return Err(crate::repository::without_config(&open()?).into());
             }
             _ => return Err(crate::repository::Error::NoRepository { location: location() }.into()),
         }
     }
-    Ok(LocalStore::open(path)?)
+    open()
 }
 
 /// An error and its causes in one line.

@@ -18,8 +18,15 @@ pub fn without_config(store: &dyn Store) -> Error {
     let looked = store.list("", &mut |found| {
         is_used |= ["pack/", "snapshot/"].iter().any(|kind| found.name.starts_with(kind));
     });
+    if let Err(e) = looked {
+        // Nothing is known of what cannot be asked.
+        if e.is_temporary() || e.is_no_store() || e.kind() == StoreErrorKind::Permission {
+            return Error::Store(e);
+        }
+        is_used = true;
+    }
     let location = store.location();
-    match (has(0), is_used || looked.is_err()) {
+    match (has(0), is_used) {
         (_, true) => Error::Missing { object: names::CONFIG.to_owned() },
         (true, false) => Error::Unfinished { location },
         (false, false) => Error::NoRepository { location },
@@ -31,6 +38,7 @@ pub(super) fn read_config(store: &dyn Store) -> Result<Vec<u8>> {
     let mut object = Vec::new();
     match store.get(names::CONFIG, config::OBJECT_MAX as u64, &mut object) {
         Ok(()) => Ok(object),
+        Err(e) if e.is_no_store() => Err(e.into()),
         Err(e) if e.kind() == StoreErrorKind::NotFound => Err(without_config(store)),
         Err(e) => Err(Error::from_read(e)),
     }

@@ -78,6 +78,11 @@ impl StoreError {
     pub fn is_temporary(&self) -> bool {
         self.kind.is_temporary()
     }
+
+    /// Whether the store as a whole is not there, rather than an object in it.
+    pub fn is_no_store(&self) -> bool {
+        self.kind == StoreErrorKind::NotFound && self.name.is_empty()
+    }
 }
 
 impl StoreErrorKind {

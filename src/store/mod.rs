@@ -4,19 +4,28 @@
 //! Two promises carry the rest of the program and are said in words on [`Store`]: an object is whole
 //! or absent for every reader, and an object that is there is never overwritten.
 //!
-//! [`LocalStore`] keeps objects as files, [`MemoryStore`] as values. The others wrap a store:
+//! [`LocalStore`] keeps objects as files, `RemoteStore` in a service, [`MemoryStore`] as values. An
+//! [`address::Address`] says in words where a store is. The others wrap a store:
 //! [`ReadOnlyStore`] refuses writes, [`DryStore`] forgets them, [`RecordingStore`] counts calls, [`FaultyStore`] breaks on purpose.
 
+pub mod address;
 mod dry;
 mod error;
 mod faulty;
 mod local;
 mod memory;
 mod name;
+mod open;
 mod operation;
 mod readonly;
 mod record;
+#[cfg(feature = "remote")]
+mod remote;
+pub mod service;
+mod settings;
 mod shared;
+pub mod stores_file;
+pub mod throttle;
 
 #[cfg(test)]
 pub(crate) mod conformance;
@@ -27,9 +36,12 @@ pub use faulty::{Fault, FaultyStore};
 pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use name::{is_valid_name, is_valid_prefix};
+pub use open::{OpenError, OpenOptions};
 pub use operation::Operation;
 pub use readonly::ReadOnlyStore;
 pub use record::{Call, RecordingStore};
+#[cfg(feature = "remote")]
+pub use remote::RemoteStore;
 
 /// Bytes by name.
 ///

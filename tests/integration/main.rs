@@ -16,6 +16,8 @@ mod reader;
 mod restore_over;
 mod roles;
 mod select;
+#[cfg(feature = "s3")]
+mod stores;
 mod support;
 mod trees;
 mod unchanged;

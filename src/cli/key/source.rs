@@ -38,9 +38,7 @@ pub fn unlock(global: &Global, places: &Places) -> Result<Unlock, Failure> {
         None if places.is_default && places.default_key.exists() => {
             file::read(&places.default_key).map(Unlock::File)
         }
-        None => {
-            ask(&format!("passphrase of {}: ", places.repository.display())).map(Unlock::Passphrase)
-        }
+        None => ask(&format!("passphrase of {}: ", places.repository)).map(Unlock::Passphrase),
     }
 }
 

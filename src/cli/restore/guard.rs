@@ -46,11 +46,9 @@ pub fn check_target(target: &Path, guarded: &[Guarded]) -> Result<(), Failure> {
 pub fn check_swap(target: &Path, global: &Global, places: &Places) -> Result<(), Failure> {
     let Ok(target) = target.canonicalize() else { return Ok(()) };
     let key = global.key_file.as_ref().unwrap_or(&places.default_key);
-    for (what, path) in [
-        ("the repository", &places.repository),
-        ("the cache", &places.cache),
-        ("the key file", key),
-    ] {
+    let repository = places.folder().map(|path| ("the repository", path));
+    let others = [("the cache", places.cache.as_path()), ("the key file", key.as_path())];
+    for (what, path) in repository.into_iter().chain(others) {
         // The name counts, and what it leads to when it is a link.
         let found = [real(path), path.canonicalize().ok()].into_iter().flatten();
         if let Some(path) = found.filter(|_| path.exists()).find(|path| path.starts_with(&target)) {

@@ -74,7 +74,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         return Ok(Exit::Ok);
     }
     if places.is_default
-        && !places.repository.join(esker_format::names::CONFIG).exists()
+        && places.folder().is_some_and(|f| !f.join(esker_format::names::CONFIG).exists())
         && !args.dry_run
     {
         // Nothing is made for a run that has nothing to save.

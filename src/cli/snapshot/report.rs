@@ -111,12 +111,21 @@ pub fn text(
         return Ok(());
     }
     let option = |name: &str, path: &Option<std::path::PathBuf>| match path {
-        Some(path) => format!("--{name} {} ", path.display()),
+        Some(path) => format!("--{name} {} ", quoted(&path.display().to_string())),
         None => String::new(),
     };
     let (repo, key) = (option("repo", &global.repo), option("key-file", &global.key_file));
     writeln!(out, "restore it with: esker {repo}{key}restore {id} TARGET")?;
     Ok(())
+}
+
+/// A word as a shell takes it: the options of an address mean something to shells.
+fn quoted(word: &str) -> String {
+    if word.contains(['?', '&', ' ', '*']) && !word.contains('\'') {
+        format!("'{word}'")
+    } else {
+        word.to_owned()
+    }
 }
 
 /// A line for one entry. Nobody who stops reading them ends a backup.

@@ -187,8 +187,10 @@ impl Lookup {
         let run = || -> rusqlite::Result<bool> {
             // One for all of them: each would lock the file.
             let reading = self.connection.unchecked_transaction()?;
-            let mut first = reading.prepare_cached("SELECT 1 FROM chunk WHERE k = ?1 AND v = ?2")?;
-            let mut more = reading.prepare_cached("SELECT 1 FROM further WHERE k = ?1 AND v = ?2")?;
+            let mut first =
+                reading.prepare_cached("SELECT 1 FROM chunk WHERE k = ?1 AND v = ?2")?;
+            let mut more =
+                reading.prepare_cached("SELECT 1 FROM further WHERE k = ?1 AND v = ?2")?;
             for (prefix, _) in &known.pack.chunks {
                 let row = row_of(prefix, known.ordinal);
                 if !first.exists(row)? && !more.exists(row)? {

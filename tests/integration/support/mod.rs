@@ -3,12 +3,16 @@
 mod draw;
 mod oracle;
 mod program;
+#[cfg(feature = "s3")]
+mod servers;
 mod skipped;
 pub mod tree;
 
 pub use draw::Draw;
 pub use oracle::differences;
 pub use program::{Home, Ran};
+#[cfg(feature = "s3")]
+pub use servers::{S3Server, write_private};
 pub use skipped::skipped;
 
 use std::process::{Command, Stdio};

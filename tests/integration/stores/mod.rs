@@ -1,0 +1,4 @@
+//! Repositories in services, with the real program and real servers.
+
+mod errors;
+mod s3;
