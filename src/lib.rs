@@ -13,3 +13,8 @@ pub mod store;
 #[cfg(test)]
 #[path = "../tests/integration/support/skipped.rs"]
 mod skipped;
+#[cfg(test)]
+use skipped::skipped;
+#[cfg(test)]
+#[path = "../tests/integration/support/sshd.rs"]
+mod sshd;

@@ -1,10 +1,10 @@
 //! `esker init`: make a repository.
 
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::place::{Places, places};
+use crate::cli::place::{self, Places, places};
 use crate::cli::{Global, Outcome, key, show};
 use crate::repository::{Error, NewKey, create, entropy};
-use crate::store::LocalStore;
+use crate::store::{LocalStore, Store};
 use esker_format::key_material::KeyMaterial;
 use esker_format::slot::Cost;
 use serde::Serialize;
@@ -36,13 +36,13 @@ pub fn run(global: &Global, _: &Args) -> Outcome {
         None if places.is_default && !passphrase_named() => Some(places.default_key.clone()),
         None => None,
     };
-    let store = LocalStore::create(&places.repository)?;
+    let store = place::create_store(&places.repository)?;
     if let Some(path) = &key_file {
         key::file::write(path, &new.material())?;
-        make(&store, &new, None)?;
+        make(&*store, &new, None)?;
     } else {
         let passphrase = key::new_passphrase(global)?;
-        make(&store, &new, Some((&passphrase, Cost::RECOMMENDED)))?;
+        make(&*store, &new, Some((&passphrase, Cost::RECOMMENDED)))?;
     }
     let recovery = new.recovery();
     if global.json {
@@ -78,7 +78,7 @@ fn passphrase_named() -> bool {
         .any(|name| std::env::var_os(name).is_some())
 }
 
-fn make(store: &LocalStore, new: &NewKey, passphrase: Option<(&str, Cost)>) -> Result<(), Failure> {
+fn make(store: &dyn Store, new: &NewKey, passphrase: Option<(&str, Cost)>) -> Result<(), Failure> {
     let program = concat!("esker ", env!("CARGO_PKG_VERSION"));
     create(store, new, passphrase, show::now(), program, &mut entropy())?;
     Ok(())

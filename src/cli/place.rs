@@ -4,7 +4,7 @@ use crate::cli::Global;
 use crate::cli::exit::Failure;
 use crate::cli::{key, show};
 use crate::repository::{Local, Repository, Unlock};
-use crate::store::LocalStore;
+use crate::store::{LocalStore, SshAddress, SshOptions, Store};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -110,7 +110,7 @@ pub fn open_to_read(global: &Global) -> Result<Repository, Failure> {
 /// As [`open`].
 pub fn open_at(global: &Global, places: &Places) -> Result<Repository, Failure> {
     // Before anybody is asked for a key.
-    let store = store(&places.repository)?;
+    let store = any_store(&places.repository)?;
     let unlock = key::unlock(global, places)?;
     open_in(global, store, places, unlock)
 }
@@ -120,12 +120,12 @@ pub fn open_at(global: &Global, places: &Places) -> Result<Repository, Failure> 
 /// # Errors
 /// As [`open`].
 pub fn open_with(global: &Global, places: &Places, unlock: Unlock) -> Result<Repository, Failure> {
-    open_in(global, store(&places.repository)?, places, unlock)
+    open_in(global, any_store(&places.repository)?, places, unlock)
 }
 
 fn open_in(
     global: &Global,
-    store: LocalStore,
+    store: Arc<dyn Store>,
     places: &Places,
     unlock: Unlock,
 ) -> Result<Repository, Failure> {
@@ -134,7 +134,7 @@ fn open_in(
         state: places.state.as_deref(),
         accept_history: global.accept_history,
     };
-    let repository = Repository::open_with(Arc::new(store), unlock, local)?;
+    let repository = Repository::open_with(store, unlock, local)?;
     tell_warnings(&repository, 0);
     if let Some(doubt) = repository.accepted() {
         show::warning(&format!("accepted the log as it is now: {doubt}"));
@@ -150,11 +150,54 @@ pub fn tell_warnings(repository: &Repository, told: usize) -> usize {
     repository.warnings().len()
 }
 
+/// The store at a place: a folder, or an address.
+///
+/// # Errors
+/// When there is none, or it is out of reach.
+pub fn any_store(place: &Path) -> Result<Arc<dyn Store>, Failure> {
+    match address(place)? {
+        Some(address) => Ok(address.open(&ssh_options())?),
+        None => Ok(Arc::new(store(place)?)),
+    }
+}
+
+/// A new store at a place.
+///
+/// # Errors
+/// When it cannot be made, or holds something.
+pub fn create_store(place: &Path) -> Result<Arc<dyn Store>, Failure> {
+    match address(place)? {
+        Some(address) => Ok(address.create(&ssh_options())?),
+        None => Ok(Arc::new(LocalStore::create(place)?)),
+    }
+}
+
+fn address(place: &Path) -> Result<Option<SshAddress>, Failure> {
+    let parsed = place.to_str().and_then(SshAddress::parse).transpose();
+    parsed.map_err(|error| {
+        // Not the address: there may be a password in it.
+        Failure::usage(format!("the address of the repository cannot be used: {error}"))
+    })
+}
+
+/// How ssh is run. It may ask where somebody sits.
+fn ssh_options() -> SshOptions {
+    use std::io::IsTerminal;
+    let ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let mut options = SshOptions { ask, ..SshOptions::default() };
+    if let Ok(words) = std::env::var("ESKER_SSH_COMMAND")
+        && !words.trim().is_empty()
+    {
+        options.command = words.split_whitespace().map(Into::into).collect();
+    }
+    options
+}
+
 /// The store in a folder.
 ///
 /// # Errors
 /// When there is no such folder, or it holds no repository.
-pub fn store(path: &Path) -> Result<LocalStore, Failure> {
+fn store(path: &Path) -> Result<LocalStore, Failure> {
     let location = || path.display().to_string();
     if !path.join(esker_format::names::CONFIG).exists() {
         // A folder that may not be looked into is an error of its own kind.

@@ -4,7 +4,8 @@
 //! Two promises carry the rest of the program and are said in words on [`Store`]: an object is whole
 //! or absent for every reader, and an object that is there is never overwritten.
 //!
-//! [`LocalStore`] keeps objects as files, [`MemoryStore`] as values. The others wrap a store:
+//! [`LocalStore`] keeps objects as files, [`MemoryStore`] as values, [`SftpStore`] as files on an SFTP server,
+//! [`SshStore`] as whatever [`serve`](serve()) has at the far end of `ssh`. The others wrap a store:
 //! [`ReadOnlyStore`] refuses writes, [`DryStore`] forgets them, [`RecordingStore`] counts calls, [`FaultyStore`] breaks on purpose.
 
 mod dry;
@@ -16,7 +17,12 @@ mod name;
 mod operation;
 mod readonly;
 mod record;
+mod serve;
+mod sftp;
 mod shared;
+mod ssh;
+mod ssh_address;
+mod tunnel;
 
 #[cfg(test)]
 pub(crate) mod conformance;
@@ -30,6 +36,11 @@ pub use name::{is_valid_name, is_valid_prefix};
 pub use operation::Operation;
 pub use readonly::ReadOnlyStore;
 pub use record::{Call, RecordingStore};
+pub use serve::{Grant, ServedRoot, serve};
+pub use sftp::SftpStore;
+pub use ssh::SshStore;
+pub use ssh_address::SshAddress;
+pub use tunnel::{SshOptions, SshTarget, TargetError};
 
 /// Bytes by name.
 ///

@@ -4,12 +4,14 @@ mod draw;
 mod oracle;
 mod program;
 mod skipped;
+mod sshd;
 pub mod tree;
 
 pub use draw::Draw;
 pub use oracle::differences;
 pub use program::{Home, Ran};
 pub use skipped::skipped;
+pub use sshd::Sshd;
 
 use std::process::{Command, Stdio};
 

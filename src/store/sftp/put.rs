@@ -1,0 +1,206 @@
+//! The order of a put: bytes under a temporary name, durable; its own name; the temporary name goes.
+
+use std::collections::VecDeque;
+
+use super::packet::{Attributes, status};
+use super::read::WINDOW;
+use super::session::{Handle, Reply, Session};
+use super::{SftpStore, Trouble, folder_of, other, plain_size};
+use crate::store::{Durability, Put, StoreErrorKind};
+
+/// How often a name that is taken and then is not is tried again.
+const ATTEMPTS: u32 = 3;
+/// With less room than this beyond the object (bytes), a failed write means that there is none.
+const ROOM: u64 = 1 << 20;
+
+impl SftpStore {
+    /// Whether this server can keep what a store promises.
+    pub(super) fn may_write(&self, session: &Session) -> Result<(), Trouble> {
+        if !session.offers.hardlink {
+            return Err(other(
+                "the server has no hard links (hardlink@openssh.com), so that two clients might overwrite \
+                 each other's objects: use a server with OpenSSH's sftp, or ssh:// with esker installed there",
+            ));
+        }
+        if !session.offers.fsync && !self.durable.is_waived() {
+            return Err(other(
+                "the server cannot make bytes durable (fsync@openssh.com), so that a power cut there might \
+                 take what was reported as saved: add ?fsync=no to the address to go on without",
+            ));
+        }
+        Ok(())
+    }
+
+    pub(super) fn put(
+        &self,
+        session: &Session,
+        name: &str,
+        parts: &[&[u8]],
+        durability: Durability,
+    ) -> Result<Put, Trouble> {
+        self.may_write(session)?;
+        let path = self.path(name);
+        let temporary = self.temporary(name)?;
+        // Both at once: they cost one round trip.
+        let (looked, made) = (session.look(&path)?, session.create(&temporary)?);
+        let put = match looked.attributes() {
+            Err(Trouble::Status(status::NO_SUCH_FILE, _)) => {
+                let handle = match made.handle() {
+                    Err(Trouble::Status(status::NO_SUCH_FILE, _)) => {
+                        self.make_folders(session, folder_of(name))?;
+                        session.create(&temporary)?.handle()
+                    }
+                    handle => handle,
+                };
+                let put = self.place(session, &handle?, parts, &temporary, &path);
+                // Stored or not: it has no further use.
+                let removed = session.remove(&temporary).and_then(|reply| reply.done());
+                // An object that is there is there, whatever becomes of the other name.
+                drop(removed);
+                put?
+            }
+            attributes => {
+                if let Ok(handle) = made.handle() {
+                    session.close(&handle)?;
+                    session.remove(&temporary)?.done()?;
+                }
+                plain_size(&attributes?)?;
+                Put::Exists
+            }
+        };
+        match durability {
+            Durability::AtBarrier => self.durable.remember(folder_of(name)),
+            Durability::Now => self.durable.sync_now(self, session, folder_of(name))?,
+        }
+        Ok(put)
+    }
+
+    /// Fills a new file, and gives it its name.
+    fn place(
+        &self,
+        session: &Session,
+        handle: &Handle,
+        parts: &[&[u8]],
+        temporary: &str,
+        path: &str,
+    ) -> Result<Put, Trouble> {
+        let written = self.write(session, handle, parts);
+        match written {
+            Ok(made) => self.litter.clear(session, made.changed),
+            Err(trouble) => {
+                session.close(handle)?;
+                let len: u64 = parts.iter().map(|part| part.len() as u64).sum();
+                return Err(self.explain(session, trouble, len));
+            }
+        }
+        for _ in 0..ATTEMPTS {
+            match session.link(temporary, path)?.done() {
+                Ok(()) => return Ok(Put::Stored),
+                // Nobody says "it exists" in this version of the protocol.
+                Err(Trouble::Status(status::FAILURE, _)) => {}
+                Err(trouble) => return Err(explain_link(trouble)),
+            }
+            match session.look(path)?.attributes() {
+                Ok(attributes) => return plain_size(&attributes).map(|_| Put::Exists),
+                Err(Trouble::Status(status::NO_SUCH_FILE, _)) => {} // deleted since
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        let trouble = Trouble::Status(status::FAILURE, String::new());
+        Err(explain_link(self.explain(session, trouble, 0)))
+    }
+
+    /// Writes all, makes it durable and closes it; many requests are in flight, and each is waited for.
+    fn write(
+        &self,
+        session: &Session,
+        handle: &Handle,
+        parts: &[&[u8]],
+    ) -> Result<Attributes, Trouble> {
+        let window = (WINDOW / session.piece).max(1);
+        let mut sent: VecDeque<Reply<'_>> = VecDeque::with_capacity(window);
+        let mut offset = 0;
+        let mut send = |bytes: &[u8]| {
+            if sent.len() == window
+                && let Some(reply) = sent.pop_front()
+            {
+                reply.done()?;
+            }
+            sent.push_back(session.write(handle, offset, bytes)?);
+            offset += bytes.len() as u64;
+            Ok::<(), Trouble>(())
+        };
+        let mut piece = Vec::with_capacity(session.piece);
+        for part in parts {
+            let mut rest = *part;
+            while !rest.is_empty() {
+                let (taken, after) = rest.split_at(rest.len().min(session.piece - piece.len()));
+                piece.extend_from_slice(taken);
+                rest = after;
+                if piece.len() == session.piece {
+                    send(&piece)?;
+                    piece.clear();
+                }
+            }
+        }
+        if !piece.is_empty() {
+            send(&piece)?;
+        }
+        // The server handles the requests for one file in their order: these come after all bytes.
+        if session.offers.fsync {
+            sent.push_back(session.sync(handle)?);
+        }
+        let looked = session.look_at(handle)?;
+        for reply in sent {
+            reply.done()?;
+        }
+        let attributes = looked.attributes()?;
+        session.close(handle)?.done()?;
+        Ok(attributes)
+    }
+
+    /// A name in the same folder that no object has and nobody else draws.
+    fn temporary(&self, name: &str) -> Result<String, Trouble> {
+        let number =
+            getrandom::u64().map_err(|error| other(format!("no random numbers: {error}")))?;
+        let folder = self.path(folder_of(name));
+        Ok(format!("{folder}/.tmp-{number:016x}"))
+    }
+
+    /// Makes the folders of an object below the root, which must be there.
+    fn make_folders(&self, session: &Session, folder: &str) -> Result<(), Trouble> {
+        let ends = folder.match_indices('/').map(|(at, _)| at).chain([folder.len()]);
+        for end in ends {
+            // One that exists fails, as one that cannot be made; the file in it tells them apart.
+            match session.make_folder(&self.path(&folder[..end]))?.done() {
+                Err(Trouble::Status(status::NO_SUCH_FILE, _)) => {
+                    let text = "the folder of the repository is not there".to_owned();
+                    return Err(Trouble::Fault(StoreErrorKind::NotFound, text));
+                }
+                Err(Trouble::Status(status::FAILURE, _)) | Ok(()) => {}
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        Ok(())
+    }
+
+    /// A failure that has no reason has one when there is no room.
+    fn explain(&self, session: &Session, trouble: Trouble, len: u64) -> Trouble {
+        match (&trouble, session.room(&self.path(""))) {
+            (Trouble::Status(status::FAILURE, _), Ok(Some(room))) if room < len + ROOM => {
+                Trouble::Fault(StoreErrorKind::NoSpace, String::new())
+            }
+            _ => trouble,
+        }
+    }
+}
+
+/// Why a file got no second name.
+fn explain_link(trouble: Trouble) -> Trouble {
+    match trouble {
+        Trouble::Status(status::OP_UNSUPPORTED | status::PERMISSION_DENIED, _) => other(
+            "the server makes no hard link there: its file system may have none, as vfat and exfat",
+        ),
+        other => other,
+    }
+}
