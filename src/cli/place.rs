@@ -4,7 +4,7 @@ use crate::cli::Global;
 use crate::cli::exit::Failure;
 use crate::cli::{key, show};
 use crate::repository::{Local, Repository, Unlock};
-use crate::store::{LocalStore, SshAddress, SshOptions, Store};
+use crate::store::{LocalStore, SshAddress, SshOptions, Store, StoreErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -156,7 +156,12 @@ pub fn tell_warnings(repository: &Repository, told: usize) -> usize {
 /// When there is none, or it is out of reach.
 pub fn any_store(place: &Path) -> Result<Arc<dyn Store>, Failure> {
     match address(place)? {
-        Some(address) => Ok(address.open(&ssh_options())?),
+        Some(address) => address.open(&ssh_options()).map_err(|error| match error.kind() {
+            StoreErrorKind::NotFound => {
+                crate::repository::Error::NoRepository { location: address.to_string() }.into()
+            }
+            _ => error.into(),
+        }),
         None => Ok(Arc::new(store(place)?)),
     }
 }

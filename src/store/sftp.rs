@@ -98,14 +98,6 @@ impl SftpStore {
         name: &str,
         act: impl Fn(&Session) -> Result<T, Trouble>,
     ) -> Result<T, StoreError> {
-        let act = |session: &Session| {
-            let done = act(session);
-            match done {
-                // What made it fail may only be what ended the connection.
-                Err(Trouble::Fault(StoreErrorKind::Unreachable, text)) => Err(Trouble::Lost(text)),
-                other => other,
-            }
-        };
         let done = self.keeper.run(act);
         done.map_err(|trouble| trouble.into_error(action, &self.location, name, meaning))
     }

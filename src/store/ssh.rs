@@ -112,7 +112,11 @@ impl Session {
         let command = format!("{} store-serve {}", quote(program), quote(&dashed(&target.path)));
         let (child, input, output) = Child::begin(options, target, Far::Command(&command))?;
         let link = Link::new(Some(child), input, output, FRAMING, options.timeout);
-        let hello = Hello { opening, path: target.path.clone() };
+        Self::greet(link, Hello { opening, path: target.path.clone() })
+    }
+
+    /// The greeting over a new link.
+    fn greet(link: Link, hello: Hello) -> Result<Self, Trouble> {
         let session = Self { link, putting: Mutex::new(()) };
         let asked = session.link.ask(|id| hello.frame(id).done())?;
         let answer = asked.answer()?;
@@ -315,9 +319,24 @@ fn quote(word: &str) -> String {
 
 #[cfg(test)]
 impl SshStore {
-    /// The number of the `ssh` in use, for tests that end it.
-    pub(super) fn child_id(&self) -> u32 {
-        self.keeper.connection().link.child_id()
+    /// A store over links that a test makes, without ssh; the first one greets with `opening`.
+    pub(super) fn over(
+        opening: Opening,
+        path: &str,
+        make: impl Fn() -> Link + Send + Sync + 'static,
+    ) -> Result<Self, StoreError> {
+        let location = format!("ssh://test{path}");
+        let path = path.to_owned();
+        let first = AtomicU8::new(1);
+        let connect = move || {
+            let again = first.swap(0, Ordering::Relaxed) == 0;
+            let opening = if again { Opening::Resume } else { opening };
+            Session::greet(make(), Hello { opening, path: path.clone() })
+        };
+        let keeper = Keeper::new(3, connect).map_err(|trouble| {
+            trouble.into_error("open", &location, "", |_, text| meaning(text))
+        })?;
+        Ok(Self { location, keeper })
     }
 }
 

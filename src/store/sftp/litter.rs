@@ -3,6 +3,7 @@
 use std::mem;
 use std::sync::{Mutex, PoisonError};
 
+use super::Trouble;
 use super::session::Session;
 
 /// The beginning of every temporary name.
@@ -25,15 +26,22 @@ impl Litter {
         }
     }
 
+    /// Our own connection was lost, and this may be left of what we did over it.
+    pub(super) fn lost(&self, path: String) {
+        self.found(path, 0);
+    }
+
     /// Removes what is old at `now`, a time of the server's clock, and forgets the others. Nobody depends
-    /// on it: what goes wrong is left to the next one.
+    /// on it: what cannot be removed now is left to the next one.
     pub(super) fn clear(&self, session: &Session, now: Option<u32>) {
         let Some(now) = now else { return };
         let found = mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         let old = found.iter().filter(|(_, changed)| changed.saturating_add(OLD) < now);
-        let removing: Vec<_> = old.filter_map(|(path, _)| session.remove(path).ok()).collect();
-        for reply in removing {
-            let _ = reply.done();
+        let removing: Vec<_> = old.map(|(path, _)| (path, session.remove(path))).collect();
+        for (path, reply) in removing {
+            if let Err(Trouble::Lost(_)) = reply.and_then(|reply| reply.done()) {
+                self.lost(path.clone());
+            }
         }
     }
 }

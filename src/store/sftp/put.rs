@@ -39,40 +39,59 @@ impl SftpStore {
         durability: Durability,
     ) -> Result<Put, Trouble> {
         self.may_write(session)?;
-        let path = self.path(name);
         let temporary = self.temporary(name)?;
-        // Both at once: they cost one round trip.
-        let (looked, made) = (session.look(&path)?, session.create(&temporary)?);
-        let put = match looked.attributes() {
-            Err(Trouble::Status(status::NO_SUCH_FILE, _)) => {
-                let handle = match made.handle() {
-                    Err(Trouble::Status(status::NO_SUCH_FILE, _)) => {
-                        self.make_folders(session, folder_of(name))?;
-                        session.create(&temporary)?.handle()
-                    }
-                    handle => handle,
-                };
-                let put = self.place(session, &handle?, parts, &temporary, &path);
-                // Stored or not: it has no further use.
-                let removed = session.remove(&temporary).and_then(|reply| reply.done());
-                // An object that is there is there, whatever becomes of the other name.
-                drop(removed);
-                put?
-            }
-            attributes => {
-                if let Ok(handle) = made.handle() {
-                    session.close(&handle)?;
-                    session.remove(&temporary)?.done()?;
-                }
-                plain_size(&attributes?)?;
-                Put::Exists
-            }
-        };
+        let put = self.put_by(session, name, parts, &temporary);
+        if let Err(Trouble::Lost(_)) = put {
+            self.litter.lost(temporary);
+        }
+        let put = put?;
         match durability {
             Durability::AtBarrier => self.durable.remember(folder_of(name)),
             Durability::Now => self.durable.sync_now(self, session, folder_of(name))?,
         }
         Ok(put)
+    }
+
+    /// Puts an object by way of a temporary name.
+    fn put_by(
+        &self,
+        session: &Session,
+        name: &str,
+        parts: &[&[u8]],
+        temporary: &str,
+    ) -> Result<Put, Trouble> {
+        let path = self.path(name);
+        // Both at once: they cost one round trip.
+        let (looked, made) = (session.look(&path)?, session.create(temporary)?);
+        match looked.attributes() {
+            Err(Trouble::Status(status::NO_SUCH_FILE, _)) => {
+                let handle = match made.handle() {
+                    Err(Trouble::Status(status::NO_SUCH_FILE, _)) => {
+                        self.make_folders(session, folder_of(name))?;
+                        session.create(temporary)?.handle()
+                    }
+                    handle => handle,
+                };
+                let put = self.place(session, &handle?, parts, temporary, &path);
+                // Stored or not: it has no further use. An object that is there is there, whatever becomes
+                // of the other name.
+                if let Err(Trouble::Lost(_)) =
+                    session.remove(temporary).and_then(|reply| reply.done())
+                    && put.is_ok()
+                {
+                    self.litter.lost(temporary.to_owned());
+                }
+                put
+            }
+            attributes => {
+                if let Ok(handle) = made.handle() {
+                    session.close(&handle)?;
+                    session.remove(temporary)?.done()?;
+                }
+                plain_size(&attributes?)?;
+                Ok(Put::Exists)
+            }
+        }
     }
 
     /// Fills a new file, and gives it its name.

@@ -191,7 +191,8 @@ fn judge(code: Option<i32>, said: &str, otherwise: &str) -> Trouble {
         Some(255) if refused.iter().any(|words| said.contains(words)) => {
             Trouble::Fault(StoreErrorKind::Permission, text.to_owned())
         }
-        Some(126 | 127) => Trouble::Fault(StoreErrorKind::Other, text.to_owned()),
+        // 126 and 127: no such program; 1 and 2: it does not want to go on, and says why.
+        Some(1 | 2 | 126 | 127) => Trouble::Fault(StoreErrorKind::Other, text.to_owned()),
         _ => Trouble::Lost(text.to_owned()),
     }
 }
@@ -227,6 +228,8 @@ mod tests {
         assert_eq!(kind(Some(255), denied), Some(StoreErrorKind::Permission));
         assert_eq!(kind(Some(255), "ssh: connect to host h port 22: Connection refused"), None);
         assert_eq!(kind(Some(127), "sh: 1: esker: not found"), Some(StoreErrorKind::Other));
+        assert_eq!(kind(Some(1), "subsystem request failed"), Some(StoreErrorKind::Other));
+        assert_eq!(kind(Some(137), ""), None);
         assert_eq!(kind(None, ""), None);
     }
 }

@@ -131,7 +131,7 @@ fn a_lost_connection_is_made_anew_and_given_up_in_the_end() {
     let lost = |text: &str| Err(Trouble::Lost(text.to_owned()));
     let worked = keeper.run(|number| if *number < 1 { lost("gone") } else { Ok(*number) });
     assert_eq!((worked.unwrap(), made()), (1, 2));
-    let failed: Result<(), _> = keeper.run(|_| lost("gone"));
+    let failed: Result<u32, _> = keeper.run(|_| lost("gone"));
     assert!(matches!(failed, Err(Trouble::Lost(text)) if text == "off"));
     assert_eq!(made(), 4, "the one there was, a new one, and one that failed");
     let refused: Result<(), _> =
