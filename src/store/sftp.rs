@@ -1,6 +1,8 @@
 //! A store on an SFTP server: every object is a file, as in a local folder.
 
+mod beside;
 mod durable;
+mod fields;
 mod list;
 mod litter;
 mod packet;
@@ -13,8 +15,9 @@ mod tests;
 use std::fmt;
 
 use self::durable::Durable;
+use self::fields::Attributes;
 use self::litter::Litter;
-use self::packet::{Attributes, status};
+use self::packet::status;
 use self::session::Session;
 use super::tunnel::{Keeper, SshOptions, SshTarget, Trouble};
 use super::{

@@ -1,10 +1,14 @@
 //! A store that `esker store-serve` keeps at the far end of `ssh`.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use super::serve::message::{Arrived, FRAMING, Frame, Hello, Opening, PIECE, answer, ask, kind_of};
+use super::serve::hello::{Hello, Opening};
+use super::serve::message::{Arrived, FRAMING, Frame, PIECE, answer, ask, kind_of};
 use super::tunnel::{Child, Far, Keeper, Link, Pending, SshOptions, SshTarget, Trouble};
 use super::{
     Durability, Listed, Operation, Put, Store, StoreError, StoreErrorKind, is_valid_name,
@@ -337,31 +341,5 @@ impl SshStore {
             trouble.into_error("open", &location, "", |_, text| meaning(text))
         })?;
         Ok(Self { location, keeper })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_word_for_the_shell_stays_one_word() {
-        for (word, quoted) in [
-            ("/srv/backup", "/srv/backup"),
-            ("", "''"),
-            ("a b", "'a b'"),
-            ("it's; rm -rf $HOME", "'it'\\''s; rm -rf $HOME'"),
-            ("~", "'~'"),
-        ] {
-            assert_eq!(quote(word), quoted);
-        }
-        assert_eq!(dashed("-rf"), "./-rf");
-    }
-
-    #[test]
-    fn an_address_with_an_option_that_does_not_exist_is_refused() {
-        let target = SshTarget::parse("h/x?fsync=no").unwrap();
-        let error = SshStore::open(&target, &SshOptions::default()).unwrap_err();
-        assert!(error.to_string().contains("no option fsync"), "{error}");
     }
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use super::message::{Hello, Opening};
+use super::hello::{Hello, Opening};
 use crate::store::{LocalStore, StoreError, StoreErrorKind};
 
 /// A folder on this machine; clients may name it or one inside.

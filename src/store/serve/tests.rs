@@ -12,11 +12,12 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tempfile::tempdir;
 
-use super::message::{FRAMING, Opening, kind_of};
+use super::hello::Opening;
+use super::message::{FRAMING, kind_of, number_of};
 use super::*;
 use crate::store::conformance::{conformance, names, noise, read};
 use crate::store::tunnel::Link;
-use crate::store::{MemoryStore, SshStore};
+use crate::store::{Durability, MemoryStore, Put, SshStore, StoreErrorKind};
 
 const LONG: Duration = Duration::from_secs(600);
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::packet::{Attributes, FRAMING, Fields, Packet, VERSION, flags, kind, status};
+use super::fields::{Attributes, Fields};
+use super::packet::{FRAMING, Packet, VERSION, flags, kind, status};
 use crate::store::StoreErrorKind;
 use crate::store::tunnel::{Child, Far, Link, Pending, SshOptions, SshTarget, Trouble};
 

@@ -15,7 +15,7 @@ fn a_day(scheme: &str, before_key: impl Fn(&str) -> String) -> Option<(Away, Tem
     let away = Away::new(sshd, scheme, &parent.path().join("back%20up"));
 
     let first = away.run(&["snapshot", "/etc/hostname"]).exit(10).err;
-    assert!(first.contains("no repository") || first.contains("not found"), "{first}");
+    assert!(first.contains("holds no esker repository"), "{first}");
     away.run(&["init"]).ok();
     let data = away.home.path("tree");
     away.home.write("tree/small", "one");
