@@ -218,10 +218,9 @@ fn a_server_that_lies_is_an_error_for_the_client() {
             let (near, mut far) = UnixStream::pair().unwrap();
             let lie = lie.clone();
             thread::spawn(move || {
+                read_frame(&mut far).unwrap().unwrap();
                 far.write_all(&Frame::new(1, answer::WELCOME).done()).unwrap();
-                for _ in 0..2 {
-                    read_frame(&mut far).unwrap().unwrap();
-                }
+                read_frame(&mut far).unwrap().unwrap();
                 far.write_all(&lie).unwrap();
                 let _ = read_frame(&mut far); // until the client goes
             });
