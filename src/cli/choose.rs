@@ -1,13 +1,12 @@
 //! Options that choose snapshots, the same for all commands that take one.
 
-use crate::cli::exit::{Exit, Failure};
-use crate::cli::{Global, Outcome, show};
+use crate::cli::exit::Failure;
+use crate::cli::{Global, show};
+use crate::repository::state::Writer;
 use crate::repository::{Choice, Filter, Repository, Selected, Snapshot, look_into, shorten};
 use esker_format::ids::SnapshotId;
 use esker_format::limits::TEXT_MAX;
 use esker_format::node::Time;
-use serde::Serialize;
-use std::io::Write;
 
 /// Which snapshots a command looks at.
 #[derive(clap::Args)]
@@ -19,6 +18,10 @@ pub struct Choose {
     /// Only of this host; given several times, of any of them
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
+    /// Only those that this writer saved: its name, its id, or the beginning of that; given several
+    /// times, of any of them
+    #[arg(long = "writer", value_name = "WRITER")]
+    writers: Vec<String>,
     /// Only with this tag; given several times, with all of them
     #[arg(long = "tag", value_name = "TEXT")]
     tags: Vec<String>,
@@ -30,10 +33,17 @@ pub struct Choose {
 
 impl Choose {
     /// The filter that they make.
-    pub fn filter(&self) -> Filter {
-        let Self { labels, hosts, tags, at } = self;
+    ///
+    /// # Errors
+    /// When a writer is not known.
+    pub fn filter(&self, repository: &Repository) -> Result<Filter, Failure> {
+        let Self { labels, hosts, writers, tags, at } = self;
         let (labels, hosts, tags) = (labels.clone(), hosts.clone(), tags.clone());
-        Filter { labels, hosts, tags, at: *at, forgotten: false }
+        let mut ids = Vec::new();
+        for what in writers {
+            ids.extend(repository.writers_called(what)?);
+        }
+        Ok(Filter { labels, hosts, writers: ids, tags, at: *at, forgotten: false })
     }
 
     /// The snapshots that are left and not forgotten, oldest first.
@@ -41,7 +51,7 @@ impl Choose {
     /// # Errors
     /// When a summary is damaged.
     pub fn snapshots(&self, repository: &Repository) -> Result<Vec<Snapshot>, Failure> {
-        Ok(repository.snapshots_with(&self.filter())?)
+        Ok(repository.snapshots_with(&self.filter(repository)?)?)
     }
 
     /// The snapshot that `what` names among them, and the path behind it. Where `latest` is that of
@@ -55,43 +65,57 @@ impl Choose {
         repository: &Repository,
         what: &str,
     ) -> Result<Choice, Failure> {
-        let choice = repository.choose(what, &self.filter())?;
+        let choice = repository.choose(what, &self.filter(repository)?)?;
         if choice.of_several && !global.quiet {
             show::note(&format!(
                 "note: latest of several series, taken: {}",
-                describe(&choice.snapshot)
+                describe(repository, &choice.snapshot)
             ));
         }
         Ok(choice)
     }
 
     /// The snapshots that several words name, each once. It is for what changes them: where `latest`
-    /// is that of several series, or a path is named, the words are refused.
+    /// is that of several series, or a path is named, the words are refused; and the id of one that no
+    /// list of this key has is as good as any.
     ///
     /// # Errors
     /// When one of them names no snapshot, or more than one.
-    pub fn pick_all(
-        &self,
-        repository: &Repository,
-        whats: &[String],
-    ) -> Result<Vec<Snapshot>, Failure> {
-        let mut all: Vec<Snapshot> = Vec::new();
+    pub fn pick_all(&self, repository: &Repository, whats: &[String]) -> Result<Picked, Failure> {
+        let mut picked = Picked::default();
+        let filter = self.filter(repository)?;
         for what in whats {
-            let choice = repository.choose(what, &self.filter())?;
+            let choice = match repository.choose(what, &filter) {
+                Ok(choice) => choice,
+                Err(error) => {
+                    let id = repository.choose_unlisted(what).ok_or(error)?;
+                    picked.unlisted.push(id);
+                    continue;
+                }
+            };
             if choice.of_several {
                 let message = format!("{what} is the latest of several series");
-                let hint = "name the series, as in LABEL:latest, or with --label and --host";
+                let hint = match what.starts_with("latest") {
+                    true => {
+                        "name the series, as in LABEL:latest, or with --label, --host and --writer"
+                    }
+                    false => {
+                        "say which series with --host and --writer, or name the snapshot by its id"
+                    }
+                };
                 return Err(Failure::Usage(message, Some(hint.to_owned())));
             }
             if choice.path.is_some() {
                 let message = format!("{what} names a path; this is about whole snapshots");
                 return Err(Failure::usage(message));
             }
-            if all.iter().all(|s| s.id != choice.snapshot.id) {
-                all.push(choice.snapshot);
+            if picked.listed.iter().all(|s| s.id != choice.snapshot.id) {
+                picked.listed.push(choice.snapshot);
             }
         }
-        Ok(all)
+        picked.unlisted.sort_unstable();
+        picked.unlisted.dedup();
+        Ok(picked)
     }
 
     /// As [`Self::pick`], with the entry at the path.
@@ -109,16 +133,47 @@ impl Choose {
     }
 }
 
-/// A snapshot in one line: label, host, time, id.
-pub fn describe(snapshot: &Snapshot) -> String {
+/// Snapshots that were named.
+#[derive(Default)]
+pub struct Picked {
+    /// As lists have them.
+    pub listed: Vec<Snapshot>,
+    /// Those whose summaries cannot be read, or not with this key.
+    pub unlisted: Vec<SnapshotId>,
+}
+
+/// A snapshot in one line: label, host, time, id, and where there are several writers by whom it is.
+pub fn describe(repository: &Repository, snapshot: &Snapshot) -> String {
     let s = &snapshot.summary;
     format!(
-        "label {}, host {}, {}, {}",
+        "label {}, host {}, {}, {}{}",
         show::name(s.label.as_bytes()),
         show::name(s.host.as_bytes()),
         show::local(s.start),
-        shorten(&snapshot.id)
+        shorten(&snapshot.id),
+        by(repository, snapshot)
     )
+}
+
+/// By whom a snapshot is, where there are several writers: `, by web (revoked)`.
+pub fn by(repository: &Repository, snapshot: &Snapshot) -> String {
+    let writer = repository.writer_of(snapshot).filter(|_| repository.state().writers.len() > 1);
+    let by = |writer: &Writer| {
+        let name = show::name(writer.entry.name.as_bytes());
+        format!(", by {name}{}", if writer.revoked { " (revoked)" } else { "" })
+    };
+    writer.map(by).unwrap_or_default()
+}
+
+/// A snapshot that no list of this key has, in one line.
+pub fn describe_unlisted(repository: &Repository, id: &SnapshotId) -> String {
+    let found = repository.state().snapshot(*id);
+    match found.filter(|found| !repository.access().has_scope(found.scope)) {
+        Some(found) => {
+            format!("{}, of scope {}, which is not this key's", shorten(id), found.scope)
+        }
+        None => format!("{}, whose summary cannot be read", shorten(id)),
+    }
 }
 
 /// Reads a reason for the log.
@@ -130,43 +185,4 @@ pub fn parse_reason(text: &str) -> Result<String, String> {
         return Err(format!("a reason has {TEXT_MAX} bytes at most"));
     }
     Ok(text.to_owned())
-}
-
-#[derive(Serialize)]
-struct Changed<'c> {
-    snapshot: String,
-    changed: bool,
-    forgotten: bool,
-    held: bool,
-    tags: &'c [String],
-}
-
-/// Tells of named snapshots whether something changed, with the words for it and for nothing; then
-/// of those that changed beside them.
-pub fn tell_changed(
-    global: &Global,
-    repository: &Repository,
-    named: &[SnapshotId],
-    changed: &[SnapshotId],
-    (done, nothing): (&str, &str),
-) -> Outcome {
-    let all = repository.snapshots()?;
-    let others = changed.iter().filter(|id| !named.contains(id));
-    for id in named.iter().chain(others) {
-        let Some(snapshot) = all.iter().find(|s| s.id == *id) else { continue };
-        let has_changed = changed.contains(id);
-        if global.json {
-            show::json(&Changed {
-                snapshot: id.to_string(),
-                changed: has_changed,
-                forgotten: snapshot.is_forgotten,
-                held: snapshot.is_held,
-                tags: &snapshot.summary.tags,
-            })?;
-        } else if !global.quiet {
-            let what = if has_changed { done } else { nothing };
-            writeln!(std::io::stdout().lock(), "{what}: {}", describe(snapshot))?;
-        }
-    }
-    Ok(Exit::Ok)
 }
