@@ -16,3 +16,8 @@ mod servers;
 #[cfg(test)]
 #[path = "../tests/integration/support/skipped.rs"]
 mod skipped;
+#[cfg(test)]
+use skipped::skipped;
+#[cfg(test)]
+#[path = "../tests/integration/support/sshd.rs"]
+mod sshd;

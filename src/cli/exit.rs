@@ -251,6 +251,10 @@ impl Failure {
                 StoreErrorKind::Permission if e.operation == "read" => {
                     "this user may not read there: look at owner and mode of the repository"
                 }
+                StoreErrorKind::Permission if e.operation == "open" => {
+                    "this user may not go there: look at owner and mode of the repository; far away, try \
+                     whether `ssh HOST` lets you in without a question"
+                }
                 StoreErrorKind::ReadOnly | StoreErrorKind::Permission => {
                     "this needs write access to the repository; reading commands do not"
                 }

@@ -28,6 +28,7 @@ mod signals;
 mod snapshot;
 mod snapshots;
 mod stats;
+mod store_serve;
 mod stores;
 mod tag;
 mod undo;
@@ -49,6 +50,9 @@ Without --repo, the repository is $XDG_DATA_HOME/esker/repository (~/.local/shar
 and its key $XDG_CONFIG_HOME/esker/key (~/.config/esker/key); `snapshot` makes both when missing. \
 Root without HOME uses /var/lib/esker. A passphrase is asked for on a terminal, or taken from \
 ESKER_PASSWORD, ESKER_PASSWORD_FILE or ESKER_PASSWORD_COMMAND.
+
+sftp:// and ssh:// run the system's ssh, with your configuration, keys and agent; ESKER_SSH_COMMAND names \
+another, as in `ssh -i /etc/esker/id`. FOLDER is absolute, or ~/FOLDER in the home of USER.
 
 SNAPSHOT is an id, the beginning of one, `latest`, `latest~N` (the Nth before it), or LABEL:latest and \
 LABEL:latest~N, as in /etc:latest. `latest` is the one saved last among those that --label, --host, \
@@ -74,8 +78,9 @@ struct Cli {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Options of every command")]
 struct Global {
-    /// Where the repository is: a folder, or the URL of a service, such as s3://BUCKET/FOLDER
-    /// (the end of `esker --help` has them all)
+    /// Where the repository is: a folder, or a URL: sftp://USER@HOST/FOLDER, ssh://USER@HOST/FOLDER with
+    /// esker installed there too, or that of a service, such as s3://BUCKET/FOLDER (the end of
+    /// `esker --help` has them all)
     #[arg(long, short = 'r', global = true, env = "ESKER_REPOSITORY", value_name = "ADDRESS")]
     repo: Option<PathBuf>,
     /// Key file that opens the repository; `init` makes it
@@ -133,6 +138,7 @@ enum Command {
     Key(key::Args),
     Revoke(revoke::Args),
     Gc(gc::Args),
+    StoreServe(store_serve::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -177,6 +183,7 @@ pub fn main() -> ExitCode {
         Command::Key(args) => key::run(global, &args),
         Command::Revoke(args) => revoke::run(global, &args),
         Command::Gc(args) => gc::run(global, &args),
+        Command::StoreServe(args) => store_serve::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };

@@ -8,7 +8,7 @@ use crate::repository::{Local, Repository, Unlock};
 use crate::store::address::Address;
 use crate::store::stores_file::{self, StoresFile};
 use crate::store::throttle::Limits;
-use crate::store::{OpenError, OpenOptions, Store, StoreErrorKind};
+use crate::store::{OpenError, OpenOptions, SshOptions, Store, StoreErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -180,7 +180,20 @@ pub fn open_options(global: &Global, places: &Places) -> Result<OpenOptions, Fai
         None => StoresFile::default(),
     };
     let limits = Limits { upload: global.limit_upload, download: global.limit_download };
-    Ok(OpenOptions { stores, limits })
+    Ok(OpenOptions { stores, limits, ssh: ssh_options() })
+}
+
+/// How ssh is run. It may ask where somebody sits.
+fn ssh_options() -> SshOptions {
+    use std::io::IsTerminal;
+    let ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let mut options = SshOptions { ask, ..SshOptions::default() };
+    if let Ok(words) = std::env::var("ESKER_SSH_COMMAND")
+        && !words.trim().is_empty()
+    {
+        options.command = words.split_whitespace().map(Into::into).collect();
+    }
+    options
 }
 
 /// Whether a service has a config. It is read, since only then a service says what is not there.
@@ -205,8 +218,16 @@ const CONFIG_MAX: u64 = 1 << 20;
 /// # Errors
 /// When there is no such place, or it holds no repository.
 fn store(global: &Global, places: &Places) -> Result<Arc<dyn Store>, Failure> {
-    let open =
-        || -> Result<_, Failure> { Ok(places.repository.open(&open_options(global, places)?)?) };
+    let open = || -> Result<_, Failure> {
+        match places.repository.open(&open_options(global, places)?) {
+            // Far away there is no such folder.
+            Err(OpenError::Store(e)) if e.kind() == StoreErrorKind::NotFound => {
+                let location = places.repository.to_string();
+                Err(crate::repository::Error::NoRepository { location }.into())
+            }
+            opened => Ok(opened?),
+        }
+    };
     let Some(path) = places.folder() else {
         let store = open()?;
         // One request more, where somebody may be asked for a passphrase in vain.

@@ -8,7 +8,9 @@ pub fn help() -> String {
         "Addresses of repositories: a folder, or the URL of a service. Options stand behind a `?` with `&` between \
          them (quote them in a shell), or in the table of the address in stores.toml, \
          $XDG_CONFIG_HOME/esker/stores.toml or --stores-file. Secrets come from there or from the environment, \
-         and never stand in an address.\n",
+         and never stand in an address.\n\n  \
+         sftp://USER@HOST:PORT/FOLDER  an SFTP server, by the system's ssh (tested with OpenSSH)\n  \
+         ssh://USER@HOST:PORT/FOLDER  esker at the far end, by the system's ssh (tested)\n",
     );
     for service in Service::ALL {
         let (scheme, container) = (service.scheme(), service.container().to_uppercase());

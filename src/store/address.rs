@@ -16,6 +16,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::SshAddress;
 use super::service::{COMMON, Service};
 
 /// Where a store is.
@@ -23,6 +24,8 @@ use super::service::{COMMON, Service};
 pub enum Address {
     /// A folder of this machine.
     Folder(PathBuf),
+    /// A folder at the far end of `ssh`.
+    Ssh(SshAddress),
     /// A place in a service.
     Remote(RemoteAddress),
 }
@@ -71,11 +74,21 @@ impl Address {
         if scheme.is_empty() || !scheme.chars().all(is_scheme) {
             return folder();
         }
+        if let Some(parsed) = text.to_str().and_then(SshAddress::parse) {
+            // Without the address: there may be a password in it.
+            return parsed.map(Self::Ssh).map_err(|error| {
+                let hint = format!("write {scheme}://USER@HOST/FOLDER");
+                AddressError::new(
+                    format!("the address of the repository cannot be used: {error}"),
+                    hint,
+                )
+            });
+        }
         let service = Service::ALL.into_iter().find(|s| s.scheme() == scheme).ok_or_else(|| {
-            let known = Service::ALL.map(|s| format!("{}://", s.scheme())).join(", ");
+            let known = Service::ALL.map(|s| format!(", {}://", s.scheme())).concat();
             AddressError::new(
                 format!("nothing is known of {scheme}://"),
-                format!("addresses begin with {known}; a folder of such a name is ./{scheme}:..."),
+                format!("addresses begin with sftp://, ssh://{known}; a folder of such a name is ./{scheme}:..."),
             )
         })?;
         RemoteAddress::parse(service, rest).map(Self::Remote)
@@ -85,7 +98,7 @@ impl Address {
     pub fn folder(&self) -> Option<&Path> {
         match self {
             Self::Folder(path) => Some(path),
-            Self::Remote(_) => None,
+            Self::Ssh(_) | Self::Remote(_) => None,
         }
     }
 }
@@ -204,6 +217,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(path) => path.display().fmt(f),
+            Self::Ssh(ssh) => ssh.fmt(f),
             Self::Remote(remote) => remote.fmt(f),
         }
     }

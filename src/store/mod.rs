@@ -4,8 +4,9 @@
 //! Two promises carry the rest of the program and are said in words on [`Store`]: an object is whole
 //! or absent for every reader, and an object that is there is never overwritten.
 //!
-//! [`LocalStore`] keeps objects as files, `RemoteStore` in a service, [`MemoryStore`] as values. An
-//! [`address::Address`] says in words where a store is. The others wrap a store:
+//! [`LocalStore`] keeps objects as files, `RemoteStore` in a service, [`MemoryStore`] as values,
+//! [`SftpStore`] as files on an SFTP server, [`SshStore`] as whatever [`serve`](serve()) has at the far end
+//! of `ssh`. An [`address::Address`] says in words where a store is. The others wrap a store:
 //! [`ReadOnlyStore`] refuses writes, [`DryStore`] forgets them, [`RecordingStore`] counts calls, [`FaultyStore`] breaks on purpose.
 
 pub mod address;
@@ -21,11 +22,16 @@ mod readonly;
 mod record;
 #[cfg(feature = "remote")]
 mod remote;
+mod serve;
 pub mod service;
 mod settings;
+mod sftp;
 mod shared;
+mod ssh;
+mod ssh_address;
 pub mod stores_file;
 pub mod throttle;
+mod tunnel;
 
 #[cfg(test)]
 pub(crate) mod conformance;
@@ -42,6 +48,11 @@ pub use readonly::ReadOnlyStore;
 pub use record::{Call, RecordingStore};
 #[cfg(feature = "remote")]
 pub use remote::RemoteStore;
+pub use serve::{Grant, ServedRoot, serve};
+pub use sftp::SftpStore;
+pub use ssh::SshStore;
+pub use ssh_address::SshAddress;
+pub use tunnel::{SshOptions, SshTarget, TargetError};
 
 /// Bytes by name.
 ///

@@ -7,7 +7,7 @@ use super::address::{Address, AddressError};
 use super::settings::Settings;
 use super::stores_file::StoresFile;
 use super::throttle::{Limits, ThrottledStore};
-use super::{LocalStore, Store, StoreError};
+use super::{LocalStore, SshAddress, SshOptions, Store, StoreError};
 
 /// What stores are opened with.
 #[derive(Debug, Default)]
@@ -16,6 +16,8 @@ pub struct OpenOptions {
     pub stores: StoresFile,
     /// Bytes a second.
     pub limits: Limits,
+    /// How ssh is run.
+    pub ssh: SshOptions,
 }
 
 /// Why an address cannot be opened.
@@ -35,7 +37,8 @@ impl Address {
     /// # Errors
     /// When there is no such folder, or the words for a service make no sense.
     pub fn open(&self, options: &OpenOptions) -> Result<Arc<dyn Store>, OpenError> {
-        self.with(options, |path| LocalStore::open(path))
+        let ssh = |far: &SshAddress| far.open(&options.ssh);
+        self.with(options, |path| LocalStore::open(path), ssh)
     }
 
     /// Makes the store: a new folder. In services there is nothing to make: a bucket is there, and folders
@@ -44,16 +47,19 @@ impl Address {
     /// # Errors
     /// As [`Self::open`], and when the folder is there and not empty.
     pub fn create(&self, options: &OpenOptions) -> Result<Arc<dyn Store>, OpenError> {
-        self.with(options, |path| LocalStore::create(path))
+        let ssh = |far: &SshAddress| far.create(&options.ssh);
+        self.with(options, |path| LocalStore::create(path), ssh)
     }
 
     fn with(
         &self,
         options: &OpenOptions,
         folder: impl FnOnce(&Path) -> Result<LocalStore, StoreError>,
+        ssh: impl FnOnce(&SshAddress) -> Result<Arc<dyn Store>, StoreError>,
     ) -> Result<Arc<dyn Store>, OpenError> {
         match self {
             Self::Folder(path) => Ok(limited(Arc::new(folder(path)?), options.limits)),
+            Self::Ssh(far) => Ok(limited(ssh(far)?, options.limits)),
             Self::Remote(remote) => {
                 let variable = |name: &str| std::env::var(name).ok();
                 let settings = Settings::new(remote, &options.stores, &variable)?;

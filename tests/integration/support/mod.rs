@@ -6,6 +6,7 @@ mod program;
 #[cfg(feature = "s3")]
 mod servers;
 mod skipped;
+mod sshd;
 pub mod tree;
 
 pub use draw::Draw;
@@ -14,6 +15,7 @@ pub use program::{Home, Ran};
 #[cfg(feature = "s3")]
 pub use servers::{S3Server, write_private};
 pub use skipped::skipped;
+pub use sshd::Sshd;
 
 use std::process::{Command, Stdio};
 
