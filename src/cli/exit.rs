@@ -4,7 +4,8 @@ use crate::cli::{show, signals};
 use crate::pipeline;
 use crate::repository::{Error, Refusal};
 use crate::restore::{self, swap::SwapError, tree::Kind, tree::TreeError};
-use crate::store::StoreErrorKind;
+use crate::store::{StoreError, StoreErrorKind};
+use crate::sync;
 use std::process::ExitCode;
 
 /// Exit codes. The only table that counts; signals add 128.
@@ -62,6 +63,8 @@ pub enum Failure {
     Pipeline(pipeline::Error),
     /// A restore could not begin or go on.
     Restore(restore::Error),
+    /// A copy was not made, or not taken into service.
+    Sync(sync::Error),
     /// Words, with what to do about them.
     Usage(String, Option<String>),
     /// The output could not be written.
@@ -77,11 +80,12 @@ from!(
     Repository(Error),
     Pipeline(pipeline::Error),
     Restore(restore::Error),
+    Sync(sync::Error),
     Output(std::io::Error)
 );
 
-impl From<crate::store::StoreError> for Failure {
-    fn from(error: crate::store::StoreError) -> Self {
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
         Self::Repository(error.into())
     }
 }
@@ -102,10 +106,13 @@ impl Failure {
 
     /// The exit code that it stands for.
     pub fn exit(&self) -> Exit {
-        if let Some(signal) = signals::received()
-            && matches!(self.repository(), Some(Error::Interrupted))
-        {
+        let is_interrupted = matches!(self.repository(), Some(Error::Interrupted))
+            || matches!(self, Self::Sync(sync::Error::Interrupted));
+        if let Some(signal) = signals::received().filter(|_| is_interrupted) {
             return Exit::Signal(signal);
+        }
+        if let Self::Sync(error) = self {
+            return sync_exit(error);
         }
         match self.repository() {
             Some(e) if e.is_damage() => Exit::Damage,
@@ -142,6 +149,9 @@ impl Failure {
         }
         if let Self::Restore(restore::Error::Swap(error)) = self {
             return swap_hint(error).map(str::to_owned);
+        }
+        if let Self::Sync(error) = self {
+            return sync_hint(error).map(str::to_owned);
         }
         let hint = match self.repository()? {
             Error::NoRepository { .. } => {
@@ -203,7 +213,10 @@ impl Failure {
                 "what was saved before it can be read. To go on, bring the entry back from another copy of \
                  the repository; should it be nobody's (a copy of another entry, say), remove it"
             }
-            Error::Mirror { .. } => "use the repository that it is a copy of",
+            Error::Mirror { .. } => {
+                "use the repository that it is a copy of; should that be lost, `esker promote` takes the copy \
+                 into service"
+            }
             Error::Break { .. } => {
                 "somebody rolled the log back, forked it or changed it: let nothing write there, \
                  and compare it with another copy of the repository"
@@ -212,18 +225,7 @@ impl Failure {
                 "it is a cache: run this again; should that not help, delete it, and the next run makes it \
                  again from the repository"
             }
-            Error::Store(e) => match e.kind {
-                StoreErrorKind::NoSpace => {
-                    "make room and run it again: what was uploaded whole is not lost"
-                }
-                StoreErrorKind::Permission if e.operation == "read" => {
-                    "this user may not read there: look at owner and mode of the repository"
-                }
-                StoreErrorKind::ReadOnly | StoreErrorKind::Permission => {
-                    "this needs write access to the repository; reading commands do not"
-                }
-                _ => return None,
-            },
+            Error::Store(e) => return store_hint(e).map(str::to_owned),
             Error::GivenUp { .. } | Error::Fenced { .. } => {
                 "run it again, and let collections be rarer or wait longer (`esker gc --abort-after`)"
             }
@@ -251,6 +253,7 @@ impl Failure {
             Self::Repository(e) => e,
             Self::Pipeline(e) => e,
             Self::Restore(e) => e,
+            Self::Sync(e) => e,
             Self::Output(e) => {
                 let error = format!("cannot write the output: {e}");
                 return Told { error, ..Told::default() };
@@ -317,6 +320,74 @@ fn target_hint(error: &TreeError) -> Option<&'static str> {
         Kind::ReadOnly => Some("name a directory that can be written to"),
         _ => None,
     }
+}
+
+/// What to do about a store that fails.
+fn store_hint(error: &StoreError) -> Option<&'static str> {
+    Some(match error.kind {
+        StoreErrorKind::NoSpace => {
+            "make room and run it again: what was uploaded whole is not lost"
+        }
+        StoreErrorKind::Permission if error.operation == "read" => {
+            "this user may not read there: look at owner and mode of the repository"
+        }
+        StoreErrorKind::ReadOnly | StoreErrorKind::Permission => {
+            "this needs write access to the repository; reading commands do not"
+        }
+        _ => return None,
+    })
+}
+
+/// The exit code of a copy that was not made.
+const fn sync_exit(error: &sync::Error) -> Exit {
+    match error {
+        sync::Error::Store(StoreError { kind: StoreErrorKind::Unreachable, .. }) => {
+            Exit::Unreachable
+        }
+        sync::Error::NoRepository { .. } => Exit::NoRepository,
+        sync::Error::Diverged { .. } | sync::Error::Longer { .. } | sync::Error::Damaged { .. } => {
+            Exit::Damage
+        }
+        sync::Error::Restless { .. } => Exit::Busy,
+        _ => Exit::Error,
+    }
+}
+
+/// What to do about a copy that was not made.
+fn sync_hint(error: &sync::Error) -> Option<&'static str> {
+    use sync::Error as Sync;
+    Some(match error {
+        Sync::Store(e) if e.name == esker_format::names::MIRROR && e.operation == "delete" => {
+            "taking a copy into service deletes this one object: use an account that may, and take the right \
+             away again afterwards"
+        }
+        Sync::Store(e) => return store_hint(e),
+        Sync::NoRepository { .. } => "name the repository with --repo or ESKER_REPOSITORY",
+        Sync::Same { .. } => "name another place for the copy",
+        Sync::NotACopy { .. } => {
+            "name a place that is empty. A repository that takes snapshots of its own, also a copy that was \
+             promoted, can be no copy of another one"
+        }
+        Sync::NotMarked { .. } => "it takes snapshots as it is",
+        Sync::OtherRepository { .. } => "name another place for the copy",
+        Sync::Diverged { .. } => {
+            "one of the two was put back from elsewhere, or written to beside the other. Nothing was changed: find \
+             out which one is right, and sync that to a new place"
+        }
+        Sync::Longer { .. } => {
+            "nothing was changed, and the copy may be all that is left of what is missing: restore from it, or \
+             compare it with other copies. To sync all the same, choose a new place"
+        }
+        Sync::Damaged { .. } => {
+            "nothing was changed: bring the object back from another copy first"
+        }
+        Sync::Restless { .. } => "what was copied stays: run it again when no collection runs",
+        Sync::Unfinished { .. } => {
+            "finish it with `esker sync` if the repository is still there; else `esker promote --cut-off` gives up \
+             what was on its way"
+        }
+        Sync::Interrupted => return None,
+    })
 }
 
 /// What to do where a snapshot stays as it is.

@@ -18,6 +18,7 @@ mod path_list;
 mod pattern;
 mod place;
 mod progress;
+mod promote;
 mod restore;
 mod revoke;
 mod selection;
@@ -26,6 +27,7 @@ mod signals;
 mod snapshot;
 mod snapshots;
 mod stats;
+mod sync;
 mod tag;
 mod undo;
 mod unforget;
@@ -119,6 +121,8 @@ enum Command {
     Key(key::Args),
     Revoke(revoke::Args),
     Gc(gc::Args),
+    Sync(sync::Args),
+    Promote(promote::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -163,6 +167,8 @@ pub fn main() -> ExitCode {
         Command::Key(args) => key::run(global, &args),
         Command::Revoke(args) => revoke::run(global, &args),
         Command::Gc(args) => gc::run(global, &args),
+        Command::Sync(args) => sync::run(global, &args),
+        Command::Promote(args) => promote::run(global, &args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };

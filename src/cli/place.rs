@@ -4,7 +4,7 @@ use crate::cli::Global;
 use crate::cli::exit::Failure;
 use crate::cli::{key, show};
 use crate::repository::{Local, Repository, Unlock};
-use crate::store::LocalStore;
+use crate::store::{LocalStore, Store};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -148,6 +148,14 @@ pub fn tell_warnings(repository: &Repository, told: usize) -> usize {
         show::warning(&describe(warning));
     }
     repository.warnings().len()
+}
+
+/// The store that holds a repository.
+///
+/// # Errors
+/// As [`store`].
+pub fn any_store(path: &Path) -> Result<Arc<dyn Store>, Failure> {
+    Ok(Arc::new(store(path)?))
 }
 
 /// The store in a folder.

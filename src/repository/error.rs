@@ -64,6 +64,9 @@ pub enum Error {
         /// How many entries.
         behind: u64,
     },
+    /// The store is a copy, and log entries are there that nobody can read yet.
+    #[error("the last sync to this copy is not finished: what it showed before is whole")]
+    UnfinishedCopy,
     /// The store is a copy.
     #[error("{location} is a copy of a repository: nothing may be appended to it")]
     Mirror {

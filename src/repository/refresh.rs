@@ -63,6 +63,9 @@ impl Repository {
             // without an index nothing else would say that half of the snapshots are not shown.
             match log::expect_end(&*self.store, self.state.next(), None) {
                 Ok(()) => self.end_is_known.store(true, Ordering::Relaxed),
+                Err(Error::Gap { .. }) if self.is_mirror()? => {
+                    self.warnings.push(Error::UnfinishedCopy);
+                }
                 Err(e @ Error::Gap { .. }) => self.warnings.push(e),
                 Err(e) => return Err(e),
             }
@@ -178,6 +181,11 @@ impl Repository {
     fn find_checkpoints(&mut self) -> Result<Vec<Candidate>> {
         let trouble = match checkpoint::candidates(&*self.store) {
             Ok(found) if found.len() <= MANY => return Ok(found),
+            // No sync removes those that the repository did, and nobody but syncs writes there.
+            Ok(mut found) if self.is_mirror()? => {
+                found.truncate(MANY);
+                return Ok(found);
+            }
             Ok(found) => Error::Checkpoint {
                 object: names::CHECKPOINTS.to_owned(),
                 why: format!("there are {} of them, where three are kept", found.len()),

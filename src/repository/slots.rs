@@ -60,8 +60,11 @@ impl Repository {
     /// when this returns.
     ///
     /// # Errors
-    /// When the store fails, or the slot does not open.
+    /// When the store fails or is a copy, or the slot does not open.
     pub fn add_slot(&self, passphrase: &str, cost: Cost) -> Result<SessionId> {
+        if self.is_mirror()? {
+            return Err(Error::Mirror { location: self.store.location() });
+        }
         let mut entropy = entropy();
         let header = Header {
             kind: Kind::Slot,
@@ -104,7 +107,7 @@ impl Repository {
         }
     }
 
-    /// Removes a slot, and waits until that is durable.
+    /// Removes a slot, and waits until that is durable; from a copy too, where a sync removes none.
     ///
     /// # Errors
     /// When the store fails.

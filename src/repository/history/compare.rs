@@ -69,7 +69,10 @@ impl Repository {
     }
 
     /// Whether the store says that it is a copy.
-    fn is_mirror(&self) -> Result<bool> {
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn is_mirror(&self) -> Result<bool> {
         Ok(self.store.size(names::MIRROR)?.is_some())
     }
 
