@@ -22,6 +22,8 @@ const ATTEMPTS: u32 = 3;
 /// works beside backups, restores and other collections: safety does not hang on the grace. With the
 /// owner's key, packs that are used in part are written anew, and many small ones are merged; without
 /// it, whole packs go.
+///
+/// In a copy that `esker sync` made, only what the repository gave up is removed, and nothing is appended.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -132,6 +134,7 @@ struct Told {
     broken: Vec<Broken>,
     unreadable: Vec<String>,
     without_content: bool,
+    copy: bool,
 }
 
 #[derive(Serialize)]
@@ -162,6 +165,7 @@ impl Told {
                 .collect(),
             unreadable: plan.unreadable.clone(),
             without_content: !plan.can_read,
+            copy: plan.is_copy,
         }
     }
 }
@@ -228,6 +232,9 @@ fn print(global: &Global, told: &Told, report: Option<&Report>) -> Result<(), Fa
         Some(report) => done(&mut out, report)?,
     }
     stays(&mut out, told)?;
+    if told.copy {
+        writeln!(out, "this is a copy: what the repository gave up is removed, and nothing else")?;
+    }
     if told.without_content {
         writeln!(out, "only whole packs were looked at: more needs the owner's key")?;
     }

@@ -4,6 +4,7 @@ mod cat;
 mod check;
 mod choose;
 mod completions;
+mod copy;
 mod diff;
 mod exit;
 mod find;
@@ -123,6 +124,7 @@ enum Command {
     Gc(gc::Args),
     Sync(sync::Args),
     Promote(promote::Args),
+    Copy(copy::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -169,6 +171,7 @@ pub fn main() -> ExitCode {
         Command::Gc(args) => gc::run(global, &args),
         Command::Sync(args) => sync::run(global, &args),
         Command::Promote(args) => promote::run(global, &args),
+        Command::Copy(args) => copy::run(global, &args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };

@@ -221,6 +221,12 @@ pub enum Error {
         /// What it could mean.
         candidates: Vec<SnapshotId>,
     },
+    /// A snapshot needs another one to be restored, which was not copied.
+    #[error("it needs snapshot {snapshot}, which was not copied")]
+    NotCopied {
+        /// The other one.
+        snapshot: String,
+    },
     /// What was asked for is there, and the filter leaves it out.
     #[error("snapshot {selector} is not among those that were asked for")]
     Filtered {

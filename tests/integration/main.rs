@@ -12,6 +12,7 @@ mod history;
 mod hostile;
 mod house;
 mod model;
+mod offsite;
 mod reader;
 mod restore_over;
 mod roles;
