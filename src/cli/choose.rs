@@ -1,13 +1,11 @@
 //! Options that choose snapshots, the same for all commands that take one.
 
-use crate::cli::exit::{Exit, Failure};
-use crate::cli::{Global, Outcome, show};
+use crate::cli::exit::Failure;
+use crate::cli::{Global, show};
 use crate::repository::{Choice, Filter, Repository, Selected, Snapshot, look_into, shorten};
 use esker_format::ids::SnapshotId;
 use esker_format::limits::TEXT_MAX;
 use esker_format::node::Time;
-use serde::Serialize;
-use std::io::Write;
 
 /// Which snapshots a command looks at.
 #[derive(clap::Args)]
@@ -66,18 +64,22 @@ impl Choose {
     }
 
     /// The snapshots that several words name, each once. It is for what changes them: where `latest`
-    /// is that of several series, or a path is named, the words are refused.
+    /// is that of several series, or a path is named, the words are refused; and the id of one that no
+    /// list has is as good as any.
     ///
     /// # Errors
     /// When one of them names no snapshot, or more than one.
-    pub fn pick_all(
-        &self,
-        repository: &Repository,
-        whats: &[String],
-    ) -> Result<Vec<Snapshot>, Failure> {
-        let mut all: Vec<Snapshot> = Vec::new();
+    pub fn pick_all(&self, repository: &Repository, whats: &[String]) -> Result<Picked, Failure> {
+        let mut picked = Picked::default();
         for what in whats {
-            let choice = repository.choose(what, &self.filter())?;
+            let choice = match repository.choose(what, &self.filter()) {
+                Ok(choice) => choice,
+                Err(error) => {
+                    let id = repository.choose_unlisted(what).ok_or(error)?;
+                    picked.unlisted.push(id);
+                    continue;
+                }
+            };
             if choice.of_several {
                 let message = format!("{what} is the latest of several series");
                 let hint = "name the series, as in LABEL:latest, or with --label and --host";
@@ -87,11 +89,13 @@ impl Choose {
                 let message = format!("{what} names a path; this is about whole snapshots");
                 return Err(Failure::usage(message));
             }
-            if all.iter().all(|s| s.id != choice.snapshot.id) {
-                all.push(choice.snapshot);
+            if picked.listed.iter().all(|s| s.id != choice.snapshot.id) {
+                picked.listed.push(choice.snapshot);
             }
         }
-        Ok(all)
+        picked.unlisted.sort_unstable();
+        picked.unlisted.dedup();
+        Ok(picked)
     }
 
     /// As [`Self::pick`], with the entry at the path.
@@ -109,6 +113,15 @@ impl Choose {
     }
 }
 
+/// Snapshots that were named.
+#[derive(Default)]
+pub struct Picked {
+    /// As lists have them.
+    pub listed: Vec<Snapshot>,
+    /// Those whose summaries cannot be read.
+    pub unlisted: Vec<SnapshotId>,
+}
+
 /// A snapshot in one line: label, host, time, id.
 pub fn describe(snapshot: &Snapshot) -> String {
     let s = &snapshot.summary;
@@ -121,6 +134,11 @@ pub fn describe(snapshot: &Snapshot) -> String {
     )
 }
 
+/// A snapshot without a readable summary, in one line.
+pub fn describe_unlisted(id: &SnapshotId) -> String {
+    format!("{}, whose summary cannot be read", shorten(id))
+}
+
 /// Reads a reason for the log.
 ///
 /// # Errors
@@ -130,43 +148,4 @@ pub fn parse_reason(text: &str) -> Result<String, String> {
         return Err(format!("a reason has {TEXT_MAX} bytes at most"));
     }
     Ok(text.to_owned())
-}
-
-#[derive(Serialize)]
-struct Changed<'c> {
-    snapshot: String,
-    changed: bool,
-    forgotten: bool,
-    held: bool,
-    tags: &'c [String],
-}
-
-/// Tells of named snapshots whether something changed, with the words for it and for nothing; then
-/// of those that changed beside them.
-pub fn tell_changed(
-    global: &Global,
-    repository: &Repository,
-    named: &[SnapshotId],
-    changed: &[SnapshotId],
-    (done, nothing): (&str, &str),
-) -> Outcome {
-    let all = repository.snapshots()?;
-    let others = changed.iter().filter(|id| !named.contains(id));
-    for id in named.iter().chain(others) {
-        let Some(snapshot) = all.iter().find(|s| s.id == *id) else { continue };
-        let has_changed = changed.contains(id);
-        if global.json {
-            show::json(&Changed {
-                snapshot: id.to_string(),
-                changed: has_changed,
-                forgotten: snapshot.is_forgotten,
-                held: snapshot.is_held,
-                tags: &snapshot.summary.tags,
-            })?;
-        } else if !global.quiet {
-            let what = if has_changed { done } else { nothing };
-            writeln!(std::io::stdout().lock(), "{what}: {}", describe(snapshot))?;
-        }
-    }
-    Ok(Exit::Ok)
 }

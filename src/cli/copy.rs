@@ -53,7 +53,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     let mut source = place::open_to_read(global)?;
     let mut snapshots = match args.what.is_empty() {
         true => args.choose.snapshots(&source)?,
-        false => args.choose.pick_all(&source, &args.what)?,
+        false => pick(args, &source)?,
     };
     // The order counts there too.
     snapshots.sort_by_key(|snapshot| snapshot.seq);
@@ -87,6 +87,18 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         show::note("no snapshots to copy; `esker snapshots` lists what there is");
     }
     Ok(if is_damaged { Exit::Damage } else { Exit::Ok })
+}
+
+fn pick(args: &Args, source: &Repository) -> Result<Vec<Snapshot>, Failure> {
+    let picked = args.choose.pick_all(source, &args.what)?;
+    match picked.unlisted.first() {
+        // Nobody could tell whether it is there already.
+        Some(id) => Err(Failure::usage(format!(
+            "snapshot {} cannot be copied",
+            choose::describe_unlisted(id)
+        ))),
+        None => Ok(picked.listed),
+    }
 }
 
 fn open_target(global: &Global, args: &Args) -> Result<Repository, Failure> {

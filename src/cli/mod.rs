@@ -15,6 +15,7 @@ mod init;
 mod key;
 mod ls;
 mod man;
+mod named;
 mod path_list;
 mod pattern;
 mod place;

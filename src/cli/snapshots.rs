@@ -50,9 +50,12 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     let repository = place::open(global)?;
     let filter = Filter { forgotten: args.forgotten, ..args.choose.filter() };
     let all = repository.snapshots_with(&filter)?;
-    for (id, error) in repository.without_summary() {
-        let why = place::describe(&error);
-        show::warning(&format!("snapshot {} cannot be listed: {why}", shorten(&id)));
+    for one in repository.unlisted().iter().filter(|one| args.forgotten || !one.is_forgotten) {
+        let (id, why) = (shorten(&one.id), place::describe(&one.error));
+        show::warning(&format!(
+            "snapshot {id} cannot be listed: {why}; nothing but its id names it, as in \
+             `esker forget {id}`"
+        ));
     }
     if global.json {
         for snapshot in &all {

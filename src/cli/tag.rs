@@ -1,10 +1,9 @@
 //! `esker tag`: change the tags of snapshots.
 
-use crate::cli::choose::{self, Choose};
 use crate::cli::exit::Failure;
-use crate::cli::{Global, Outcome, place};
+use crate::cli::named::Named;
+use crate::cli::{Global, Outcome};
 use crate::repository::Tags;
-use esker_format::ids::SnapshotId;
 use esker_format::limits::TEXT_MAX;
 
 /// Change the tags of snapshots
@@ -13,27 +12,22 @@ use esker_format::limits::TEXT_MAX;
 /// them and when.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Snapshots to change
-    #[arg(required = true, value_name = "SNAPSHOT")]
-    what: Vec<String>,
+    #[command(flatten)]
+    named: Named,
     /// Add this tag; can be given several times
     #[arg(long, value_name = "TEXT", required_unless_present = "remove")]
     add: Vec<String>,
     /// Take this tag away; can be given several times
     #[arg(long, value_name = "TEXT")]
     remove: Vec<String>,
-    #[command(flatten)]
-    choose: Choose,
 }
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
     let tags = Tags { add: args.add.clone(), remove: args.remove.clone() };
     check(&tags)?;
-    let mut repository = place::open(global)?;
-    let picked = args.choose.pick_all(&repository, &args.what)?;
-    let ids: Vec<SnapshotId> = picked.iter().map(|snapshot| snapshot.id).collect();
-    let changed = repository.tag(&ids, &tags)?;
-    choose::tell_changed(global, &repository, &ids, &changed, ("changed", "is like that already"))
+    args.named.change(global, ("changed", "is like that already"), |repository, ids| {
+        repository.tag(ids, &tags)
+    })
 }
 
 /// Fails unless a snapshot can have these tags.

@@ -1,8 +1,8 @@
 //! `esker unforget`: snapshots that are to be kept after all.
 
-use crate::cli::choose::{self, Choose, parse_reason};
-use crate::cli::{Global, Outcome, place};
-use esker_format::ids::SnapshotId;
+use crate::cli::choose::parse_reason;
+use crate::cli::named::Named;
+use crate::cli::{Global, Outcome};
 
 /// Bring forgotten snapshots back
 ///
@@ -10,20 +10,16 @@ use esker_format::ids::SnapshotId;
 /// snapshots are named by id; `esker snapshots --forgotten` lists them.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Snapshots to bring back
-    #[arg(required = true, value_name = "SNAPSHOT")]
-    what: Vec<String>,
+    #[command(flatten)]
+    named: Named,
     /// Why, for the log
     #[arg(long, value_name = "TEXT", value_parser = parse_reason)]
     reason: Option<String>,
-    #[command(flatten)]
-    choose: Choose,
 }
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
-    let mut repository = place::open(global)?;
-    let picked = args.choose.pick_all(&repository, &args.what)?;
-    let ids: Vec<SnapshotId> = picked.iter().map(|snapshot| snapshot.id).collect();
-    let changed = repository.unforget(&ids, args.reason.as_deref())?;
-    choose::tell_changed(global, &repository, &ids, &changed, ("brought back", "was not forgotten"))
+    let reason = args.reason.as_deref();
+    args.named.change(global, ("brought back", "was not forgotten"), |repository, ids| {
+        repository.unforget(ids, reason)
+    })
 }

@@ -1,28 +1,24 @@
 //! `esker unhold`: the end of a hold.
 
-use crate::cli::choose::{self, Choose, parse_reason};
-use crate::cli::{Global, Outcome, place};
-use esker_format::ids::SnapshotId;
+use crate::cli::choose::parse_reason;
+use crate::cli::named::Named;
+use crate::cli::{Global, Outcome};
 
 /// Release snapshots that were held
 ///
 /// From then on `esker forget` may take them.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Snapshots to release
-    #[arg(required = true, value_name = "SNAPSHOT")]
-    what: Vec<String>,
+    #[command(flatten)]
+    named: Named,
     /// Why, for the log
     #[arg(long, value_name = "TEXT", value_parser = parse_reason)]
     reason: Option<String>,
-    #[command(flatten)]
-    choose: Choose,
 }
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
-    let mut repository = place::open(global)?;
-    let picked = args.choose.pick_all(&repository, &args.what)?;
-    let ids: Vec<SnapshotId> = picked.iter().map(|snapshot| snapshot.id).collect();
-    let changed = repository.unhold(&ids, args.reason.as_deref())?;
-    choose::tell_changed(global, &repository, &ids, &changed, ("released", "was not held"))
+    let reason = args.reason.as_deref();
+    args.named.change(global, ("released", "was not held"), |repository, ids| {
+        repository.unhold(ids, reason)
+    })
 }

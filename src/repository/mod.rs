@@ -70,7 +70,7 @@ pub(crate) use objects::{read_directory, read_segment};
 pub use selection::{Selected, entry_at, look_into, map_key, select};
 pub use session::{Finished, Published, Session};
 pub use slots::Slot;
-pub use snapshots::{Snapshot, shorten};
+pub use snapshots::{Snapshot, Unlisted, shorten};
 pub use stats::{Totals, totals};
 pub use unlock::Unlock;
 pub use versions::{Search, Sighting, Version};

@@ -33,6 +33,19 @@ pub struct Snapshot {
     pub is_damaged: bool,
 }
 
+/// A snapshot whose summary cannot be read, so that no list has it.
+#[derive(Debug)]
+pub struct Unlisted {
+    /// Its id.
+    pub id: SnapshotId,
+    /// Whether it need not be kept.
+    pub is_forgotten: bool,
+    /// Whether no forget may take it.
+    pub is_held: bool,
+    /// Why its summary does not open.
+    pub error: Error,
+}
+
 /// The first sixteen digits of an id, enough to name a snapshot.
 pub fn shorten(id: &SnapshotId) -> String {
     let mut text = id.to_string();
@@ -50,9 +63,9 @@ pub(super) fn list(access: &Access, state: &State) -> Result<Vec<Snapshot>> {
 fn listed<'s>(
     access: &'s Access,
     state: &'s State,
-) -> impl Iterator<Item = (SnapshotId, Result<Snapshot>)> + use<'s> {
+) -> impl Iterator<Item = (&'s state::Snapshot, Result<Snapshot>)> + use<'s> {
     let mine = state.snapshots.iter().filter(|s| access.has_scope(s.scope));
-    mine.map(|s| (s.id, unseal(access, state, s)))
+    mine.map(|s| (s, unseal(access, state, s)))
 }
 
 /// A snapshot of the log, as lists show it.
@@ -100,11 +113,21 @@ impl Repository {
         list(&self.access, &self.state)
     }
 
-    /// Snapshots whose summaries do not open, and why.
-    pub fn without_summary(&self) -> Vec<(SnapshotId, Error)> {
-        listed(&self.access, &self.state)
-            .filter_map(|(id, listed)| Some((id, listed.err()?)))
-            .collect()
+    /// The snapshots of this key whose summaries do not open, oldest first.
+    pub fn unlisted(&self) -> Vec<Unlisted> {
+        let unlisted = |(of, listed): (&state::Snapshot, Result<Snapshot>)| {
+            let error = listed.err()?;
+            Some(Unlisted { id: of.id, is_forgotten: of.forgotten, is_held: of.held, error })
+        };
+        listed(&self.access, &self.state).filter_map(unlisted).collect()
+    }
+
+    /// The one snapshot without a readable summary whose id begins with these words, of eight digits
+    /// at least: all that it can be named by.
+    pub fn choose_unlisted(&self, words: &str) -> Option<SnapshotId> {
+        let fits = |one: &Unlisted| words.len() >= 8 && one.id.to_string().starts_with(words);
+        let mut fitting = self.unlisted().into_iter().filter(fits);
+        fitting.next().filter(|_| fitting.next().is_none()).map(|one| one.id)
     }
 
     /// The snapshots that a filter lets through, oldest first; forgotten ones only if it asks for them.

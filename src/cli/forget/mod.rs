@@ -3,7 +3,7 @@
 mod report;
 mod rules;
 
-use crate::cli::choose::{Choose, describe, parse_reason};
+use crate::cli::choose::{Choose, describe, describe_unlisted, parse_reason};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::{Global, Outcome, gc, place, show};
 use crate::repository::retention::{self, Calendar};
@@ -76,24 +76,24 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     if args.gc {
         repository.expect_role(ROLE_COLLECT, "collect, as --gc asks for")?;
     }
-    let planned = match &policy {
+    let (planned, unlisted) = match &policy {
         None => named(args, &repository)?,
         Some(policy) => {
             let filter = args.choose.filter();
             let calendar = Calendar::of_this_machine();
-            repository.plan_forget(&filter, policy, show::now(), &calendar)?
+            (repository.plan_forget(&filter, policy, show::now(), &calendar)?, Vec::new())
         }
     };
-    if planned.is_empty() && !global.quiet {
+    if planned.is_empty() && !by_name && !global.quiet {
         show::note("no snapshot is like that; `esker snapshots` lists all");
     }
     warn_of_clock(&planned);
-    let going: Vec<SnapshotId> =
-        planned.iter().filter(|(_, outcome)| !outcome.stays()).map(|(s, _)| s.id).collect();
+    let goes = planned.iter().filter(|(_, outcome)| !outcome.stays()).map(|(s, _)| s.id);
+    let going: Vec<SnapshotId> = goes.chain(unlisted.iter().copied()).collect();
     let how = Forget { reason: args.reason.clone(), whole_series: args.whole_series };
     repository.check_forget(&going, &how)?;
     if global.json {
-        report::print_json(&planned)?;
+        report::print_json(&planned, &unlisted)?;
     } else if !by_name && !global.quiet {
         report::print(&planned)?;
     }
@@ -102,9 +102,12 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         false => repository.forget(&going, &how)?,
     };
     if global.json {
-        report::print_summary(&planned, args.dry_run, forgotten.len())?;
+        report::print_summary(&planned, going.len(), args.dry_run, forgotten.len())?;
     } else if !global.quiet {
-        tell(args, &planned, &forgotten)?;
+        if by_name {
+            tell_named(args.dry_run, &planned, &unlisted, &forgotten)?;
+        }
+        tell(args, going.len(), &forgotten)?;
     }
     if args.gc {
         // Of a dry run, what would be free if all this were forgotten.
@@ -114,15 +117,12 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     Ok(Exit::Ok)
 }
 
-/// The snapshots that were named, all of which go.
-fn named(args: &Args, repository: &Repository) -> Result<Vec<Planned>, Failure> {
+/// The snapshots that were named, all of which go; those apart whose summaries cannot be read.
+fn named(args: &Args, repository: &Repository) -> Result<(Vec<Planned>, Vec<SnapshotId>), Failure> {
     let picked = args.choose.pick_all(repository, &args.what)?;
     let goes = |id| retention::Outcome { id, reasons: Vec::new(), is_ahead: false };
-    Ok(picked
-        .into_iter()
-        .map(|snapshot| (goes(snapshot.id), snapshot))
-        .map(|(o, s)| (s, o))
-        .collect())
+    let planned = picked.listed.into_iter().map(|snapshot| (goes(snapshot.id), snapshot));
+    Ok((planned.map(|(outcome, snapshot)| (snapshot, outcome)).collect(), picked.unlisted))
 }
 
 /// A clock that is wrong is better set than worked around.
@@ -140,23 +140,36 @@ fn warn_of_clock(planned: &[Planned]) {
     }
 }
 
-/// Says what was done, and how it can be taken back.
-fn tell(args: &Args, planned: &[Planned], forgotten: &[SnapshotId]) -> std::io::Result<()> {
+/// Says of each snapshot that was named what became of it.
+fn tell_named(
+    is_dry: bool,
+    planned: &[Planned],
+    unlisted: &[SnapshotId],
+    forgotten: &[SnapshotId],
+) -> std::io::Result<()> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
-    for (snapshot, _) in planned.iter().filter(|_| !args.what.is_empty()) {
-        let what = match (args.dry_run, forgotten.contains(&snapshot.id)) {
-            (true, _) if !snapshot.is_forgotten => "would be forgotten",
+    let listed = planned.iter().map(|(s, _)| (s.id, s.is_forgotten, describe(s)));
+    let unlisted = unlisted.iter().map(|id| (*id, false, describe_unlisted(id)));
+    for (id, is_forgotten, which) in listed.chain(unlisted) {
+        let what = match (is_dry, forgotten.contains(&id)) {
+            (true, _) if !is_forgotten => "would be forgotten",
             (false, true) => "forgotten",
             _ => "was forgotten before",
         };
-        writeln!(out, "{what}: {}", describe(snapshot))?;
+        writeln!(out, "{what}: {which}")?;
     }
-    let go = planned.iter().filter(|(_, outcome)| !outcome.stays()).count() as u64;
+    Ok(())
+}
+
+/// Says what was done of the `going` that are to go, and how it can be taken back.
+fn tell(args: &Args, going: usize, forgotten: &[SnapshotId]) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
     let snapshots = |n| show::count(n, "snapshot", "snapshots");
     match (args.dry_run, forgotten.len() as u64) {
         (true, _) if args.what.is_empty() => {
-            writeln!(out, "dry run: {} would be forgotten", snapshots(go))
+            writeln!(out, "dry run: {} would be forgotten", snapshots(going as u64))
         }
         (true, _) => Ok(()),
         (false, 0) if args.what.is_empty() => writeln!(out, "nothing to forget"),

@@ -3,6 +3,7 @@
 use crate::cli::show;
 use crate::repository::retention::{Outcome, Series};
 use crate::repository::{Snapshot, shorten};
+use esker_format::ids::SnapshotId;
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -24,6 +25,10 @@ enum Row<'r> {
         ahead: bool,
         stays: bool,
         reasons: Vec<String>,
+    },
+    Unlisted {
+        id: String,
+        stays: bool,
     },
     Summary {
         dry_run: bool,
@@ -78,8 +83,8 @@ pub fn print(planned: &[Planned]) -> io::Result<()> {
     out.flush()
 }
 
-/// Tells each snapshot in a row.
-pub fn print_json(planned: &[Planned]) -> io::Result<()> {
+/// Tells each snapshot in a row; those whose summaries cannot be read by their ids.
+pub fn print_json(planned: &[Planned], unlisted: &[SnapshotId]) -> io::Result<()> {
     for (snapshot, outcome) in planned {
         let s = &snapshot.summary;
         show::json(&Row::Snapshot {
@@ -96,14 +101,20 @@ pub fn print_json(planned: &[Planned]) -> io::Result<()> {
             reasons: outcome.reasons.iter().map(ToString::to_string).collect(),
         })?;
     }
-    Ok(())
+    unlisted
+        .iter()
+        .try_for_each(|id| show::json(&Row::Unlisted { id: id.to_string(), stays: false }))
 }
 
-/// Tells the sum of it.
-pub fn print_summary(planned: &[Planned], dry_run: bool, forgotten: usize) -> io::Result<()> {
+/// Tells the sum of it: of how many snapshots how many go.
+pub fn print_summary(
+    planned: &[Planned],
+    going: usize,
+    dry_run: bool,
+    forgotten: usize,
+) -> io::Result<()> {
     let stay = planned.iter().filter(|(_, outcome)| outcome.stays()).count() as u64;
-    let go = planned.len() as u64 - stay;
-    show::json(&Row::Summary { dry_run, stay, go, forgotten: forgotten as u64 })
+    show::json(&Row::Summary { dry_run, stay, go: going as u64, forgotten: forgotten as u64 })
 }
 
 /// Reasons, safe for a terminal: tags are anybody's words.

@@ -96,11 +96,14 @@ impl Finding {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Object { name, .. } if name.starts_with(names::LOG) => {
-                "whoever reads the log anew gets no further: bring the entry back from another copy of the \
-                 repository; should it be nobody's (a copy of another entry, say), remove it"
+                "whoever reads the log anew gets no further, unless a checkpoint leads past it: bring the \
+                 entry back from another copy of the repository. Where it is missing, `esker gc` on a \
+                 machine that has read it before writes such a checkpoint. Should it be nobody's (a copy \
+                 of another entry, say), remove it"
             }
             Self::Object { name, .. } if name.starts_with(names::CHECKPOINTS) => {
-                "a checkpoint only spares time, and the log is enough: remove it"
+                "where the log is whole, a checkpoint only spares time: remove it. Where entries of the \
+                 log are missing, keep it until they are back, because it may lead past them"
             }
             Self::Object { .. } | Self::Path { .. } | Self::Snapshot { .. } => {
                 "save the sources again with `esker snapshot --force`: what is lost and still there is \

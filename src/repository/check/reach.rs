@@ -31,9 +31,9 @@ pub fn walk(
     let mut readers: HashMap<u32, Chunks> = HashMap::new();
     // By scope: what is sound in one says nothing of a snapshot of another that names it.
     let mut sound: HashSet<(u32, ChunkId)> = HashSet::new();
-    for (snapshot, error) in repository.without_summary() {
-        let message = format!("its {}", message(&error));
-        report.findings.push(Finding::Snapshot { snapshot, message });
+    for unlisted in repository.unlisted().iter().filter(|one| !one.is_forgotten) {
+        let message = format!("its {}", message(&unlisted.error));
+        report.findings.push(Finding::Snapshot { snapshot: unlisted.id, message });
     }
     // What only a forgotten one needs may be gone.
     for snapshot in repository.snapshots()?.iter().rev().filter(|s| !s.is_forgotten) {

@@ -9,6 +9,7 @@ pub use refusal::Refusal;
 pub use tag::Tags;
 
 use crate::repository::Repository;
+use crate::repository::access::Access;
 use crate::repository::choice::Filter;
 use crate::repository::error::{Error, Result};
 use crate::repository::retention::{Calendar, Candidate, Outcome, Policy, Series, plan};
@@ -117,8 +118,8 @@ impl Repository {
     /// [`Refusal`] says which one stays, and why.
     pub fn check_forget(&self, ids: &[SnapshotId], how: &Forget) -> Result<()> {
         self.expect_role(ROLE_FORGET, "forget snapshots")?;
+        expect_all(&self.access, &self.state, ids)?;
         let all = self.snapshots()?;
-        expect_all(&all, ids)?;
         may_forget(&all, &ids.iter().copied().collect(), how.whole_series)
     }
 
@@ -131,9 +132,8 @@ impl Repository {
         ids: &[SnapshotId],
         reason: Option<&str>,
     ) -> Result<Vec<SnapshotId>> {
-        let all = self.snapshots()?;
-        expect_all(&all, ids)?;
-        let ids = with_required(&all, ids);
+        expect_all(&self.access, &self.state, ids)?;
+        let ids = with_required(&self.snapshots()?, ids);
         self.change(Change::Unforget, &ids, reason, &|_, state| {
             let gone =
                 |id: &&SnapshotId| state.snapshot(**id).is_some_and(|s| is_given_up(state, s));
@@ -201,9 +201,8 @@ impl Repository {
         let part: HashSet<&SnapshotId> = part.iter().collect();
         let mut named = Vec::new();
         self.append_if(&mut |state| {
-            let all = list(&access, state)?;
-            expect_all(&all, ids)?;
-            check(&all, state)?;
+            expect_all(&access, state, ids)?;
+            check(&list(&access, state)?, state)?;
             let of = state.snapshots.iter().filter(|s| part.contains(&s.id) && change.changes(s));
             named = of.map(|s| s.id).collect();
             Ok((!named.is_empty()).then(|| change.body(named.clone(), reason)))
@@ -239,9 +238,11 @@ fn candidate(snapshot: &Snapshot, is_chosen: bool) -> Candidate {
     }
 }
 
-/// Fails unless all of them are among the snapshots of this key.
-fn expect_all(all: &[Snapshot], ids: &[SnapshotId]) -> Result<()> {
-    let there: HashSet<SnapshotId> = all.iter().map(|s| s.id).collect();
+/// Fails unless all of them are snapshots of this key, also those that no list has because their
+/// summaries do not open.
+fn expect_all(access: &Access, state: &State, ids: &[SnapshotId]) -> Result<()> {
+    let mine = state.snapshots.iter().filter(|s| access.has_scope(s.scope));
+    let there: HashSet<SnapshotId> = mine.map(|s| s.id).collect();
     match ids.iter().find(|id| !there.contains(id)) {
         Some(id) => Err(Error::NoSnapshot { selector: id.to_string() }),
         None => Ok(()),
@@ -277,9 +278,10 @@ fn with_required(all: &[Snapshot], ids: &[SnapshotId]) -> Vec<SnapshotId> {
     let mut seen = HashSet::new();
     let mut next: Vec<SnapshotId> = ids.to_vec();
     while let Some(id) = next.pop() {
-        if let Some(snapshot) = by_id.get(&id).filter(|_| seen.insert(id)) {
+        if seen.insert(id) {
             found.push(id);
-            next.extend(&snapshot.summary.requires);
+            let required = by_id.get(&id).into_iter().flat_map(|s| &s.summary.requires);
+            next.extend(required.filter(|id| by_id.contains_key(id)));
         }
     }
     found

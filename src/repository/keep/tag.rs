@@ -45,8 +45,8 @@ impl Repository {
     /// [`Refusal::TooManyTags`]; or when the store fails.
     pub fn tag(&mut self, ids: &[SnapshotId], tags: &Tags) -> Result<Vec<SnapshotId>> {
         self.expect_role(ROLE_FORGET, "change tags")?;
+        expect_all(&self.access, &self.state, ids)?;
         let all = self.snapshots()?;
-        expect_all(&all, ids)?;
         for snapshot in all.iter().filter(|s| ids.contains(&s.id)) {
             let (now, change) = (&snapshot.summary.tags, tags.change(&snapshot.summary.tags));
             let count = now.len() + change.add.len() - change.remove.len();
@@ -68,7 +68,7 @@ impl Repository {
     fn tag_one(&mut self, id: SnapshotId, tags: &Tags) -> Result<bool> {
         let access = Arc::clone(&self.access);
         self.append_if(&mut |state| {
-            let found = state.snapshot(id).filter(|s| access.scope == s.scope);
+            let found = state.snapshot(id).filter(|s| access.has_scope(s.scope));
             let missing = || Error::NoSnapshot { selector: id.to_string() };
             let now = unseal(&access, state, found.ok_or_else(missing)?)?.summary.tags;
             let change = tags.change(&now);
