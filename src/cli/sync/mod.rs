@@ -34,7 +34,7 @@ pub struct Args {
     /// Show what would be copied, and how far the copy is behind
     #[arg(long, short = 'n')]
     dry_run: bool,
-    /// Objects that are copied at the same time
+    /// Objects that are copied at the same time; 4 when not given
     #[arg(long, value_name = "N")]
     threads: Option<std::num::NonZeroUsize>,
 }

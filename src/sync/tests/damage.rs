@@ -46,7 +46,8 @@ fn bytes_of_another_repository_or_kind_are_not_copied() {
     let report = sync(&scene.store, &copy).unwrap();
     let mut bad: Vec<String> = report.bad.into_iter().map(|bad| bad.name).collect();
     let mut expected = names.to_vec();
-    (bad.sort(), expected.sort());
+    bad.sort();
+    expected.sort();
     assert_eq!(bad, expected);
 }
 

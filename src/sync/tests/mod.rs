@@ -120,7 +120,7 @@ fn a_key_slot_that_the_source_lost_stays_and_is_told() {
     let slot = names_of(&scene.store).into_iter().find(|name| name.starts_with("keys/")).unwrap();
     scene.store.delete(&slot).unwrap();
     let plan = plan(&scene.store, &copy).unwrap();
-    assert_eq!(plan.old_slots, [slot.clone()]);
+    assert_eq!(plan.old_slots, std::slice::from_ref(&slot));
     sync(&scene.store, &copy).unwrap();
     assert!(copy.size(&slot).unwrap().is_some());
 }

@@ -66,7 +66,7 @@ fn a_first_sync_that_is_killed_again_and_again_comes_to_its_end() {
         assert!(copy(&home).join("mirror").exists() || !copy(&home).join("config").exists());
     }
     sync(&home, &["-q"]).ok();
-    assert_eq!(ids(&there(&home, &["snapshots", "--json"]).ok()), [id.clone()]);
+    assert_eq!(ids(&there(&home, &["snapshots", "--json"]).ok()), std::slice::from_ref(&id));
     there(&home, &["check", "--read-data"]).ok();
     restores(&home, &id, &home.path("work"));
 }
