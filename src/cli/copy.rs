@@ -2,6 +2,7 @@
 
 use crate::cli::choose::{self, Choose};
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::opened::Opened;
 use crate::cli::progress::{Bar, Status};
 use crate::cli::{Global, Outcome, place, show, signals};
 use crate::repository::copy::{Copied, Progress, copy, twin};
@@ -74,7 +75,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
             false => one(global, &mut source, &mut target, snapshot).map(Some),
         };
         match copied {
-            Ok(copied) => tell(global, snapshot, copied.as_ref())?,
+            Ok(copied) => tell(global, &source, snapshot, copied.as_ref())?,
             // The others can be copied all the same.
             Err(error) if is_of_snapshot(&error) => {
                 is_damaged = true;
@@ -95,13 +96,13 @@ fn pick(args: &Args, source: &Repository) -> Result<Vec<Snapshot>, Failure> {
         // Nobody could tell whether it is there already.
         Some(id) => Err(Failure::usage(format!(
             "snapshot {} cannot be copied",
-            choose::describe_unlisted(id)
+            choose::describe_unlisted(source, id)
         ))),
         None => Ok(picked.listed),
     }
 }
 
-fn open_target(global: &Global, args: &Args) -> Result<Repository, Failure> {
+fn open_target(global: &Global, args: &Args) -> Result<Opened, Failure> {
     let global = Global {
         repo: Some(args.to.clone()),
         key_file: args.to_key_file.clone(),
@@ -151,7 +152,12 @@ const fn is_of_snapshot(error: &Error) -> bool {
     )
 }
 
-fn tell(global: &Global, snapshot: &Snapshot, copied: Option<&Copied>) -> std::io::Result<()> {
+fn tell(
+    global: &Global,
+    source: &Repository,
+    snapshot: &Snapshot,
+    copied: Option<&Copied>,
+) -> std::io::Result<()> {
     if global.json {
         let number = |of: fn(&Copied) -> u64| copied.map_or(0, of);
         return show::json(&Row {
@@ -169,7 +175,7 @@ fn tell(global: &Global, snapshot: &Snapshot, copied: Option<&Copied>) -> std::i
         return Ok(());
     }
     let mut out = std::io::stdout().lock();
-    let which = choose::describe(snapshot);
+    let which = choose::describe(source, snapshot);
     match copied {
         None => writeln!(out, "would copy {which}"),
         Some(Copied { snapshot, was_there: true, .. }) => {

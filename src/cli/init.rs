@@ -30,6 +30,10 @@ struct Made<'a> {
 
 pub fn run(global: &Global, _: &Args) -> Outcome {
     let places = places(global)?;
+    if places.repository.join(esker_format::names::CONFIG).exists() {
+        let location = places.repository.display().to_string();
+        return Err(Error::AlreadyThere { location }.into());
+    }
     let new = NewKey::draw();
     let key_file = match &global.key_file {
         Some(path) => Some(path.clone()),

@@ -2,7 +2,8 @@
 
 use crate::cli::Global;
 use crate::cli::exit::Failure;
-use crate::cli::{key, show};
+use crate::cli::key;
+use crate::cli::opened::Opened;
 use crate::repository::{Local, Repository, Unlock};
 use crate::store::{LocalStore, Store};
 use std::path::{Path, PathBuf};
@@ -89,16 +90,30 @@ fn home() -> Home {
 ///
 /// # Errors
 /// When there is none or no key opens it.
-pub fn open(global: &Global) -> Result<Repository, Failure> {
+pub fn open(global: &Global) -> Result<Opened, Failure> {
     let places = places(global)?;
     open_at(global, &places)
+}
+
+/// Opens the repository in use for a command that finds itself when its history is not the right one.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_to_check(global: &Global) -> Result<Opened, Failure> {
+    let places = places(global)?;
+    let store = store(&places.repository)?;
+    let unlock = key::unlock(global, &places)?;
+    let opened = open_in(global, store, &places, unlock)?;
+    opened.keep_history_back();
+    opened.tell();
+    Ok(opened)
 }
 
 /// Opens the repository in use for a command that reads content.
 ///
 /// # Errors
 /// As [`open`], and [`crate::repository::Error::NeedsOwner`] with a writer's key.
-pub fn open_to_read(global: &Global) -> Result<Repository, Failure> {
+pub fn open_to_read(global: &Global) -> Result<Opened, Failure> {
     let repository = open(global)?;
     repository.access().reading()?;
     Ok(repository)
@@ -108,19 +123,23 @@ pub fn open_to_read(global: &Global) -> Result<Repository, Failure> {
 ///
 /// # Errors
 /// As [`open`].
-pub fn open_at(global: &Global, places: &Places) -> Result<Repository, Failure> {
+pub fn open_at(global: &Global, places: &Places) -> Result<Opened, Failure> {
     // Before anybody is asked for a key.
     let store = store(&places.repository)?;
     let unlock = key::unlock(global, places)?;
-    open_in(global, store, places, unlock)
+    let opened = open_in(global, store, places, unlock)?;
+    opened.tell();
+    Ok(opened)
 }
 
 /// Opens the repository at known places with this.
 ///
 /// # Errors
 /// As [`open`].
-pub fn open_with(global: &Global, places: &Places, unlock: Unlock) -> Result<Repository, Failure> {
-    open_in(global, store(&places.repository)?, places, unlock)
+pub fn open_with(global: &Global, places: &Places, unlock: Unlock) -> Result<Opened, Failure> {
+    let opened = open_in(global, store(&places.repository)?, places, unlock)?;
+    opened.tell();
+    Ok(opened)
 }
 
 fn open_in(
@@ -128,26 +147,13 @@ fn open_in(
     store: LocalStore,
     places: &Places,
     unlock: Unlock,
-) -> Result<Repository, Failure> {
+) -> Result<Opened, Failure> {
     let local = Local {
         cache: &places.cache,
         state: places.state.as_deref(),
         accept_history: global.accept_history,
     };
-    let repository = Repository::open_with(Arc::new(store), unlock, local)?;
-    tell_warnings(&repository, 0);
-    if let Some(doubt) = repository.accepted() {
-        show::warning(&format!("accepted the log as it is now: {doubt}"));
-    }
-    Ok(repository)
-}
-
-/// Prints the warnings of a repository behind the first ones; returns how many there are.
-pub fn tell_warnings(repository: &Repository, told: usize) -> usize {
-    for warning in &repository.warnings()[told..] {
-        show::warning(&describe(warning));
-    }
-    repository.warnings().len()
+    Ok(Opened::new(Repository::open_with(Arc::new(store), unlock, local)?))
 }
 
 /// The store that holds a repository.

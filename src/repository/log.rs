@@ -157,8 +157,10 @@ fn expect_none(store: &dyn Store, next: Seq, later: Option<Seq>) -> Result<()> {
 pub fn cut_off(failure: Error, next: Seq) -> Result<(String, String)> {
     let entry = names::entry(next);
     match failure {
-        Error::Damaged { object, source } | Error::Newer { object, source } if object == entry => {
-            Ok((object, source.to_string()))
+        Error::Damaged { object, source } if object == entry => Ok((object, source.to_string())),
+        Error::Newer { object, source } if object == entry => {
+            let why = format!("it was written by a newer esker, which shows all: {source}");
+            Ok((object, why))
         }
         Error::Break { object, why } if object == entry => Ok((object, why.to_owned())),
         failure => Err(failure),

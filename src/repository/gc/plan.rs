@@ -71,9 +71,10 @@ pub struct Plan {
     pub(super) inventory: Inventory,
     pub(super) usage: Option<Usage>,
     pub(super) choice: Choice,
-    /// Marked packs whose grace is over, and forgotten snapshots.
+    /// Marked packs whose grace is over.
     pub(super) aged: Vec<u32>,
-    pub(super) aged_snapshots: Vec<SnapshotId>,
+    /// Forgotten snapshots whose grace is over: they go for good.
+    pub aged_snapshots: Vec<SnapshotId>,
     pub(super) killed: Vec<Turn>,
 }
 
