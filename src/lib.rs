@@ -8,6 +8,7 @@ pub mod repository;
 pub mod restore;
 pub mod source;
 pub mod store;
+pub mod sync;
 
 // The tests in this crate and those around it skip in the same way, so that all are counted.
 #[cfg(all(test, feature = "remote"))]

@@ -5,7 +5,8 @@ use crate::pipeline;
 use crate::repository::{Error, Refusal};
 use crate::restore::{self, swap::SwapError, tree::Kind, tree::TreeError};
 use crate::store::service::Service;
-use crate::store::{OpenError, StoreErrorKind};
+use crate::store::{OpenError, StoreError, StoreErrorKind};
+use crate::sync;
 use std::process::ExitCode;
 
 /// Exit codes. The only table that counts; signals add 128.
@@ -63,6 +64,8 @@ pub enum Failure {
     Pipeline(pipeline::Error),
     /// A restore could not begin or go on.
     Restore(restore::Error),
+    /// A copy was not made, or not taken into service.
+    Sync(sync::Error),
     /// Words, with what to do about them.
     Usage(String, Option<String>),
     /// The output could not be written.
@@ -78,11 +81,12 @@ from!(
     Repository(Error),
     Pipeline(pipeline::Error),
     Restore(restore::Error),
+    Sync(sync::Error),
     Output(std::io::Error)
 );
 
-impl From<crate::store::StoreError> for Failure {
-    fn from(error: crate::store::StoreError) -> Self {
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
         Self::Repository(error.into())
     }
 }
@@ -112,10 +116,13 @@ impl Failure {
 
     /// The exit code that it stands for.
     pub fn exit(&self) -> Exit {
-        if let Some(signal) = signals::received()
-            && matches!(self.repository(), Some(Error::Interrupted))
-        {
+        let is_interrupted = matches!(self.repository(), Some(Error::Interrupted))
+            || matches!(self, Self::Sync(sync::Error::Interrupted));
+        if let Some(signal) = signals::received().filter(|_| is_interrupted) {
             return Exit::Signal(signal);
+        }
+        if let Self::Sync(error) = self {
+            return sync_exit(error);
         }
         match self.repository() {
             Some(e) if e.is_damage() => Exit::Damage,
@@ -152,6 +159,9 @@ impl Failure {
         }
         if let Self::Restore(restore::Error::Swap(error)) = self {
             return swap_hint(error).map(str::to_owned);
+        }
+        if let Self::Sync(error) = self {
+            return sync_hint(error);
         }
         let hint = match self.repository()? {
             Error::NoRepository { .. } => {
@@ -220,7 +230,10 @@ impl Failure {
                 "what was saved before it can be read. To go on, bring the entry back from another copy of \
                  the repository; should it be nobody's (a copy of another entry, say), remove it"
             }
-            Error::Mirror { .. } => "use the repository that it is a copy of",
+            Error::Mirror { .. } => {
+                "use the repository that it is a copy of; should that be lost, `esker promote` takes the copy \
+                 into service"
+            }
             Error::Break { .. } => {
                 "somebody rolled the log back, forked it or changed it: let nothing write there, \
                  and compare it with another copy of the repository"
@@ -229,37 +242,7 @@ impl Failure {
                 "it is a cache: run this again; should that not help, delete it, and the next run makes it \
                  again from the repository"
             }
-            Error::Store(e) => match e.kind {
-                StoreErrorKind::NoSpace => {
-                    "make room and run it again: what was uploaded whole is not lost"
-                }
-                StoreErrorKind::Permission if let Some(service) = Service::of(&e.location) => {
-                    return Some(format!(
-                        "are these the right keys, and may they do that there? They come from {}",
-                        service.keys_from()
-                    ));
-                }
-                StoreErrorKind::Unreachable => {
-                    "look at the address and the way there, and run it again: what was saved whole is \
-                     not lost"
-                }
-                StoreErrorKind::NotFound
-                    if e.is_no_store() && Service::of(&e.location).is_some() =>
-                {
-                    "make it first, with the tools of the service, or correct the address"
-                }
-                StoreErrorKind::Permission if e.operation == "read" => {
-                    "this user may not read there: look at owner and mode of the repository"
-                }
-                StoreErrorKind::Permission if e.operation == "open" => {
-                    "this user may not go there: look at owner and mode of the repository; far away, try \
-                     whether `ssh HOST` lets you in without a question"
-                }
-                StoreErrorKind::ReadOnly | StoreErrorKind::Permission => {
-                    "this needs write access to the repository; reading commands do not"
-                }
-                _ => return None,
-            },
+            Error::Store(e) => return store_hint(e),
             Error::GivenUp { .. } | Error::Fenced { .. } => {
                 "run it again, and let collections be rarer or wait longer (`esker gc --abort-after`)"
             }
@@ -299,6 +282,7 @@ impl Failure {
             Self::Repository(e) => e,
             Self::Pipeline(e) => e,
             Self::Restore(e) => e,
+            Self::Sync(e) => e,
             Self::Output(e) => {
                 let error = format!("cannot write the output: {e}");
                 return Told { error, ..Told::default() };
@@ -365,6 +349,93 @@ fn target_hint(error: &TreeError) -> Option<&'static str> {
         Kind::ReadOnly => Some("name a directory that can be written to"),
         _ => None,
     }
+}
+
+/// What to do about a store that fails.
+fn store_hint(e: &StoreError) -> Option<String> {
+    let hint = match e.kind {
+        StoreErrorKind::NoSpace => {
+            "make room and run it again: what was uploaded whole is not lost"
+        }
+        StoreErrorKind::Permission if let Some(service) = Service::of(&e.location) => {
+            return Some(format!(
+                "are these the right keys, and may they do that there? They come from {}",
+                service.keys_from()
+            ));
+        }
+        StoreErrorKind::Unreachable => {
+            "look at the address and the way there, and run it again: what was saved whole is \
+                     not lost"
+        }
+        StoreErrorKind::NotFound if e.is_no_store() && Service::of(&e.location).is_some() => {
+            "make it first, with the tools of the service, or correct the address"
+        }
+        StoreErrorKind::Permission if e.operation == "read" => {
+            "this user may not read there: look at owner and mode of the repository"
+        }
+        StoreErrorKind::Permission if e.operation == "open" => {
+            "this user may not go there: look at owner and mode of the repository; far away, try \
+                     whether `ssh HOST` lets you in without a question"
+        }
+        StoreErrorKind::ReadOnly | StoreErrorKind::Permission => {
+            "this needs write access to the repository; reading commands do not"
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+/// The exit code of a copy that was not made.
+const fn sync_exit(error: &sync::Error) -> Exit {
+    match error {
+        sync::Error::Store(StoreError { kind: StoreErrorKind::Unreachable, .. }) => {
+            Exit::Unreachable
+        }
+        sync::Error::NoRepository { .. } => Exit::NoRepository,
+        sync::Error::Diverged { .. } | sync::Error::Longer { .. } | sync::Error::Damaged { .. } => {
+            Exit::Damage
+        }
+        sync::Error::Restless { .. } => Exit::Busy,
+        _ => Exit::Error,
+    }
+}
+
+/// What to do about a copy that was not made.
+fn sync_hint(error: &sync::Error) -> Option<String> {
+    use sync::Error as Sync;
+    let hint = match error {
+        Sync::Store(e) if e.name == esker_format::names::MIRROR && e.operation == "delete" => {
+            "taking a copy into service deletes this one object: use an account that may, and take the right \
+             away again afterwards"
+        }
+        Sync::Store(e) => return store_hint(e),
+        Sync::NoRepository { .. } => "name the repository with --repo or ESKER_REPOSITORY",
+        Sync::Same { .. } => "name another place for the copy",
+        Sync::NotACopy { .. } => {
+            "name a place that is empty. A repository that takes snapshots of its own, also a copy that was \
+             promoted, can be no copy of another one"
+        }
+        Sync::NotMarked { .. } => "it takes snapshots as it is",
+        Sync::OtherRepository { .. } => "name another place for the copy",
+        Sync::Diverged { .. } => {
+            "one of the two was put back from elsewhere, or written to beside the other. Nothing was changed: find \
+             out which one is right, and sync that to a new place"
+        }
+        Sync::Longer { .. } => {
+            "nothing was changed, and the copy may be all that is left of what is missing: restore from it, or \
+             compare it with other copies. To sync all the same, choose a new place"
+        }
+        Sync::Damaged { .. } => {
+            "nothing was changed: bring the object back from another copy first"
+        }
+        Sync::Restless { .. } => "what was copied stays: run it again when no collection runs",
+        Sync::Unfinished { .. } => {
+            "finish it with `esker sync` if the repository is still there; else `esker promote --cut-off` gives up \
+             what was on its way"
+        }
+        Sync::Interrupted => return None,
+    };
+    Some(hint.to_owned())
 }
 
 /// What to do where a snapshot stays as it is.

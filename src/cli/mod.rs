@@ -4,6 +4,7 @@ mod cat;
 mod check;
 mod choose;
 mod completions;
+mod copy;
 mod diff;
 mod exit;
 mod find;
@@ -20,6 +21,7 @@ mod path_list;
 mod pattern;
 mod place;
 mod progress;
+mod promote;
 mod restore;
 mod revoke;
 mod selection;
@@ -30,6 +32,7 @@ mod snapshots;
 mod stats;
 mod store_serve;
 mod stores;
+mod sync;
 mod tag;
 mod undo;
 mod unforget;
@@ -139,6 +142,9 @@ enum Command {
     Revoke(revoke::Args),
     Gc(gc::Args),
     StoreServe(store_serve::Args),
+    Sync(sync::Args),
+    Promote(promote::Args),
+    Copy(copy::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -184,6 +190,9 @@ pub fn main() -> ExitCode {
         Command::Revoke(args) => revoke::run(global, &args),
         Command::Gc(args) => gc::run(global, &args),
         Command::StoreServe(args) => store_serve::run(&args),
+        Command::Sync(args) => sync::run(global, &args),
+        Command::Promote(args) => promote::run(global, &args),
+        Command::Copy(args) => copy::run(global, &args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };

@@ -68,7 +68,7 @@ pub fn places(global: &Global) -> Result<Places, Failure> {
     };
     let default_key = config.as_ref().map(|c| c.join("key"));
     let (repository, is_default) = match &global.repo {
-        Some(address) => (Address::parse(address.as_os_str()).map_err(OpenError::from)?, false),
+        Some(path) => (address(path)?, false),
         None => (Address::Folder(data.ok_or_else(missing)?.join("repository")), true),
     };
     let default_key = default_key.unwrap_or_default();
@@ -183,6 +183,14 @@ pub fn open_options(global: &Global, places: &Places) -> Result<OpenOptions, Fai
     Ok(OpenOptions { stores, limits, ssh: ssh_options() })
 }
 
+/// Reads an address.
+///
+/// # Errors
+/// When it is none.
+pub fn address(text: &Path) -> Result<Address, Failure> {
+    Ok(Address::parse(text.as_os_str()).map_err(OpenError::from)?)
+}
+
 /// How ssh is run. It may ask where somebody sits.
 fn ssh_options() -> SshOptions {
     use std::io::IsTerminal;
@@ -217,7 +225,7 @@ const CONFIG_MAX: u64 = 1 << 20;
 ///
 /// # Errors
 /// When there is no such place, or it holds no repository.
-fn store(global: &Global, places: &Places) -> Result<Arc<dyn Store>, Failure> {
+pub fn store(global: &Global, places: &Places) -> Result<Arc<dyn Store>, Failure> {
     let open = || -> Result<_, Failure> {
         match places.repository.open(&open_options(global, places)?) {
             // Far away there is no such folder.

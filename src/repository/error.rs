@@ -64,6 +64,9 @@ pub enum Error {
         /// How many entries.
         behind: u64,
     },
+    /// The store is a copy, and log entries are there that nobody can read yet.
+    #[error("the last sync to this copy is not finished: what it showed before is whole")]
+    UnfinishedCopy,
     /// The store is a copy.
     #[error("{location} is a copy of a repository: nothing may be appended to it")]
     Mirror {
@@ -235,6 +238,12 @@ pub enum Error {
         selector: String,
         /// What it could mean.
         candidates: Vec<SnapshotId>,
+    },
+    /// A snapshot needs another one to be restored, which was not copied.
+    #[error("it needs snapshot {snapshot}, which was not copied")]
+    NotCopied {
+        /// The other one.
+        snapshot: String,
     },
     /// What was asked for is there, and the filter leaves it out.
     #[error("snapshot {selector} is not among those that were asked for")]

@@ -154,9 +154,12 @@ impl Fixture {
             Some((page, level)) => (Some(page), level.into()),
             None => (None, 0),
         };
+        // No two runs end at the same time.
+        let end = Time { seconds: repository.state().snapshots.len() as i64, nanos: 0 };
         let manifest = |added, stored| Manifest {
             summary: Summary {
                 counts: Counts { added, stored, ..Counts::default() },
+                end,
                 ..summary(series)
             },
             root,

@@ -6,6 +6,7 @@ pub mod check;
 mod checkpoint;
 mod choice;
 mod content;
+pub mod copy;
 mod create;
 mod descriptions;
 mod diff;

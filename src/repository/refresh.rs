@@ -67,7 +67,11 @@ impl Repository {
                 }
                 return self.index_segments(&[], &[]);
             }
-            Some(gap) if !self.has_told_of_gap() => self.warnings.push(gap),
+            Some(gap) if !self.has_told_of_gap() => {
+                // In a copy it is a sync that goes on, or will.
+                let gap = if self.is_mirror()? { Error::UnfinishedCopy } else { gap };
+                self.warnings.push(gap);
+            }
             _ => {}
         }
         let is_changed = self.state.next() != start;
@@ -119,7 +123,8 @@ impl Repository {
     }
 
     fn has_told_of_gap(&self) -> bool {
-        self.warnings.iter().any(|warning| matches!(warning, Error::Gap { .. }))
+        let is_gap = |told: &Error| matches!(told, Error::Gap { .. } | Error::UnfinishedCopy);
+        self.warnings.iter().any(is_gap)
     }
 
     /// Reads the log from where the state is. Returns why it could not be read to its end: an entry is
@@ -207,6 +212,11 @@ impl Repository {
     fn find_checkpoints(&mut self) -> Result<Vec<Candidate>> {
         let trouble = match checkpoint::candidates(&*self.store) {
             Ok(found) if found.len() <= MANY => return Ok(found),
+            // No sync removes those that the repository did, and nobody but syncs writes there.
+            Ok(mut found) if self.is_mirror()? => {
+                found.truncate(MANY);
+                return Ok(found);
+            }
             Ok(found) => Error::Checkpoint {
                 object: names::CHECKPOINTS.to_owned(),
                 why: format!("there are {} of them, where three are kept", found.len()),

@@ -60,9 +60,12 @@ impl Repository {
     /// when this returns.
     ///
     /// # Errors
-    /// [`Error::SlotTaken`] when it opens one already, which would outlive the other; or when the store
-    /// fails, or the slot does not open.
+    /// [`Error::Mirror`] in a copy; [`Error::SlotTaken`] when it opens one already, which would outlive the
+    /// other; or when the store fails, or the slot does not open.
     pub fn add_slot(&self, passphrase: &str, cost: Cost) -> Result<SessionId> {
+        if self.is_mirror()? {
+            return Err(Error::Mirror { location: self.store.location() });
+        }
         let (store, repository) = (&*self.store, self.access.repository);
         if let Some(slot) = unlock::find(store, repository, passphrase.as_bytes())? {
             return Err(Error::SlotTaken { slot });
@@ -109,7 +112,7 @@ impl Repository {
         }
     }
 
-    /// Removes a slot, and waits until that is durable.
+    /// Removes a slot, and waits until that is durable; from a copy too, where a sync removes none.
     ///
     /// # Errors
     /// When the store fails.

@@ -1,12 +1,12 @@
-//! A shared or boxed store is a store, so wrappers and callers take any of them.
+//! A shared, boxed or borrowed store is a store, so wrappers and callers take any of them.
 
 use std::sync::Arc;
 
 use super::{Durability, Listed, Put, Store, StoreError};
 
 macro_rules! a_pointer_is_a_store {
-    ($pointer:ident) => {
-        impl<S: Store + ?Sized> Store for $pointer<S> {
+    ($pointer:ty) => {
+        impl<S: Store + ?Sized> Store for $pointer {
             fn location(&self) -> String {
                 (**self).location()
             }
@@ -57,5 +57,6 @@ macro_rules! a_pointer_is_a_store {
     };
 }
 
-a_pointer_is_a_store!(Arc);
-a_pointer_is_a_store!(Box);
+a_pointer_is_a_store!(Arc<S>);
+a_pointer_is_a_store!(Box<S>);
+a_pointer_is_a_store!(&S);

@@ -12,6 +12,7 @@ mod history;
 mod hostile;
 mod house;
 mod model;
+mod offsite;
 mod over_ssh;
 mod reader;
 mod restore_over;

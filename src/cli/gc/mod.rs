@@ -25,6 +25,8 @@ const ATTEMPTS: u32 = 3;
 /// works beside backups, restores and other collections: safety does not hang on the grace. With the
 /// owner's key, packs that are used in part are written anew, and many small ones are merged; without
 /// it, whole packs go.
+///
+/// In a copy that `esker sync` made, only what the repository gave up is removed, and nothing is appended.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]

@@ -37,6 +37,9 @@ pub fn print(global: &Global, told: &Told, report: Option<&Report>) -> Result<()
         Some(report) => done(&mut out, told, report)?,
     }
     stays(&mut out, told)?;
+    if told.copy {
+        writeln!(out, "this is a copy: what the repository gave up is removed, and nothing else")?;
+    }
     if told.without_content {
         writeln!(out, "only whole packs were looked at: more needs the owner's key")?;
     }

@@ -32,6 +32,7 @@ pub struct Told {
     pub broken: Vec<Broken>,
     pub unreadable: Vec<String>,
     pub without_content: bool,
+    pub copy: bool,
 }
 
 #[derive(Serialize)]
@@ -66,6 +67,7 @@ impl Told {
                 .collect(),
             unreadable: plan.unreadable.clone(),
             without_content: !plan.can_read,
+            copy: plan.is_copy,
         }
     }
 

@@ -86,6 +86,8 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         Scope::New => None,
         Scope::Number(scope) => Some(scope),
     };
+    // Before there is a key file that opens nothing.
+    repository.expect_appendable()?;
     let (draft, seq) = enrol(&mut repository, &args.file, &args.name, scope, roles)?;
     let entry = draft.entry();
     let others = repository.writers().into_iter().filter(|w| w.entry.scope == entry.scope);

@@ -45,7 +45,7 @@ impl Report {
         self.removed.bytes as i64 - (self.written.bytes + self.segments) as i64
     }
 
-    fn take(&mut self, removed: Removed) {
+    pub(super) fn take(&mut self, removed: Removed) {
         for (sum, more) in [(&mut self.removed, removed.gone), (&mut self.refused, removed.refused)]
         {
             sum.count += more.count;
@@ -66,6 +66,9 @@ pub fn apply(
     progress: &Progress,
     stop: &AtomicBool,
 ) -> Result<Report> {
+    if plan.is_copy {
+        return super::mirror::apply(repository, plan);
+    }
     // What another history gave up is no reason to remove anything from this one.
     repository.expect_appendable()?;
     let mut report = Report::default();

@@ -9,6 +9,8 @@
 //!         give up                             a delete entry, and then the files go
 //!         merge segments, write a checkpoint
 //! ```
+//! In a copy nothing is appended: only what its log gave up is removed.
+//!
 //! Nothing here relies on a clock for safety: an entry that others made wrong meanwhile is refused
 //! by the rules of the log, and planned again. Killed anywhere, the next collection goes on.
 
@@ -17,6 +19,7 @@ mod compact;
 mod decide;
 mod inventory;
 mod mark;
+mod mirror;
 mod plan;
 mod remove;
 mod repack;

@@ -64,6 +64,8 @@ pub struct Plan {
     pub unreadable: Vec<String>,
     /// Whether content could be looked at.
     pub can_read: bool,
+    /// Whether this is a copy, in which only what its log gave up is removed.
+    pub is_copy: bool,
     /// The session of what is going to be put.
     pub(super) session: SessionId,
     pub(super) inventory: Inventory,
@@ -77,6 +79,36 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The plan for a copy, of which only what was given up is removed.
+    pub(super) fn of_copy(inventory: Inventory) -> Self {
+        let pending = inventory.pending.values().flatten();
+        let running = pending.map(|stray| stray.size).collect();
+        Self {
+            leftovers: inventory.given_up.iter().map(|stray| stray.size).collect(),
+            fence: Vec::new(),
+            fenced: Amount::default(),
+            give_up: Amount::default(),
+            manifests: Amount::default(),
+            mark: Amount::default(),
+            repack: Amount::default(),
+            repacked: Amount::default(),
+            segments: 0,
+            narrow: 0,
+            stays: Stays { running, ..Stays::default() },
+            broken: Vec::new(),
+            unreadable: inventory.unreadable.clone(),
+            can_read: true,
+            is_copy: true,
+            session: Session::new_id(),
+            inventory,
+            usage: None,
+            choice: Choice::default(),
+            aged: Vec::new(),
+            aged_snapshots: Vec::new(),
+            killed: Vec::new(),
+        }
+    }
+
     /// Bytes that this collection frees, about.
     pub fn frees(&self) -> u64 {
         let gone = self.leftovers.bytes + self.fenced.bytes + self.give_up.bytes;
@@ -132,6 +164,9 @@ fn plan_once(
     // Listed first: what is put from here on is newer than the log that it is compared with.
     let listed = Listed::read(repository)?;
     repository.refresh()?;
+    if repository.is_mirror()? {
+        return super::mirror::plan(repository, listed);
+    }
     if request.is_dry {
         repository.pretend_forgotten(&request.forgotten);
     }
@@ -180,6 +215,7 @@ fn plan_once(
         broken,
         unreadable: inventory.unreadable.clone(),
         can_read: usage.is_some(),
+        is_copy: false,
         fence: aged.fence,
         session: Session::new_id(),
         inventory,
@@ -195,8 +231,16 @@ fn plan_once(
 
 /// Fails unless this key may collect, and this version knows all that the log asks for.
 fn may_collect(repository: &Repository) -> Result<()> {
-    let state = repository.state();
     repository.expect_role(esker_format::log_entry::ROLE_COLLECT, "collect")?;
+    expect_understood(repository)
+}
+
+/// Fails unless this version knows all that the log asks of who collects.
+///
+/// # Errors
+/// [`Error::Newer`].
+pub fn expect_understood(repository: &Repository) -> Result<()> {
+    let state = repository.state();
     if let Some(entry) = state.not_understood.first() {
         return Err(crate::repository::log::not_understood(entry.seq));
     }

@@ -1,5 +1,6 @@
 //! Collections beside whoever else is at work, and such that are killed.
 
+mod copies;
 mod many;
 mod meanwhile;
 

@@ -69,7 +69,10 @@ impl Repository {
     }
 
     /// Whether the store says that it is a copy.
-    fn is_mirror(&self) -> Result<bool> {
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn is_mirror(&self) -> Result<bool> {
         Ok(self.store.size(names::MIRROR)?.is_some())
     }
 
@@ -84,18 +87,7 @@ impl Repository {
     /// # Errors
     /// [`Error::History`], [`Error::Mirror`], [`Error::Gap`], or what the store says.
     pub fn expect_appendable(&self) -> Result<()> {
-        if let Some(doubt) = self.doubt {
-            return Err(Error::History(Box::new(doubt)));
-        }
-        if self.is_cut_off {
-            let read = log::replay_some(&*self.store, &self.access, &mut self.state.clone(), 1);
-            read.map_err(|failure| match failure {
-                Error::Damaged { object, source } => {
-                    Error::CutOff { object, why: source.to_string() }
-                }
-                failure => failure,
-            })?;
-        }
+        self.expect_own_history()?;
         // Once is enough: from here on the end of the log is where our own entries are.
         if self.may_append.load(Ordering::Relaxed) {
             return Ok(());
@@ -109,6 +101,26 @@ impl Repository {
             self.end_is_known.store(true, Ordering::Relaxed);
         }
         self.may_append.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Fails when the log is not the one that this machine has seen, or cannot be read to its end.
+    ///
+    /// # Errors
+    /// [`Error::History`], [`Error::CutOff`], or what the store says.
+    pub(in crate::repository) fn expect_own_history(&self) -> Result<()> {
+        if let Some(doubt) = self.doubt {
+            return Err(Error::History(Box::new(doubt)));
+        }
+        if self.is_cut_off {
+            let read = log::replay_some(&*self.store, &self.access, &mut self.state.clone(), 1);
+            read.map_err(|failure| match failure {
+                Error::Damaged { object, source } => {
+                    Error::CutOff { object, why: source.to_string() }
+                }
+                failure => failure,
+            })?;
+        }
         Ok(())
     }
 }
