@@ -83,7 +83,7 @@ cbor_map! {
     pub struct PackAdd {
         /// The pack.
         0 => id: PackId,
-        /// Its length in bytes.
+        /// Its length in bytes, at most [`crate::limits::PACK_MAX`].
         1 => len: u64,
         /// The session in its header, when that is not the entry's.
         2 => session: Option<SessionId>,

@@ -25,8 +25,12 @@ pub fn slot(id: crate::ids::SessionId) -> String {
 }
 /// A log entry; ten thousand to a folder.
 pub fn entry(seq: Seq) -> String {
-    format!("{LOG}{}/{}", seq.0 / 10_000, seq.0)
+    format!("{LOG}{}/{}", seq.0 / ENTRIES_OF_A_FOLDER, seq.0)
 }
+
+/// Log entries that share a folder.
+pub const ENTRIES_OF_A_FOLDER: u64 = 10_000;
+
 /// A checkpoint.
 pub fn checkpoint(seq: Seq, id: CheckpointId) -> String {
     format!("{CHECKPOINTS}{seq}-{id}")

@@ -14,7 +14,8 @@ use std::sync::atomic::Ordering;
 ///
 /// Checks log, index, presence and length of all packs, and that all snapshots refer to is there.
 /// With --read-data it also reads every pack and checks every chunk against its id. What is damaged
-/// is named, with the snapshots and paths that lose by it; then the exit code is 4.
+/// is named, with the snapshots and paths that lose by it; then the exit code is 4, as it is when the log
+/// is not the one that this machine has seen before.
 #[derive(clap::Args)]
 pub struct Args {
     /// Read and check all data
@@ -28,6 +29,9 @@ pub struct Args {
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum Row {
+    History {
+        message: String,
+    },
     Object {
         name: String,
         message: String,
@@ -73,7 +77,7 @@ enum Row {
 }
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
-    let mut repository = place::open(global)?;
+    let mut repository = place::open_to_check(global)?;
     signals::watch();
     let request = Request { read_data: args.read_data, threads: super::threads(args.threads) };
     let progress = Arc::new(Progress::default());
@@ -99,6 +103,9 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
 fn print(global: &Global, report: &Report, read_data: bool) -> std::io::Result<()> {
     for finding in &report.findings {
         match finding {
+            Finding::History { message } => {
+                show::error(&format!("the log was rolled back or changed: {message}"));
+            }
             Finding::Object { name, message } => show::error(&format!("{name} {message}")),
             Finding::Path { snapshot, path, message } => {
                 show::error(&format!(
@@ -158,6 +165,7 @@ fn print(global: &Global, report: &Report, read_data: bool) -> std::io::Result<(
 
 fn row(finding: &Finding) -> Row {
     match finding {
+        Finding::History { message } => Row::History { message: message.clone() },
         Finding::Object { name, message } => {
             Row::Object { name: name.clone(), message: message.clone() }
         }

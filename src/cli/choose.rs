@@ -2,6 +2,7 @@
 
 use crate::cli::exit::Failure;
 use crate::cli::{Global, show};
+use crate::repository::state::Writer;
 use crate::repository::{Choice, Filter, Repository, Selected, Snapshot, look_into, shorten};
 use esker_format::ids::SnapshotId;
 use esker_format::limits::TEXT_MAX;
@@ -17,6 +18,10 @@ pub struct Choose {
     /// Only of this host; given several times, of any of them
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
+    /// Only those that this writer saved: its name, its id, or the beginning of that; given several
+    /// times, of any of them
+    #[arg(long = "writer", value_name = "WRITER")]
+    writers: Vec<String>,
     /// Only with this tag; given several times, with all of them
     #[arg(long = "tag", value_name = "TEXT")]
     tags: Vec<String>,
@@ -28,10 +33,17 @@ pub struct Choose {
 
 impl Choose {
     /// The filter that they make.
-    pub fn filter(&self) -> Filter {
-        let Self { labels, hosts, tags, at } = self;
+    ///
+    /// # Errors
+    /// When a writer is not known.
+    pub fn filter(&self, repository: &Repository) -> Result<Filter, Failure> {
+        let Self { labels, hosts, writers, tags, at } = self;
         let (labels, hosts, tags) = (labels.clone(), hosts.clone(), tags.clone());
-        Filter { labels, hosts, tags, at: *at, forgotten: false }
+        let mut ids = Vec::new();
+        for what in writers {
+            ids.extend(repository.writers_called(what)?);
+        }
+        Ok(Filter { labels, hosts, writers: ids, tags, at: *at, forgotten: false })
     }
 
     /// The snapshots that are left and not forgotten, oldest first.
@@ -39,7 +51,7 @@ impl Choose {
     /// # Errors
     /// When a summary is damaged.
     pub fn snapshots(&self, repository: &Repository) -> Result<Vec<Snapshot>, Failure> {
-        Ok(repository.snapshots_with(&self.filter())?)
+        Ok(repository.snapshots_with(&self.filter(repository)?)?)
     }
 
     /// The snapshot that `what` names among them, and the path behind it. Where `latest` is that of
@@ -53,11 +65,11 @@ impl Choose {
         repository: &Repository,
         what: &str,
     ) -> Result<Choice, Failure> {
-        let choice = repository.choose(what, &self.filter())?;
+        let choice = repository.choose(what, &self.filter(repository)?)?;
         if choice.of_several && !global.quiet {
             show::note(&format!(
                 "note: latest of several series, taken: {}",
-                describe(&choice.snapshot)
+                describe(repository, &choice.snapshot)
             ));
         }
         Ok(choice)
@@ -65,14 +77,15 @@ impl Choose {
 
     /// The snapshots that several words name, each once. It is for what changes them: where `latest`
     /// is that of several series, or a path is named, the words are refused; and the id of one that no
-    /// list has is as good as any.
+    /// list of this key has is as good as any.
     ///
     /// # Errors
     /// When one of them names no snapshot, or more than one.
     pub fn pick_all(&self, repository: &Repository, whats: &[String]) -> Result<Picked, Failure> {
         let mut picked = Picked::default();
+        let filter = self.filter(repository)?;
         for what in whats {
-            let choice = match repository.choose(what, &self.filter()) {
+            let choice = match repository.choose(what, &filter) {
                 Ok(choice) => choice,
                 Err(error) => {
                     let id = repository.choose_unlisted(what).ok_or(error)?;
@@ -82,7 +95,14 @@ impl Choose {
             };
             if choice.of_several {
                 let message = format!("{what} is the latest of several series");
-                let hint = "name the series, as in LABEL:latest, or with --label and --host";
+                let hint = match what.starts_with("latest") {
+                    true => {
+                        "name the series, as in LABEL:latest, or with --label, --host and --writer"
+                    }
+                    false => {
+                        "say which series with --host and --writer, or name the snapshot by its id"
+                    }
+                };
                 return Err(Failure::Usage(message, Some(hint.to_owned())));
             }
             if choice.path.is_some() {
@@ -118,25 +138,42 @@ impl Choose {
 pub struct Picked {
     /// As lists have them.
     pub listed: Vec<Snapshot>,
-    /// Those whose summaries cannot be read.
+    /// Those whose summaries cannot be read, or not with this key.
     pub unlisted: Vec<SnapshotId>,
 }
 
-/// A snapshot in one line: label, host, time, id.
-pub fn describe(snapshot: &Snapshot) -> String {
+/// A snapshot in one line: label, host, time, id, and where there are several writers by whom it is.
+pub fn describe(repository: &Repository, snapshot: &Snapshot) -> String {
     let s = &snapshot.summary;
     format!(
-        "label {}, host {}, {}, {}",
+        "label {}, host {}, {}, {}{}",
         show::name(s.label.as_bytes()),
         show::name(s.host.as_bytes()),
         show::local(s.start),
-        shorten(&snapshot.id)
+        shorten(&snapshot.id),
+        by(repository, snapshot)
     )
 }
 
-/// A snapshot without a readable summary, in one line.
-pub fn describe_unlisted(id: &SnapshotId) -> String {
-    format!("{}, whose summary cannot be read", shorten(id))
+/// By whom a snapshot is, where there are several writers: `, by web (revoked)`.
+pub fn by(repository: &Repository, snapshot: &Snapshot) -> String {
+    let writer = repository.writer_of(snapshot).filter(|_| repository.state().writers.len() > 1);
+    let by = |writer: &Writer| {
+        let name = show::name(writer.entry.name.as_bytes());
+        format!(", by {name}{}", if writer.revoked { " (revoked)" } else { "" })
+    };
+    writer.map(by).unwrap_or_default()
+}
+
+/// A snapshot that no list of this key has, in one line.
+pub fn describe_unlisted(repository: &Repository, id: &SnapshotId) -> String {
+    let found = repository.state().snapshot(*id);
+    match found.filter(|found| !repository.access().has_scope(found.scope)) {
+        Some(found) => {
+            format!("{}, of scope {}, which is not this key's", shorten(id), found.scope)
+        }
+        None => format!("{}, whose summary cannot be read", shorten(id)),
+    }
 }
 
 /// Reads a reason for the log.

@@ -1,6 +1,6 @@
 //! How the program ends: exit codes, and errors as people read them.
 
-use crate::cli::{show, signals};
+use crate::cli::{opened, show, signals};
 use crate::pipeline;
 use crate::repository::{Error, Refusal};
 use crate::restore::{self, swap::SwapError, tree::Kind, tree::TreeError};
@@ -175,6 +175,9 @@ impl Failure {
                 "use another key, or let the owner make one with `esker key export-writer`"
             }
             Error::NameTaken { .. } => "choose another name, or revoke that one first",
+            Error::NameIsId { .. } => "choose another name: people revoke by name and by id",
+            Error::NoScope { .. } => "`esker key list` shows the scopes; `--scope new` makes one",
+            Error::SlotTaken { .. } => "use it as it is, or choose another one",
             Error::NoWriter { .. } | Error::NoSlot { .. } => "`esker key list` lists what there is",
             Error::AmbiguousWriter { .. } | Error::AmbiguousSlot { .. } => "give more of the id",
             Error::OwnWriter => {
@@ -182,13 +185,13 @@ impl Failure {
                  new one with `esker init`"
             }
             Error::NoRight { .. } => {
-                "use a key with that role: the owner makes one with `esker key export-writer`"
+                "use a key with the role that it needs: the owner makes one with `esker key export-writer`"
             }
             Error::Refusal(refusal) => refusal_hint(refusal)?,
             Error::NoSnapshot { .. } => "`esker snapshots` lists what there is",
             Error::AmbiguousSnapshot { .. } => "give more digits of the id",
             Error::Filtered { .. } => {
-                "--label, --host, --tag and --at leave it out: `esker snapshots` with the same \
+                "--label, --host, --writer, --tag and --at leave it out: `esker snapshots` with the same \
                  options lists what they leave"
             }
             Error::AmbiguousLabel { .. } => {
@@ -197,12 +200,16 @@ impl Failure {
             Error::NoPath { .. } => "`esker ls SNAPSHOT` lists the paths; they are absolute",
             Error::Newer { .. } => "use the version of esker that wrote it, or a later one",
             Error::NoSnapshotLeft { .. } => "`esker check` says what is damaged",
+            Error::Missing { object } if object == esker_format::names::CONFIG => {
+                "nothing opens without it: bring it back from another copy of the repository"
+            }
             Error::Missing { .. } | Error::Damaged { .. } | Error::NoChunk { .. } => {
                 "`esker check --read-data` names everything that is damaged, and what it belongs to"
             }
             Error::History(_) => {
-                "was it put back from a copy on purpose? Then `--accept-history` goes on with it as it is; \
-                 else let nothing write there, and compare it with another copy of the repository"
+                "was it put back from a copy on purpose? Then `--accept-history` goes on with it as it is, and \
+                 what was saved, forgotten, held, tagged, enrolled or revoked since is undone; else let \
+                 nothing write there, and compare it with another copy of the repository"
             }
             Error::Gap { .. } => {
                 "an entry was lost: bring it back from another copy of the repository. Should the later \
@@ -264,10 +271,22 @@ impl Failure {
     pub fn report(&self, json: bool) -> ExitCode {
         let exit = self.exit();
         if exit != Exit::Signal(13) {
-            let told = Told { exit_code: exit.code(), ..self.told() };
+            let mut told = Told { exit_code: exit.code(), ..self.told() };
+            if !json && self.was_warned_of() {
+                "nothing was written, for the reason that was warned of"
+                    .clone_into(&mut told.error);
+            }
             if json { told.print_json() } else { told.print() }
         }
         exit.into()
+    }
+
+    /// Whether it is what was said as a warning when the repository was opened: nobody needs it twice.
+    fn was_warned_of(&self) -> bool {
+        let refusal = self
+            .repository()
+            .filter(|e| matches!(e, Error::History(_) | Error::CutOff { .. } | Error::Gap { .. }));
+        refusal.is_some_and(opened::was_told)
     }
 
     /// Message, causes and hint.
@@ -354,6 +373,10 @@ const fn refusal_hint(refusal: &Refusal) -> Option<&'static str> {
         Refusal::Required { .. } => "forget both, or neither",
         Refusal::Last { .. } => {
             "nothing would be left of the series; --whole-series says that you mean it"
+        }
+        Refusal::LastComplete { .. } => "others have forgotten some meanwhile: run it again",
+        Refusal::Unseen { .. } => {
+            "--whole-series says that you mean it; keys of its scope and the owner's see what it is"
         }
         Refusal::OtherScope { .. } => "use a key of its scope, or the owner's",
         Refusal::Collected { .. } | Refusal::TooManyTags { .. } => return None,

@@ -15,10 +15,12 @@ mod key;
 mod ls;
 mod man;
 mod named;
+mod opened;
 mod path_list;
 mod pattern;
 mod place;
 mod progress;
+mod reach;
 mod restore;
 mod revoke;
 mod selection;
@@ -51,7 +53,7 @@ ESKER_PASSWORD, ESKER_PASSWORD_FILE or ESKER_PASSWORD_COMMAND.
 
 SNAPSHOT is an id, the beginning of one, `latest`, `latest~N` (the Nth before it), or LABEL:latest and \
 LABEL:latest~N, as in /etc:latest. `latest` is the one saved last among those that --label, --host, \
---tag and --at leave; with --at, the one with the latest time. SNAPSHOT:PATH names a file or directory \
+--writer, --tag and --at leave; with --at, the one with the latest time. SNAPSHOT:PATH names a file or directory \
 in it by its absolute path, as in latest:/etc/hosts or /etc:latest~1:/etc/hosts; bytes of names are \
 written as `ls` shows them. Forgotten snapshots are passed over, and go by their ids alone.
 
@@ -90,7 +92,8 @@ struct Global {
     #[arg(long, global = true, env = "ESKER_STATE_DIR", value_name = "FOLDER")]
     state_dir: Option<PathBuf>,
     /// Go on with a log that is shorter than, or differs from, what this machine has seen of it, and
-    /// with one that has an entry far behind its end: after the repository was put back on purpose
+    /// with one that has an entry far behind its end: after the repository was put back on purpose. What
+    /// was saved, forgotten, held, tagged, enrolled or revoked since then is undone
     #[arg(long, global = true)]
     accept_history: bool,
     /// Options and secrets of services, in TOML; by default stores.toml in the configuration folder

@@ -3,7 +3,7 @@
 use crate::cli::choose::{Choose, describe, describe_unlisted};
 use crate::cli::exit::Exit;
 use crate::cli::{Global, Outcome, place, show};
-use crate::repository::{Repository, Result, Unlisted};
+use crate::repository::{Repository, Result};
 use esker_format::ids::SnapshotId;
 use serde::Serialize;
 use std::io::Write;
@@ -55,24 +55,23 @@ fn tell(
     changed: &[SnapshotId],
     (done, nothing): (&str, &str),
 ) -> Outcome {
-    let (all, unlisted) = (repository.snapshots()?, repository.unlisted());
+    let all = repository.snapshots()?;
     let others = changed.iter().filter(|id| !named.contains(id));
     for id in named.iter().chain(others) {
         let has_changed = changed.contains(id);
         let snapshot = all.iter().find(|s| s.id == *id);
         if global.json {
-            let of_unlisted = |one: &Unlisted| (one.is_forgotten, one.is_held);
-            let standing = match snapshot {
-                Some(s) => Some((s.is_forgotten, s.is_held)),
-                None => unlisted.iter().find(|one| one.id == *id).map(of_unlisted),
-            };
-            let Some((forgotten, held)) = standing else { continue };
+            let Some(standing) = repository.state().snapshot(*id) else { continue };
+            let (forgotten, held) = (standing.forgotten, standing.held);
             let tags = snapshot.map_or(&[][..], |s| &s.summary.tags);
             let snapshot = id.to_string();
             show::json(&Changed { snapshot, changed: has_changed, forgotten, held, tags })?;
         } else if !global.quiet {
             let what = if has_changed { done } else { nothing };
-            let which = snapshot.map_or_else(|| describe_unlisted(id), describe);
+            let which = match snapshot {
+                Some(snapshot) => describe(repository, snapshot),
+                None => describe_unlisted(repository, id),
+            };
             writeln!(std::io::stdout().lock(), "{what}: {which}")?;
         }
     }

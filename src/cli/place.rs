@@ -2,12 +2,13 @@
 
 use crate::cli::Global;
 use crate::cli::exit::Failure;
-use crate::cli::{key, show};
+use crate::cli::key;
+use crate::cli::opened::Opened;
+use crate::cli::reach::store;
 use crate::repository::{Local, Repository, Unlock};
 use crate::store::address::Address;
-use crate::store::stores_file::{self, StoresFile};
-use crate::store::throttle::Limits;
-use crate::store::{OpenError, OpenOptions, Store, StoreErrorKind};
+use crate::store::stores_file;
+use crate::store::{OpenError, Store};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ pub struct Places {
     /// Where goes what must not be lost with them; none without a home.
     pub state: Option<PathBuf>,
     /// The file with options and secrets of stores.
-    stores_file: Option<PathBuf>,
+    pub stores_file: Option<PathBuf>,
 }
 
 impl Places {
@@ -103,16 +104,30 @@ fn home() -> Home {
 ///
 /// # Errors
 /// When there is none or no key opens it.
-pub fn open(global: &Global) -> Result<Repository, Failure> {
+pub fn open(global: &Global) -> Result<Opened, Failure> {
     let places = places(global)?;
     open_at(global, &places)
+}
+
+/// Opens the repository in use for a command that finds itself when its history is not the right one.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_to_check(global: &Global) -> Result<Opened, Failure> {
+    let places = places(global)?;
+    let store = store(global, &places)?;
+    let unlock = key::unlock(global, &places)?;
+    let opened = open_in(global, store, &places, unlock)?;
+    opened.keep_history_back();
+    opened.tell();
+    Ok(opened)
 }
 
 /// Opens the repository in use for a command that reads content.
 ///
 /// # Errors
 /// As [`open`], and [`crate::repository::Error::NeedsOwner`] with a writer's key.
-pub fn open_to_read(global: &Global) -> Result<Repository, Failure> {
+pub fn open_to_read(global: &Global) -> Result<Opened, Failure> {
     let repository = open(global)?;
     repository.access().reading()?;
     Ok(repository)
@@ -122,19 +137,23 @@ pub fn open_to_read(global: &Global) -> Result<Repository, Failure> {
 ///
 /// # Errors
 /// As [`open`].
-pub fn open_at(global: &Global, places: &Places) -> Result<Repository, Failure> {
+pub fn open_at(global: &Global, places: &Places) -> Result<Opened, Failure> {
     // Before anybody is asked for a key.
     let store = store(global, places)?;
     let unlock = key::unlock(global, places)?;
-    open_in(global, store, places, unlock)
+    let opened = open_in(global, store, places, unlock)?;
+    opened.tell();
+    Ok(opened)
 }
 
 /// Opens the repository at known places with this.
 ///
 /// # Errors
 /// As [`open`].
-pub fn open_with(global: &Global, places: &Places, unlock: Unlock) -> Result<Repository, Failure> {
-    open_in(global, store(global, places)?, places, unlock)
+pub fn open_with(global: &Global, places: &Places, unlock: Unlock) -> Result<Opened, Failure> {
+    let opened = open_in(global, store(global, places)?, places, unlock)?;
+    opened.tell();
+    Ok(opened)
 }
 
 fn open_in(
@@ -142,92 +161,13 @@ fn open_in(
     store: Arc<dyn Store>,
     places: &Places,
     unlock: Unlock,
-) -> Result<Repository, Failure> {
+) -> Result<Opened, Failure> {
     let local = Local {
         cache: &places.cache,
         state: places.state.as_deref(),
         accept_history: global.accept_history,
     };
-    let repository = Repository::open_with(store, unlock, local)?;
-    tell_warnings(&repository, 0);
-    if let Some(doubt) = repository.accepted() {
-        show::warning(&format!("accepted the log as it is now: {doubt}"));
-    }
-    Ok(repository)
-}
-
-/// Prints the warnings of a repository behind the first ones; returns how many there are.
-pub fn tell_warnings(repository: &Repository, told: usize) -> usize {
-    for warning in &repository.warnings()[told..] {
-        show::warning(&describe(warning));
-    }
-    repository.warnings().len()
-}
-
-/// What stores are opened with.
-///
-/// # Errors
-/// When the file of stores cannot be used.
-pub fn open_options(global: &Global, places: &Places) -> Result<OpenOptions, Failure> {
-    let stores = match &places.stores_file {
-        Some(path) => StoresFile::read(path).map_err(OpenError::from)?,
-        None => StoresFile::default(),
-    };
-    let limits = Limits { upload: global.limit_upload, download: global.limit_download };
-    Ok(OpenOptions { stores, limits })
-}
-
-/// Whether a service has a config. It is read, since only then a service says what is not there.
-///
-/// # Errors
-/// When the service does not answer, or has no such place.
-pub fn has_config(store: &dyn Store) -> Result<bool, Failure> {
-    let mut config = Vec::new();
-    match store.get(esker_format::names::CONFIG, CONFIG_MAX, &mut config) {
-        Ok(()) => Ok(true),
-        Err(e) if e.kind() == StoreErrorKind::TooLarge => Ok(true),
-        Err(e) if e.kind() == StoreErrorKind::NotFound && !e.is_no_store() => Ok(false),
-        Err(e) => Err(e.into()),
-    }
-}
-
-/// More than any config has.
-const CONFIG_MAX: u64 = 1 << 20;
-
-/// The store of the repository in use.
-///
-/// # Errors
-/// When there is no such place, or it holds no repository.
-fn store(global: &Global, places: &Places) -> Result<Arc<dyn Store>, Failure> {
-    let open =
-        || -> Result<_, Failure> { Ok(places.repository.open(&open_options(global, places)?)?) };
-    let Some(path) = places.folder() else {
-        let store = open()?;
-        // One request more, where somebody may be asked for a passphrase in vain.
-        if global.key_file.is_none() && !has_config(&*store)? {
-            return Err(crate::repository::without_config(&store).into());
-        }
-        return Ok(store);
-    };
-    let location = || path.display().to_string();
-    if !path.join(esker_format::names::CONFIG).exists() {
-        // A folder that may not be looked into is an error of its own kind.
-        match std::fs::metadata(path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                return Err(crate::repository::Error::Io {
-                    action: "look into",
-                    path: location(),
-                    source: e,
-                }
-                .into());
-            }
-            Ok(stat) if stat.is_dir() => {
-                return Err(crate::repository::without_config(&open()?).into());
-            }
-            _ => return Err(crate::repository::Error::NoRepository { location: location() }.into()),
-        }
-    }
-    open()
+    Ok(Opened::new(Repository::open_with(store, unlock, local)?))
 }
 
 /// An error and its causes in one line.

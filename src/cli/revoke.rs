@@ -2,6 +2,8 @@
 
 use crate::cli::exit::Exit;
 use crate::cli::{Global, Outcome, place, show};
+use crate::repository::role_names;
+use esker_format::log_entry::{ROLE_APPEND, ROLE_COLLECT, ROLE_FORGET, WriterEntry};
 use serde::Serialize;
 use std::io::Write;
 
@@ -24,6 +26,7 @@ struct Revoked {
     name: String,
     scope: u32,
     sequence: Option<u64>,
+    without_checkpoint: Option<String>,
     others_in_scope: Vec<String>,
 }
 
@@ -31,25 +34,51 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     let mut repository = place::open(global)?;
     repository.access().secret()?;
     let writer = repository.find_writer(&args.writer)?;
-    let sequence = repository.revoke(writer.id)?.map(|seq| seq.0);
-    let (id, scope, name) = (writer.id, writer.entry.scope, writer.entry.name);
+    let done = repository.revoke(writer.id)?;
+    let sequence = done.seq.map(|seq| seq.0);
+    let without_checkpoint = done.without_checkpoint.map(|error| place::describe(&error));
+    if let Some(why) = &without_checkpoint {
+        show::error(&format!(
+            "it is revoked, but no checkpoint could be written that says so: {why}"
+        ));
+        show::hint(
+            "until there is one, a machine that comes anew may go by one that this key has signed: run it \
+             again when the store takes it",
+        );
+    }
+    let exit = if without_checkpoint.is_some() { Exit::Error } else { Exit::Ok };
+    let WriterEntry { scope, name, roles, .. } = writer.entry;
+    let id = writer.id;
     let others = repository.writers().into_iter();
     let others_in_scope: Vec<String> =
         others.filter(|w| w.entry.scope == scope && !w.revoked).map(|w| w.entry.name).collect();
     if global.json {
-        show::json(&Revoked { writer: id.to_string(), name, scope, sequence, others_in_scope })?;
-        return Ok(Exit::Ok);
+        let writer = id.to_string();
+        let told = Revoked { writer, name, scope, sequence, without_checkpoint, others_in_scope };
+        show::json(&told)?;
+        return Ok(exit);
     }
     if global.quiet {
-        return Ok(Exit::Ok);
+        return Ok(exit);
     }
     let mut out = std::io::stdout().lock();
     let name = show::name(name.as_bytes());
     if sequence.is_none() {
         writeln!(out, "writer {name} ({id}) was revoked before")?;
-        return Ok(Exit::Ok);
+        return Ok(exit);
     }
     writeln!(out, "revoked writer {name} ({id}): nothing that it signs from here on counts")?;
+    if roles & (ROLE_FORGET | ROLE_COLLECT) != 0 {
+        writeln!(
+            out,
+            "what it did with its right to {} stays done: `esker snapshots --forgotten` lists what is \
+             forgotten, and `esker unforget` brings it back; run no `esker gc` before you have looked",
+            role_names(roles & (ROLE_FORGET | ROLE_COLLECT)).join(" and ")
+        )?;
+    }
+    if roles & ROLE_APPEND != 0 {
+        writeln!(out, "`esker snapshots --writer {id}` lists what it saved")?;
+    }
     writeln!(
         out,
         "what it saved stays. It never could read content. It knows hosts, labels, paths and sizes of \
@@ -61,10 +90,11 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
             others_in_scope.iter().map(|name| show::name(name.as_bytes())).collect();
         writeln!(
             out,
-            "{} go on in that scope, whose keys cannot be changed: where that matters, export new keys \
+            "{} {} on in that scope, whose keys cannot be changed: where that matters, export new keys \
              with scopes of their own",
-            others.join(", ")
+            others.join(", "),
+            if others.len() == 1 { "goes" } else { "go" }
         )?;
     }
-    Ok(Exit::Ok)
+    Ok(exit)
 }

@@ -3,7 +3,7 @@
 use crate::cli::choose::Choose;
 use crate::cli::exit::Exit;
 use crate::cli::{Global, Outcome, place, show};
-use crate::repository::{Filter, Snapshot, shorten};
+use crate::repository::{Error, Filter, Repository, Snapshot, shorten};
 use serde::Serialize;
 use std::io::Write;
 
@@ -27,6 +27,7 @@ struct Row<'a> {
     series: String,
     scope: u32,
     writer: Option<String>,
+    writer_name: Option<&'a str>,
     host: &'a str,
     label: &'a str,
     tags: &'a [String],
@@ -48,7 +49,7 @@ struct Row<'a> {
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
     let repository = place::open(global)?;
-    let filter = Filter { forgotten: args.forgotten, ..args.choose.filter() };
+    let filter = Filter { forgotten: args.forgotten, ..args.choose.filter(&repository)? };
     let all = repository.snapshots_with(&filter)?;
     for one in repository.unlisted().iter().filter(|one| args.forgotten || !one.is_forgotten) {
         let (id, why) = (shorten(&one.id), place::describe(&one.error));
@@ -66,6 +67,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
                 series: s.series.to_string(),
                 scope: snapshot.scope,
                 writer: snapshot.writer.map(|writer| writer.to_string()),
+                writer_name: repository.writer_of(snapshot).map(|w| w.entry.name.as_str()),
                 host: &s.host,
                 label: &s.label,
                 tags: &s.tags,
@@ -98,8 +100,11 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     for snapshot in &all {
         let s = &snapshot.summary;
         let mut remarks = remarks(snapshot);
-        if let Some(name) = repository.name_of_other(snapshot.writer) {
-            remarks.push_str(&format!("  by {}", show::name(name.as_bytes())));
+        let other = Some(snapshot).filter(|s| s.writer != Some(repository.access().writer));
+        if let Some(writer) = other.and_then(|snapshot| repository.writer_of(snapshot)) {
+            let revoked = if writer.revoked { " (revoked)" } else { "" };
+            remarks
+                .push_str(&format!("  by {}{revoked}", show::name(writer.entry.name.as_bytes())));
         }
         writeln!(
             out,
@@ -113,19 +118,31 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         )?;
     }
     if all.is_empty() && !global.quiet {
-        let there = repository.snapshots()?;
-        let is_whole = !repository.warnings().iter().any(crate::repository::Error::is_damage);
-        show::note(if there.is_empty() && !is_whole {
-            "no snapshots, as far as the log could be read; `esker check` says what is damaged"
-        } else if there.is_empty() {
-            "no snapshots yet; `esker snapshot PATH` makes one"
-        } else if there.iter().all(|snapshot| snapshot.is_forgotten) {
-            "all snapshots are forgotten; `esker snapshots --forgotten` lists them"
-        } else {
-            "no snapshot is like that; `esker snapshots` alone lists all"
-        });
+        show::note(&why_none(&repository)?);
     }
     Ok(Exit::Ok)
+}
+
+/// Why the list is empty.
+fn why_none(repository: &Repository) -> Result<String, Error> {
+    let (there, others) = (repository.snapshots()?, repository.count_elsewhere());
+    let is_whole = !repository.warnings().iter().any(Error::is_damage);
+    let all_forgotten = there.iter().all(|snapshot| snapshot.is_forgotten);
+    let why = match there.is_empty() {
+        true if !is_whole => {
+            "no snapshots, as far as the log could be read; `esker check` says what is damaged"
+        }
+        true if others > 0 => {
+            let others = show::count(others, "snapshot", "snapshots");
+            return Ok(format!("no snapshot is of this key's scope; other scopes have {others}"));
+        }
+        true => "no snapshots yet; `esker snapshot PATH` makes one",
+        false if all_forgotten => {
+            "all snapshots are forgotten; `esker snapshots --forgotten` lists them"
+        }
+        false => "no snapshot is like that; `esker snapshots` alone lists all",
+    };
+    Ok(why.to_owned())
 }
 
 /// Label, tags and marks.

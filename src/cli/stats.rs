@@ -3,8 +3,7 @@
 use crate::cli::choose::{Choose, describe};
 use crate::cli::exit::Exit;
 use crate::cli::{Global, Outcome, place, show};
-use crate::repository::{Exclusive, Snapshot, Totals, exclusive, totals};
-use esker_format::ids::SeriesId;
+use crate::repository::{Exclusive, Repository, Snapshot, Totals, exclusive, retention, totals};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::io::Write;
@@ -82,7 +81,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
             return Err(crate::cli::exit::Failure::usage("--exclusive is about a whole snapshot"));
         }
         let found = exclusive(&repository, choice.snapshot.id)?;
-        return tell_exclusive(global, &choice.snapshot, &found);
+        return tell_exclusive(global, &repository, &choice.snapshot, &found);
     }
     let snapshots = args.choose.snapshots(&repository)?;
     let (series, totals) = (series(&snapshots), totals(&repository)?);
@@ -93,6 +92,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         show::json(&summary_row(snapshots.len() as u64, &totals))?;
     } else {
         print(global, &series, snapshots.len() as u64, &totals)?;
+        tell_unknown(&totals, repository.access().reading().is_ok())?;
     }
     Ok(Exit::Ok)
 }
@@ -100,10 +100,10 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
 /// The series in the order of their first snapshots.
 fn series(snapshots: &[Snapshot]) -> Vec<Series<'_>> {
     let mut all: Vec<Series<'_>> = Vec::new();
-    let mut places: HashMap<SeriesId, usize> = HashMap::new();
+    let mut places: HashMap<retention::Series, usize> = HashMap::new();
     for snapshot in snapshots {
         let s = &snapshot.summary;
-        let at = *places.entry(s.series).or_insert(all.len());
+        let at = *places.entry(snapshot.series()).or_insert(all.len());
         if at == all.len() {
             all.push(Series { newest: snapshot, snapshots: 0, added: 0, stored: 0 });
         }
@@ -161,12 +161,21 @@ fn print(
         show::size(t.page_bytes),
         ratio(t)
     )?;
-    if t.unknown_packs > 0 {
-        let packs = show::count(t.unknown_packs, "pack", "packs");
-        let size = show::size(t.unknown_bytes);
-        writeln!(out, "not counted: what is in {packs}, {size}, that the index does not know")?;
-    }
     Ok(())
+}
+
+/// Says what was not looked into: a writer's index has its own scope alone.
+fn tell_unknown(totals: &Totals, is_owner: bool) -> std::io::Result<()> {
+    if totals.unknown_packs == 0 {
+        return Ok(());
+    }
+    let packs = show::count(totals.unknown_packs, "pack", "packs");
+    let size = show::size(totals.unknown_bytes);
+    let whose = match is_owner {
+        true => "that the index does not know",
+        false => "of other scopes than this key's, or that the index does not know",
+    };
+    writeln!(std::io::stdout(), "not counted: what is in {packs}, {size}, {whose}")
 }
 
 /// What compression gives.
@@ -176,7 +185,12 @@ fn ratio(totals: &Totals) -> String {
     if stored == 0 { String::new() } else { format!(" ({:.2} : 1)", plain / stored as f64) }
 }
 
-fn tell_exclusive(global: &Global, snapshot: &Snapshot, found: &Exclusive) -> Outcome {
+fn tell_exclusive(
+    global: &Global,
+    repository: &Repository,
+    snapshot: &Snapshot,
+    found: &Exclusive,
+) -> Outcome {
     for error in &found.lost {
         let why = place::describe(error);
         show::warning(&format!("something that snapshots share may be counted: {why}"));
@@ -198,7 +212,7 @@ fn tell_exclusive(global: &Global, snapshot: &Snapshot, found: &Exclusive) -> Ou
     } else {
         let mut out = std::io::stdout().lock();
         if !global.quiet {
-            writeln!(out, "only this snapshot needs ({}):", describe(snapshot))?;
+            writeln!(out, "only this snapshot needs ({}):", describe(repository, snapshot))?;
         }
         if e.chunks + e.pages == 0 {
             writeln!(out, "  nothing: all of it is in other snapshots too")?;

@@ -15,7 +15,7 @@ pub struct Args {
     #[command(flatten)]
     named: Named,
     /// Add this tag; can be given several times
-    #[arg(long, value_name = "TEXT", required_unless_present = "remove")]
+    #[arg(long, value_name = "TEXT")]
     add: Vec<String>,
     /// Take this tag away; can be given several times
     #[arg(long, value_name = "TEXT")]
@@ -24,6 +24,10 @@ pub struct Args {
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
     let tags = Tags { add: args.add.clone(), remove: args.remove.clone() };
+    if tags.add.is_empty() && tags.remove.is_empty() {
+        let hint = Some("give --add TEXT, --remove TEXT, or both".to_owned());
+        return Err(Failure::Usage("nothing says which tags change".to_owned(), hint));
+    }
     check(&tags)?;
     args.named.change(global, ("changed", "is like that already"), |repository, ids| {
         repository.tag(ids, &tags)

@@ -1,8 +1,10 @@
 //! `esker unforget`: snapshots that are to be kept after all.
 
 use crate::cli::choose::parse_reason;
+use crate::cli::exit::Failure;
 use crate::cli::named::Named;
 use crate::cli::{Global, Outcome};
+use crate::repository::Error;
 
 /// Bring forgotten snapshots back
 ///
@@ -19,7 +21,14 @@ pub struct Args {
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
     let reason = args.reason.as_deref();
-    args.named.change(global, ("brought back", "was not forgotten"), |repository, ids| {
-        repository.unforget(ids, reason)
+    let words = ("brought back", "was not forgotten");
+    let done = args.named.change(global, words, |repository, ids| repository.unforget(ids, reason));
+    done.map_err(|failure| match failure {
+        Failure::Repository(error @ Error::NoSnapshot { .. }) => {
+            let hint = "`esker snapshots --forgotten` lists what can be brought back; what is not there \
+                        may have been collected, and is gone for good";
+            Failure::Usage(error.to_string(), Some(hint.to_owned()))
+        }
+        failure => failure,
     })
 }

@@ -99,8 +99,10 @@ pub struct Report {
     pub indexed: bool,
     /// Whether the next run knows which files are unchanged.
     pub tabled: bool,
-    /// Packs of runs that were killed that this one took over.
+    /// Packs of runs that were killed, or of earlier attempts, that this one took over.
     pub adopted: usize,
+    /// Why the run started over, each time.
+    pub started_over: Vec<String>,
 }
 
 /// Takes a snapshot of directories and files.
@@ -150,7 +152,7 @@ impl Run<'_> {
     /// Makes attempts until one ends for good. What an attempt has uploaded is taken over by the next.
     fn repeat(&self, repository: &mut Repository, mut start: Start) -> Result<Report> {
         use crate::repository::Error as Cause;
-        let (mut attempt, mut has_index) = (1, true);
+        let (mut attempt, mut has_index, mut started_over) = (1, true, Vec::new());
         loop {
             match self.make(repository, start) {
                 // Another run has changed it, or a bit has.
@@ -162,16 +164,19 @@ impl Run<'_> {
                     has_index = false;
                     repository.renew_index(failure)?;
                 }
-                Err(Error::Repository(Cause::GivenUp { .. } | Cause::Fenced { .. }))
+                Err(Error::Repository(cause @ (Cause::GivenUp { .. } | Cause::Fenced { .. })))
                     if attempt < ATTEMPTS =>
                 {
+                    started_over.push(cause.to_string());
                     attempt += 1;
                     start.hold = attempt == ATTEMPTS;
                     repository.refresh()?;
                 }
                 other => {
-                    return other
-                        .map(|report| Report { indexed: report.indexed && has_index, ..report });
+                    return other.map(|report| {
+                        let indexed = report.indexed && has_index;
+                        Report { indexed, started_over, ..report }
+                    });
                 }
             }
             self.progress.reset();
@@ -204,7 +209,18 @@ impl Run<'_> {
         let Collected { problems, left_out, changing, .. } = collected;
         let (snapshot, indexed, tabled) = (None, true, true);
         let summary = Summary { counts, ..summary };
-        Ok(Report { snapshot, summary, problems, left_out, changing, indexed, tabled, adopted })
+        let started_over = Vec::new();
+        Ok(Report {
+            snapshot,
+            summary,
+            problems,
+            left_out,
+            changing,
+            indexed,
+            tabled,
+            adopted,
+            started_over,
+        })
     }
 
     /// Whether a snapshot of this would be that of the last one of the series, which was whole.
@@ -302,7 +318,18 @@ impl Run<'_> {
         })?;
         let Finished { snapshot, indexed, tabled } = finished;
         let snapshot = Some(snapshot);
-        Ok(Report { snapshot, summary, problems, left_out, changing, indexed, tabled, adopted })
+        let started_over = Vec::new();
+        Ok(Report {
+            snapshot,
+            summary,
+            problems,
+            left_out,
+            changing,
+            indexed,
+            tabled,
+            adopted,
+            started_over,
+        })
     }
 }
 

@@ -9,7 +9,7 @@
 //! plain `latest` is read so, whatever labels there are; other words must fit just one label.
 
 use crate::repository::snapshots::Snapshot;
-use esker_format::ids::SnapshotId;
+use esker_format::ids::{SnapshotId, WriterId};
 use esker_format::node::Time;
 
 /// Which snapshots are looked at. Empty lists let all through.
@@ -19,6 +19,8 @@ pub struct Filter {
     pub labels: Vec<String>,
     /// Hosts, one of which it must be of.
     pub hosts: Vec<String>,
+    /// Writers, one of which must have saved it.
+    pub writers: Vec<WriterId>,
     /// Tags that it must have, all of them.
     pub tags: Vec<String>,
     /// The time that it must not have begun after.
@@ -41,6 +43,8 @@ impl Filter {
         };
         one_of(&self.labels, &s.label)
             && one_of(&self.hosts, &s.host)
+            && (self.writers.is_empty()
+                || snapshot.writer.is_some_and(|w| self.writers.contains(&w)))
             && self.tags.iter().all(|given| s.tags.iter().any(|tag| is_name(given, tag)))
             && self.at.is_none_or(|at| s.start <= at)
     }
@@ -160,7 +164,9 @@ fn pick(
         }
         let Some(at) = named.len().checked_sub(1).and_then(|last| last.checked_sub(back)) else {
             // With those that are forgotten there might be one.
-            if live(&all) <= back && left.len() > back {
+            // Of a label that several series have, each has an age of its own.
+            let is_one = || left.iter().all(|other| is_one_series(left[0], other));
+            if live(&all) <= back && left.len() > back && (label.is_none() || is_one()) {
                 return Err(Miss::Forgotten(name.to_owned()));
             }
             return Err(miss(live(&all) > back));

@@ -1,12 +1,11 @@
 //! What segments say of packs, where two of them say different things.
 //!
 //! Whoever has a writer's key can put a segment of his own scope into the log, and say in it what he
-//! likes, of packs of other scopes too. Of a pack that segments of two scopes describe, the pack
-//! itself is asked: its directory opens with the key of its own scope and no other.
+//! likes, of packs of others too. Of a pack that two segments do not describe alike, the pack itself
+//! is asked: its directory opens with the key of its own scope and no other.
 
 use crate::repository::error::{Error, Result};
 use crate::repository::{Repository, read_directory};
-use esker_format::envelope::Header;
 use esker_format::ids::PackId;
 use esker_format::segment::SegmentPack;
 use std::collections::{HashMap, HashSet};
@@ -21,17 +20,16 @@ pub fn settle(
     own: &[SegmentPack],
     packs: Vec<SegmentPack>,
 ) -> Result<Vec<SegmentPack>> {
-    let mut scopes: HashMap<PackId, u32> = own.iter().map(|p| (p.id, scope_of(p))).collect();
+    let mut first: HashMap<PackId, &SegmentPack> = own.iter().map(|p| (p.id, p)).collect();
     let mut contested = HashSet::new();
     let mut lookup = repository.lookup_in_all()?;
     for pack in &packs {
-        let scope = scope_of(pack);
-        let mut is_contested = *scopes.entry(pack.id).or_insert(scope) != scope;
+        let mut is_contested = *first.entry(pack.id).or_insert(pack) != pack;
         if let Some(ordinal) = repository.state.ordinal(pack.id)
             && repository.index.has_pack(ordinal)?
         {
             // A row that is not sound says nothing; the new one takes its place.
-            is_contested |= lookup.pack(ordinal).is_ok_and(|known| known.scope != scope);
+            is_contested |= lookup.pack(ordinal).is_ok_and(|known| known.pack != *pack);
         }
         if is_contested {
             contested.insert(pack.id);
@@ -61,9 +59,4 @@ fn from_itself(repository: &Repository, id: PackId) -> Result<Option<SegmentPack
         Err(error) if error.is_damage() => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// The scope in the header of a pack. Every segment was checked to have sound headers.
-fn scope_of(pack: &SegmentPack) -> u32 {
-    Header::decode(&pack.header).map_or(0, |(header, _)| header.scope)
 }

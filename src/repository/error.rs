@@ -155,6 +155,24 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// The name could be taken for the id of another writer.
+    #[error("the id of a writer begins with {name}")]
+    NameIsId {
+        /// The name.
+        name: String,
+    },
+    /// No writer has this scope.
+    #[error("no writer has the scope {scope}")]
+    NoScope {
+        /// The scope.
+        scope: u32,
+    },
+    /// A passphrase opens a key slot already.
+    #[error("that passphrase opens the repository already, with key slot {slot}")]
+    SlotTaken {
+        /// The slot.
+        slot: SessionId,
+    },
     /// Another writer got the scope that a new one was to have alone.
     #[error("scope {scope} was given to another writer meanwhile")]
     ScopeTaken {

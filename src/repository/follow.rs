@@ -8,6 +8,7 @@ use crate::repository::{Error, Repository};
 use crate::store::Store;
 use esker_format::config::Config;
 use esker_format::ids::Seq;
+use esker_format::names;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -41,6 +42,10 @@ impl Follower {
     /// # Errors
     /// When the log is damaged, or store or index fail.
     pub fn follow(&mut self) -> Result<Option<Lookup>> {
+        // Thousands of chunks can be missed, and opening reads much.
+        if self.store.size(&names::entry(self.next))?.is_none() {
+            return Ok(None);
+        }
         let (store, access) = (Arc::clone(&self.store), Arc::clone(&self.access));
         let again = Repository::at(store, access, self.config.clone(), self.folder.clone())?;
         if again.state.next() == self.next {

@@ -40,6 +40,8 @@ pub enum Stop {
     Damaged(FormatError),
     /// They are sound, and of a later version.
     Newer(FormatError),
+    /// It asks for what this version cannot do, of whoever reads anything.
+    Needs(FormatError),
     /// Its writer saw another log than the one before it.
     Break,
 }
@@ -50,6 +52,7 @@ impl Stop {
         match self {
             Self::Damaged(source) => Error::Damaged { object, source },
             Self::Newer(source) => Error::Newer { object, source },
+            Self::Needs(source) => Error::Newer { object: "the log".to_owned(), source },
             Self::Break => {
                 Error::Break { object, why: "its writer saw another log than the one before it" }
             }
@@ -137,7 +140,7 @@ fn weigh(state: &State, entry: &SealedEntry, access: &Access) -> Result<Fate, St
     match &body {
         Body::Setting(setting) if !setting.read.is_empty() => {
             let feature = setting.read[0].into();
-            Err(Stop::Newer(unsupported("feature needed to read,", feature)))
+            Err(Stop::Needs(unsupported("feature needed to read,", feature)))
         }
         _ => Ok(Fate::Valid(place, Box::new(body))),
     }

@@ -78,12 +78,93 @@ pub fn expect_end(store: &dyn Store, next: Seq, far: Option<u64>) -> Result<()> 
             later = Some(later.map_or(seq, |least| least.min(seq)));
         }
     })?;
-    let Some(later) = later else { return Ok(()) };
-    // Others may have appended since the log was read. Then the number is there by now.
-    if far.is_some_and(|far| later.0 - next.0 > far) || store.size(&names::entry(next))?.is_some() {
-        return Ok(());
+    let is_near = |later: &Seq| far.is_none_or(|far| later.0 - next.0 <= far);
+    expect_none(store, next, later.filter(is_near))
+}
+
+/// Fails when the entry behind the next one is there, and the next one is not: what a single request
+/// can tell.
+///
+/// # Errors
+/// As [`expect_end`].
+pub fn expect_none_behind(store: &dyn Store, next: Seq) -> Result<()> {
+    let later = next.next();
+    let is_there = store.size(&names::entry(later))?.is_some();
+    expect_none(store, next, is_there.then_some(later))
+}
+
+/// Numbers behind the end of the log where a later entry is looked for by [`expect_end_near`].
+const NEAR: u64 = 1000;
+
+/// The same for whoever did not read the log from its start: only the folder of the next entry is
+/// listed, and the one behind it where that is near.
+///
+/// # Errors
+/// As [`expect_end`].
+pub fn expect_end_near(store: &dyn Store, next: Seq) -> Result<()> {
+    let far = Seq(next.0.saturating_add(NEAR));
+    let mut folders = vec![folder_of(next), folder_of(far)];
+    folders.dedup();
+    let mut later: Option<Seq> = None;
+    for folder in folders {
+        store.list(&folder, &mut |found| {
+            if let Some(seq) = number(&found.name).filter(|seq| *seq > next) {
+                later = Some(later.map_or(seq, |least| least.min(seq)));
+            }
+        })?;
     }
-    Err(Error::Gap { object: names::entry(next), later: names::entry(later) })
+    expect_none(store, next, later)
+}
+
+/// The numbers of the entries from `first` to `last` that the store has, ascending.
+///
+/// # Errors
+/// When a listing fails.
+pub fn there(store: &dyn Store, first: Seq, last: Seq) -> Result<Vec<Seq>> {
+    let mut found = Vec::new();
+    let of = |seq: Seq| seq.0 / names::ENTRIES_OF_A_FOLDER;
+    for folder in of(first)..=of(last) {
+        let folder = folder_of(Seq(folder * names::ENTRIES_OF_A_FOLDER));
+        store.list(&folder, &mut |listed| {
+            found.extend(number(&listed.name).filter(|seq| (first..=last).contains(seq)));
+        })?;
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// The folder of an entry, as a prefix.
+fn folder_of(seq: Seq) -> String {
+    let entry = names::entry(seq);
+    entry.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"))
+}
+
+/// Fails when there is a later entry, and the next one is not there by now either.
+fn expect_none(store: &dyn Store, next: Seq, later: Option<Seq>) -> Result<()> {
+    match later {
+        // Others may have appended since the log was read. Then the number is there by now.
+        Some(later) if store.size(&names::entry(next))?.is_none() => {
+            Err(Error::Gap { object: names::entry(next), later: names::entry(later) })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Why the log ends before the entry `next` for whoever reads it, with the entry's name.
+///
+/// # Errors
+/// The failure itself, when it is no such end.
+pub fn cut_off(failure: Error, next: Seq) -> Result<(String, String)> {
+    let entry = names::entry(next);
+    match failure {
+        Error::Damaged { object, source } if object == entry => Ok((object, source.to_string())),
+        Error::Newer { object, source } if object == entry => {
+            let why = format!("it was written by a newer esker, which shows all: {source}");
+            Ok((object, why))
+        }
+        Error::Break { object, why } if object == entry => Ok((object, why.to_owned())),
+        failure => Err(failure),
+    }
 }
 
 /// The number of the entry with this name; none for what is not the name of an entry.
@@ -135,6 +216,8 @@ pub fn append(
         };
         let name = names::entry(place.seq);
         let body = make(state)?;
+        // What readers would not read must not be written.
+        body.check().map_err(|e| Error::Refused { rule: e.to_string() })?;
         let object =
             log_entry::encode(&place, &body, &access.log_key, &access.signer, &mut entropy());
         let judged =

@@ -73,7 +73,7 @@ pub use snapshots::{Snapshot, Unlisted, shorten};
 pub use stats::{Totals, totals};
 pub use unlock::Unlock;
 pub use versions::{Search, Sighting, Version};
-pub use writers::{Draft, Enrolled, role_names};
+pub use writers::{Draft, Enrolled, Revoked, role_names};
 
 use crate::store::Store;
 use esker_format::config::{self, Config};

@@ -52,21 +52,25 @@ impl Repository {
         }
         let known = self.state.void.len();
         let start = self.state.next();
-        let Some(met) = self.read_what_can_be(from_the_start)? else {
-            self.remark(known)?;
-            return self.index_segments(&[], &[]);
-        };
-        self.remark(known)?;
-        let is_changed = self.state.next() != start;
-        if start == FIRST && !self.state.changes.everything {
-            // After a request for every entry one more for a thousand of them costs nothing, and
-            // without an index nothing else would say that half of the snapshots are not shown.
-            match log::expect_end(&*self.store, self.state.next(), None) {
-                Ok(()) => self.end_is_known.store(true, Ordering::Relaxed),
-                Err(e @ Error::Gap { .. }) => self.warnings.push(e),
-                Err(e) => return Err(e),
-            }
+        let mut met = None;
+        let mut early = self.read_to_the_end(start, &mut met)?;
+        if early.is_some() && self.leap()? {
+            early = self.read_to_the_end(start, &mut met)?;
         }
+        let was_cut_off = std::mem::take(&mut self.is_cut_off);
+        self.remark(known)?;
+        match early {
+            Some(why @ Error::CutOff { .. }) => {
+                self.is_cut_off = true;
+                if !was_cut_off {
+                    self.warnings.push(why);
+                }
+                return self.index_segments(&[], &[]);
+            }
+            Some(gap) if !self.has_told_of_gap() => self.warnings.push(gap),
+            _ => {}
+        }
+        let is_changed = self.state.next() != start;
         self.compare(before.filter(|_| !from_the_start), met)?;
         // The index may lack segments that the log had before: those that could not be read, or that
         // an earlier version passed over.
@@ -75,6 +79,26 @@ impl Repository {
         }
         self.presence.learn(&self.state);
         Ok(())
+    }
+
+    /// Fails when entries lie behind the end of the log as it was read, because one before them was
+    /// lost: nothing else would say that half of the snapshots are not shown. Where it was read entry
+    /// by entry from the start, one more request for a thousand of them costs nothing; where most were
+    /// spared, only those nearby are looked for, and elsewhere one. Who came to the end once need not
+    /// look again.
+    fn look_behind(&self, start: Seq) -> Result<()> {
+        let (store, next) = (&*self.store, self.state.next());
+        let was_there = self.history.seen().is_some_and(|seen| seen.to_the_end);
+        match self.state.changes.everything {
+            false if start == FIRST => {
+                log::expect_end(store, next, None)?;
+                self.end_is_known.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            _ if was_there => Ok(()),
+            true => log::expect_end_near(store, next),
+            false => log::expect_none_behind(store, next),
+        }
     }
 
     /// Whether the log still has the entry that the index stands for.
@@ -94,35 +118,40 @@ impl Repository {
         }
     }
 
-    /// Reads the log; none when an entry of it is damaged. What came before can be restored, on the
-    /// day when it is needed; nothing is appended, and nothing is said of what this machine has seen.
-    fn read_what_can_be(&mut self, from_the_start: bool) -> Result<Option<Option<Head>>> {
-        let was_cut_off = std::mem::take(&mut self.is_cut_off);
-        match self.read_log(from_the_start) {
-            Ok(met) => Ok(Some(met)),
-            Err(Error::Damaged { object, source })
-                if self.state.head.is_some() && object == names::entry(self.state.next()) =>
-            {
-                self.is_cut_off = true;
-                if !was_cut_off {
-                    let why = source.to_string();
-                    self.warnings.push(Error::CutOff { object, why });
-                }
-                Ok(None)
+    fn has_told_of_gap(&self) -> bool {
+        self.warnings.iter().any(|warning| matches!(warning, Error::Gap { .. }))
+    }
+
+    /// Reads the log from where the state is. Returns why it could not be read to its end: an entry is
+    /// lost, damaged, of a later version, or was signed by somebody who saw another log. Who may put
+    /// objects can bring that about. What came before can be restored, on the day when it is needed;
+    /// nothing is appended, and of a log that is cut off nothing is said that was seen before. `met` is
+    /// its head at the entry that was seen last before, where it came by there.
+    fn read_to_the_end(&mut self, start: Seq, met: &mut Option<Head>) -> Result<Option<Error>> {
+        match self.read_log(met).and_then(|()| self.look_behind(start)) {
+            Ok(()) => Ok(None),
+            Err(gap @ Error::Gap { .. }) => Ok(Some(gap)),
+            Err(failure) if self.state.head.is_some() => {
+                let (object, why) = log::cut_off(failure, self.state.next())?;
+                Ok(Some(Error::CutOff { object, why }))
             }
             Err(failure) => Err(failure),
         }
     }
 
-    /// Reads the log to its end. Returns its head at the entry that was seen last before, where it
-    /// came by there.
-    fn read_log(&mut self, from_the_start: bool) -> Result<Option<Head>> {
-        let mut met = None;
-        if from_the_start || self.read_some(FAR, &mut met)? == FAR {
-            self.jump()?;
-            self.read_some(u64::MAX, &mut met)?;
+    fn read_log(&mut self, met: &mut Option<Head>) -> Result<()> {
+        if self.state.head.is_none() || self.read_some(FAR, met)? == FAR {
+            self.jump(false)?;
+            self.read_some(u64::MAX, met)?;
         }
-        Ok(met)
+        Ok(())
+    }
+
+    /// Goes on from a checkpoint behind an entry that cannot be had; false when there is none.
+    fn leap(&mut self) -> Result<bool> {
+        let next = self.state.next();
+        self.jump(true)?;
+        Ok(self.state.next() > next)
     }
 
     fn read_some(&mut self, most: u64, met: &mut Option<Head>) -> Result<u64> {
@@ -143,14 +172,14 @@ impl Repository {
         Ok(read + log::replay_some(store, access, state, most - read)?)
     }
 
-    /// Goes on from the newest checkpoint that can be believed, if that spares something.
-    fn jump(&mut self) -> Result<()> {
+    /// Goes on from the newest checkpoint that can be believed, if that spares something, or `anyhow`.
+    fn jump(&mut self, anyhow: bool) -> Result<()> {
         let found = self.find_checkpoints()?;
         let (store, access) = (&*self.store, &*self.access);
         let least = if self.state.next() == FIRST { SPARED.0 } else { SPARED.1 };
         let spares = |found: &Candidate| {
             let entries = (found.seq.0 + 1).saturating_sub(self.state.next().0);
-            entries > least.max(found.size / BYTES_PER_ENTRY)
+            entries > if anyhow { 0 } else { least.max(found.size / BYTES_PER_ENTRY) }
         };
         for candidate in found.iter().filter(|found| spares(found)).take(TRIED) {
             if let Some(other) = checkpoint::disowned_by(store, access, candidate, &found)? {

@@ -1,7 +1,7 @@
 //! Key slots: the passphrases that open a repository.
 
 use crate::repository::error::{Error, Result};
-use crate::repository::{Repository, entropy};
+use crate::repository::{Repository, entropy, unlock};
 use crate::store::{Durability, Put};
 use esker_format::FormatError;
 use esker_format::envelope::{Header, Kind};
@@ -60,8 +60,13 @@ impl Repository {
     /// when this returns.
     ///
     /// # Errors
-    /// When the store fails, or the slot does not open.
+    /// [`Error::SlotTaken`] when it opens one already, which would outlive the other; or when the store
+    /// fails, or the slot does not open.
     pub fn add_slot(&self, passphrase: &str, cost: Cost) -> Result<SessionId> {
+        let (store, repository) = (&*self.store, self.access.repository);
+        if let Some(slot) = unlock::find(store, repository, passphrase.as_bytes())? {
+            return Err(Error::SlotTaken { slot });
+        }
         let mut entropy = entropy();
         let header = Header {
             kind: Kind::Slot,

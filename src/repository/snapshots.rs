@@ -122,12 +122,20 @@ impl Repository {
         listed(&self.access, &self.state).filter_map(unlisted).collect()
     }
 
-    /// The one snapshot without a readable summary whose id begins with these words, of eight digits
-    /// at least: all that it can be named by.
+    /// The one snapshot that this key does not list whose id begins with these words, of eight digits
+    /// at least: all that it can be named by. Its summary does not open, or is of another scope.
     pub fn choose_unlisted(&self, words: &str) -> Option<SnapshotId> {
-        let fits = |one: &Unlisted| words.len() >= 8 && one.id.to_string().starts_with(words);
-        let mut fitting = self.unlisted().into_iter().filter(fits);
-        fitting.next().filter(|_| fitting.next().is_none()).map(|one| one.id)
+        let fits = |id: &SnapshotId| words.len() >= 8 && id.to_string().starts_with(words);
+        let elsewhere = self.state.snapshots.iter().filter(|s| !self.access.has_scope(s.scope));
+        let all = self.unlisted().into_iter().map(|one| one.id).chain(elsewhere.map(|s| s.id));
+        let mut fitting = all.filter(fits);
+        fitting.next().filter(|_| fitting.next().is_none())
+    }
+
+    /// How many snapshots are of scopes that this key does not list, forgotten ones left out.
+    pub fn count_elsewhere(&self) -> u64 {
+        let live = self.state.live_snapshots();
+        live.filter(|snapshot| !self.access.has_scope(snapshot.scope)).count() as u64
     }
 
     /// The snapshots that a filter lets through, oldest first; forgotten ones only if it asks for them.
@@ -153,6 +161,9 @@ impl Repository {
             Miss::Forgotten(selector) => Refusal::Forgotten { snapshot: selector }.into(),
             Miss::None(selector) if self.warnings.iter().any(Error::is_damage) => {
                 Error::NoSnapshotLeft { selector }
+            }
+            Miss::None(selector) if selector.is_empty() => {
+                Error::NoSnapshot { selector: "\"\"".to_owned() }
             }
             Miss::None(selector) => Error::NoSnapshot { selector },
             Miss::Filtered(selector) => Error::Filtered { selector },

@@ -2,12 +2,13 @@
 
 use crate::repository::Repository;
 use crate::repository::error::Result;
+use esker_format::checkpoint::PackState;
 use esker_format::frame::FrameType;
 
 /// What the packs hold. Of chunks with several copies each copy counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Packs that the log has named.
+    /// Packs that the log has named and not given up.
     pub packs: u64,
     /// Their bytes, as the log has them.
     pub pack_bytes: u64,
@@ -21,20 +22,22 @@ pub struct Totals {
     pub pages: u64,
     /// Their bytes.
     pub page_bytes: u64,
-    /// Packs that the index knows nothing of, and their bytes: what is in them is not counted.
+    /// Packs that the index of this key knows nothing of, such as those of other scopes than a
+    /// writer's: what is in them is not counted.
     pub unknown_packs: u64,
     /// Bytes of these.
     pub unknown_bytes: u64,
 }
 
-/// Counts what is in all packs, from log and index alone.
+/// Counts what is in all packs that are not given up, from log and index alone.
 ///
 /// # Errors
 /// When the index database fails.
 pub fn totals(repository: &Repository) -> Result<Totals> {
     let mut totals = Totals::default();
-    let mut lookup = repository.lookup()?;
-    for (ordinal, pack) in repository.state().packs.iter().enumerate() {
+    let mut lookup = repository.lookup_in_all()?;
+    let packs = repository.state().packs.iter().enumerate();
+    for (ordinal, pack) in packs.filter(|(_, pack)| pack.state != PackState::Deleting) {
         totals.packs += 1;
         totals.pack_bytes += pack.len;
         let Some(known) = lookup.pack_if_there(ordinal as u32)? else {

@@ -46,6 +46,19 @@ impl Unlock {
     }
 }
 
+/// The slot that a passphrase opens, if there is one.
+pub(super) fn find(
+    store: &dyn Store,
+    id: RepositoryId,
+    passphrase: &[u8],
+) -> Result<Option<SessionId>> {
+    match open_slot(store, id, passphrase) {
+        Ok((slot, _)) => Ok(Some(slot)),
+        Err(Error::WrongKey { .. } | Error::Newer { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The first slot that the passphrase opens, and its material.
 fn open_slot(
     store: &dyn Store,
@@ -58,15 +71,15 @@ fn open_slot(
     let mut object = Vec::new();
     let mut newer = None;
     for name in &slots {
-        store.get(name, slot::OBJECT_MAX as u64, &mut object).map_err(Error::from_read)?;
-        match slot::decode(&object, passphrase) {
-            Ok(material) if material.repository() == id => {
-                // It was decoded a moment ago.
-                let (header, _) = Header::decode(&object).map_err(|e| Error::damaged(name, e))?;
-                return Ok((header.session, material));
-            }
+        match store.get(name, slot::OBJECT_MAX as u64, &mut object).map_err(Error::from_part) {
+            Ok(()) => {}
+            // A damaged slot is no reason not to try the others, and one that is gone was removed.
+            Err(error) if error.is_damage() => continue,
+            Err(error) => return Err(error),
+        }
+        match open_one(name, &object, passphrase) {
+            Ok((slot, material)) if material.repository() == id => return Ok((slot, material)),
             Err(e @ FormatError::Unsupported { .. }) => newer = Some(Error::damaged(name, e)),
-            // A damaged slot is no reason not to try the others.
             Ok(_) | Err(_) => {}
         }
     }
@@ -76,4 +89,18 @@ fn open_slot(
         n => format!("the passphrase opens none of its {n} key slots"),
     };
     Err(newer.unwrap_or(Error::WrongKey { reason }))
+}
+
+/// What the passphrase opens in a slot that has its own name. A copy under another name would outlive
+/// the slot, when that is removed.
+fn open_one(
+    name: &str,
+    object: &[u8],
+    passphrase: &[u8],
+) -> std::result::Result<(SessionId, KeyMaterial), FormatError> {
+    let (header, _) = Header::decode(object)?;
+    if names::slot(header.session) != name {
+        return Err(FormatError::Misplaced { what: "key slot" });
+    }
+    Ok((header.session, slot::decode(object, passphrase)?))
 }

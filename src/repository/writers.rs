@@ -1,6 +1,7 @@
 //! Writers: who is enrolled, enrolling and revoking them, and what the key in use may do.
 
 use crate::repository::error::{Error, Result};
+use crate::repository::snapshots::Snapshot;
 use crate::repository::state::{State, Writer};
 use crate::repository::{Occasion, Repository, entropy, log};
 use esker_format::cbor::Extra;
@@ -11,6 +12,7 @@ use esker_format::limits::TEXT_MAX;
 use esker_format::log_entry::{
     Body, ROLE_ADMIN, ROLE_APPEND, ROLE_COLLECT, ROLE_FORGET, Revoke, WriterEntry,
 };
+use std::collections::HashMap;
 
 /// Roles as people call them.
 const ROLES: [(u32, &str); 4] = [
@@ -60,12 +62,22 @@ pub struct Enrolled {
     pub snapshots: u64,
 }
 
+/// What revoking a writer has done.
+#[derive(Debug)]
+pub struct Revoked {
+    /// The entry of the log; none when it was revoked before.
+    pub seq: Option<Seq>,
+    /// Why there is no checkpoint that tells of it, where there should be.
+    pub without_checkpoint: Option<Error>,
+}
+
 impl Repository {
     /// Draws the key of a new writer, with this name and these roles; without a scope it gets one
     /// that no writer of the log has.
     ///
     /// # Errors
-    /// [`Error::NeedsOwner`], [`Error::WriterName`] or [`Error::NameTaken`].
+    /// [`Error::NeedsOwner`], [`Error::WriterName`], [`Error::NameTaken`], [`Error::NameIsId`] or
+    /// [`Error::NoScope`].
     pub fn draft_writer(&self, name: &str, scope: Option<u32>, roles: u32) -> Result<Draft> {
         let (access, secret) = (&self.access, self.access.secret()?);
         let is_plain = !name.trim().is_empty() && !name.chars().any(char::is_control);
@@ -75,6 +87,10 @@ impl Repository {
         expect_free(&self.state, name)?;
         let is_alone = scope.is_none();
         let scope = match scope {
+            // A number that was mistyped would be a scope that nobody meant.
+            Some(scope) if !self.state.writers.values().any(|w| w.entry.scope == scope) => {
+                return Err(Error::NoScope { scope });
+            }
             Some(scope) => scope,
             None => unused_scope(&self.state)?,
         };
@@ -142,11 +158,12 @@ impl Repository {
         }
     }
 
-    /// Revokes a writer: nothing that it signs from here on counts. None when it was revoked before.
+    /// Revokes a writer: nothing that it signs from here on counts. Of one that could write
+    /// checkpoints a new one tells, also when it was revoked before and the log has gone on since.
     ///
     /// # Errors
     /// [`Error::NeedsOwner`], [`Error::OwnWriter`], or what store and log say.
-    pub fn revoke(&mut self, id: WriterId) -> Result<Option<Seq>> {
+    pub fn revoke(&mut self, id: WriterId) -> Result<Revoked> {
         let secret = self.access.secret()?;
         if [secret.working_key(), secret.owner_key()]
             .iter()
@@ -154,24 +171,30 @@ impl Repository {
         {
             return Err(Error::OwnWriter);
         }
-        if self.state.writers.get(&id).is_some_and(|writer| writer.revoked) {
-            return Ok(None);
-        }
+        let was_revoked = self.state.writers.get(&id).is_some_and(|writer| writer.revoked);
         let body = Revoke { writer: id, extra: Extra::default() };
-        let seq = self.append_as_owner(&mut |_| Ok(Body::Revoke(body.clone())))?;
+        let seq = match was_revoked {
+            true => None,
+            false => Some(self.append_as_owner(&mut |_| Ok(Body::Revoke(body.clone())))?),
+        };
+        let mut without_checkpoint = None;
         if self.state.writers.get(&id).is_some_and(|w| w.entry.roles & ROLE_COLLECT != 0) {
+            let warnings = self.warnings.len();
             self.checkpoint_if_due(Occasion::Revocation);
+            without_checkpoint = self.warnings.drain(warnings..).next();
         }
-        Ok(Some(seq))
+        Ok(Revoked { seq, without_checkpoint })
     }
 
     /// All writers: the owner's own first, then by scope and name.
     pub fn writers(&self) -> Vec<Enrolled> {
         let owner = self.access.owner.as_ref().map(|s| s.working_key().verification().writer());
-        let saved = |id: &WriterId| {
-            let by = |session| self.state.sessions.get(session).map(|s| s.writer);
-            self.state.snapshots.iter().filter(|s| by(&s.session) == Some(*id)).count() as u64
-        };
+        let mut saved: HashMap<WriterId, u64> = HashMap::new();
+        for snapshot in &self.state.snapshots {
+            if let Some(session) = self.state.sessions.get(&snapshot.session) {
+                *saved.entry(session.writer).or_default() += 1;
+            }
+        }
         let mut all: Vec<Enrolled> = self
             .state
             .writers
@@ -181,7 +204,7 @@ impl Repository {
                 entry: entry.clone(),
                 revoked: *revoked,
                 is_owner: owner.map_or(entry.roles & ROLE_ADMIN != 0, |owner| owner == *id),
-                snapshots: saved(id),
+                snapshots: saved.get(id).copied().unwrap_or(0),
             })
             .collect();
         let order = |w: &Enrolled| (!w.is_owner, w.entry.scope, w.entry.name.clone(), w.id);
@@ -189,10 +212,19 @@ impl Repository {
         all
     }
 
-    /// The name of a writer that is not the one in use.
-    pub fn name_of_other(&self, writer: Option<WriterId>) -> Option<&str> {
-        let id = writer.filter(|id| *id != self.access.writer)?;
-        self.state.writers.get(&id).map(|writer| writer.entry.name.as_str())
+    /// Who saved a snapshot, as far as the log says.
+    pub fn writer_of(&self, snapshot: &Snapshot) -> Option<&Writer> {
+        self.state.writers.get(&snapshot.writer?)
+    }
+
+    /// All writers that had a name, or the one whose id begins like this.
+    ///
+    /// # Errors
+    /// [`Error::NoWriter`] or [`Error::AmbiguousWriter`].
+    pub fn writers_called(&self, what: &str) -> Result<Vec<WriterId>> {
+        let named = self.state.writers.iter().filter(|(_, writer)| writer.entry.name == what);
+        let named: Vec<WriterId> = named.map(|(id, _)| *id).collect();
+        if named.is_empty() { Ok(vec![self.find_writer(what)?.id]) } else { Ok(named) }
     }
 
     /// Fails unless the log knows the key in use.
@@ -222,7 +254,9 @@ impl Repository {
             Some(writer) if writer.revoked => "it was revoked".to_owned(),
             Some(writer) if writer.entry.roles & role != 0 => return Ok(()),
             Some(Writer { entry, .. }) => {
-                format!("writer {} has the role {}", entry.name, role_names(entry.roles).join(", "))
+                let (has, needs) =
+                    (role_names(entry.roles).join(", "), role_names(role).join(", "));
+                format!("writer {} has the role {has}, and this needs {needs}", entry.name)
             }
             None => "it was never enrolled".to_owned(),
         };
@@ -243,10 +277,16 @@ impl Repository {
     }
 }
 
-/// Fails when a writer that counts has this name: people revoke by name.
+/// Digits that people take for an id. Of shorter words a name comes first.
+const ID_DIGITS: usize = 8;
+
+/// Fails when a writer that counts has this name, or an id that begins with it: people revoke by these.
 fn expect_free(state: &State, name: &str) -> Result<()> {
     if state.writers.values().any(|w| w.entry.name == name && !w.revoked) {
         return Err(Error::NameTaken { name: name.to_owned() });
+    }
+    if name.len() >= ID_DIGITS && state.writers.keys().any(|id| id.to_string().starts_with(name)) {
+        return Err(Error::NameIsId { name: name.to_owned() });
     }
     Ok(())
 }

@@ -47,12 +47,25 @@ fn an_old_copy_is_restored_from_and_not_written_to() {
         home.snapshot(&work).exit(4).says(&seen).says(&hint);
         home.run(["hold", "latest"]).exit(4).says(&seen);
         home.run(["gc", "--grace", "0"]).exit(4).says(&seen);
+        // Once is enough, and it is damage to whoever checks.
+        let held = home.run(["hold", "latest"]).exit(4);
+        assert_eq!(held.err.matches(seen[0]).count(), 1, "{}", held.err);
+        held.says(&["error: nothing was written, for the reason that was warned of"]);
+        let text = home.run(["check"]).exit(4).says(&["error: the log was rolled back"]);
+        assert_eq!(text.err.matches(seen[0]).count(), 1, "{}", text.err);
+        assert!(text.out.contains("1 finding of damage"), "{}", text.out);
+        let rows = home.run(["check", "--json"]).exit(4).json();
+        assert_eq!(rows[0]["kind"], "history");
+        assert_eq!(rows.last().unwrap()["sound"], false);
         assert_eq!(entries(&home.repository()), before);
         // A run that writes nothing shows what one would do.
         home.run(["snapshot", "--dry-run", work.to_str().unwrap()]).ok().says(&seen);
         // The owner knows.
         let accept = ["--accept-history", "snapshot", work.to_str().unwrap()];
-        home.run(accept).ok().says(&["warning: accepted the log as it is now: entry "]);
+        let undone = format!("enrolled or revoked after entry {} of the log is undone", before - 1);
+        let accepted = home.run(accept).ok();
+        accepted.says(&["warning: accepted the log as it is now: entry ", &undone, "key list"]);
+        home.run(["check"]).ok();
         home.snapshot(&work).ok().says_nothing();
         assert_eq!(home.run(["snapshots", "--json"]).ok().json().len(), 3);
     }
@@ -141,5 +154,9 @@ fn a_home_that_cannot_be_written_keeps_no_memory_and_says_so_to_who_writes() {
     std::fs::remove_dir_all(home.path("state")).unwrap();
     std::fs::write(home.path("state"), "no folder").unwrap();
     home.run(["snapshots"]).ok().says_nothing();
-    home.snapshot(&work).ok().says(&["warning: cannot remember the history of the repository in"]);
+    let told = ["warning: cannot remember the history of the repository in"];
+    home.snapshot(&work).ok().says(&told);
+    // What a command meets after it has opened the repository is told by all of them.
+    home.run(["hold", "latest"]).ok().says(&told);
+    home.run(["unhold", "latest", "--json"]).ok().says(&told);
 }

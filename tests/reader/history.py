@@ -260,6 +260,7 @@ class Fold:
         new, seen = [], set()
         for row in packs:
             pack = Pack(row["id"], row["len"], row["session"] or session)
+            rule(row["len"] <= 256 << 20, "a pack that is longer than any can be")
             rule(pack.session is not None, "a pack without a session")
             rule(self.state.sessions.get(pack.session, (None, "open"))[1] == "open", "a pack of a session that ended")
             rule(pack.id not in self.state.ordinals and pack.id not in seen, "a pack that is there already")
@@ -354,7 +355,10 @@ class Fold:
 
     def note(self, snapshot, add, remove, text):
         (row,) = self.rows([snapshot])
-        row.tags |= {tag: False for tag in remove} | {tag: True for tag in add}
+        tags = row.tags | {tag: False for tag in remove} | {tag: True for tag in add}
+        added = sum(tags.values())
+        rule(added <= 1024 and len(tags) - added <= 1024, "too many tags of one snapshot")
+        row.tags = tags
 
     def damaged(self, snapshots, packs):
         rows = self.rows(snapshots)

@@ -2,8 +2,9 @@
 
 mod report;
 mod rules;
+mod tell;
 
-use crate::cli::choose::{Choose, describe, describe_unlisted, parse_reason};
+use crate::cli::choose::{Choose, parse_reason};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::{Global, Outcome, gc, place, show};
 use crate::repository::retention::{self, Calendar};
@@ -18,8 +19,9 @@ use rules::Rules;
 /// Forgotten snapshots are not listed any more, and `latest` passes over them. Nothing is removed
 /// from the store: until `esker gc` has collected them, `esker unforget` brings them back.
 ///
-/// Rules look at one series at a time (what one host saved under one label), beginning with the last
-/// snapshot; those that --label, --host, --tag and --at leave out stay. A snapshot stays when at
+/// Rules look at one series at a time (what one writer saved of one host under one label), beginning with the last
+/// snapshot; those that --label, --host, --writer, --tag and --at leave out
+/// stay. A snapshot stays when at
 /// least one rule keeps it, and the table names each that does. So one more rule never makes a
 /// snapshot go.
 ///
@@ -29,8 +31,8 @@ use rules::Rules;
 /// would keep among complete ones alone.
 ///
 /// Whatever the rules say, these stay: the last snapshot of a series, and its last complete one (see
-/// --whole-series); those that are held (`esker hold`); those that another needs that stays. A time
-/// more than a day ahead of this machine's clock counts as now; it never makes another snapshot go.
+/// --whole-series); those that are held (`esker hold`); those that another needs that stays; and those
+/// dated more than a day ahead of this machine's clock, which are not counted and so make no other go.
 ///
 /// As in: esker forget --keep-daily 7 --keep-weekly 5 --keep-monthly 12 --dry-run
 #[derive(clap::Args)]
@@ -66,7 +68,7 @@ pub struct Args {
 pub fn run(global: &Global, args: &Args) -> Outcome {
     let by_name = !args.what.is_empty();
     if by_name && !args.rules.given().is_empty() {
-        let hint = "--label, --host and --tag say which snapshots rules are about";
+        let hint = "--label, --host, --writer and --tag say which snapshots rules are about";
         let message = "name the snapshots that are to go, or give rules: not both".to_owned();
         return Err(Failure::Usage(message, Some(hint.to_owned())));
     }
@@ -79,23 +81,24 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     let (planned, unlisted) = match &policy {
         None => named(args, &repository)?,
         Some(policy) => {
-            let filter = args.choose.filter();
+            let filter = args.choose.filter(&repository)?;
             let calendar = Calendar::of_this_machine();
             (repository.plan_forget(&filter, policy, show::now(), &calendar)?, Vec::new())
         }
     };
     if planned.is_empty() && !by_name && !global.quiet {
-        show::note("no snapshot is like that; `esker snapshots` lists all");
+        tell::note_none(&repository)?;
     }
-    warn_of_clock(&planned);
+    tell::warn_of_clock(&planned);
     let goes = planned.iter().filter(|(_, outcome)| !outcome.stays()).map(|(s, _)| s.id);
     let going: Vec<SnapshotId> = goes.chain(unlisted.iter().copied()).collect();
-    let how = Forget { reason: args.reason.clone(), whole_series: args.whole_series };
+    let (reason, whole_series) = (args.reason.clone(), args.whole_series);
+    let how = Forget { reason, whole_series, by_rules: !by_name };
     repository.check_forget(&going, &how)?;
     if global.json {
-        report::print_json(&planned, &unlisted)?;
+        report::print_json(&repository, &planned, &unlisted)?;
     } else if !by_name && !global.quiet {
-        report::print(&planned)?;
+        report::print(&repository, &planned)?;
     }
     let forgotten = match args.dry_run {
         true => Vec::new(),
@@ -105,9 +108,9 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         report::print_summary(&planned, going.len(), args.dry_run, forgotten.len())?;
     } else if !global.quiet {
         if by_name {
-            tell_named(args.dry_run, &planned, &unlisted, &forgotten)?;
+            tell::tell_named(&repository, args.dry_run, &planned, &unlisted, &forgotten)?;
         }
-        tell(args, going.len(), &forgotten)?;
+        tell::sum(args, going.len(), &forgotten)?;
     }
     if args.gc {
         // Of a dry run, what would be free if all this were forgotten.
@@ -117,68 +120,10 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     Ok(Exit::Ok)
 }
 
-/// The snapshots that were named, all of which go; those apart whose summaries cannot be read.
+/// The snapshots that were named, all of which go; those apart that no list of this key has.
 fn named(args: &Args, repository: &Repository) -> Result<(Vec<Planned>, Vec<SnapshotId>), Failure> {
     let picked = args.choose.pick_all(repository, &args.what)?;
     let goes = |id| retention::Outcome { id, reasons: Vec::new(), is_ahead: false };
     let planned = picked.listed.into_iter().map(|snapshot| (goes(snapshot.id), snapshot));
     Ok((planned.map(|(outcome, snapshot)| (snapshot, outcome)).collect(), picked.unlisted))
-}
-
-/// A clock that is wrong is better set than worked around.
-fn warn_of_clock(planned: &[Planned]) {
-    let ahead = planned.iter().filter(|(_, outcome)| outcome.is_ahead).count();
-    if ahead > 0 {
-        show::warning(&format!(
-            "{} dated more than a day after now, {}: if that clock is wrong, set it first",
-            match ahead {
-                1 => "1 snapshot is".to_owned(),
-                n => format!("{n} snapshots are"),
-            },
-            show::local(show::now())
-        ));
-    }
-}
-
-/// Says of each snapshot that was named what became of it.
-fn tell_named(
-    is_dry: bool,
-    planned: &[Planned],
-    unlisted: &[SnapshotId],
-    forgotten: &[SnapshotId],
-) -> std::io::Result<()> {
-    use std::io::Write;
-    let mut out = std::io::stdout().lock();
-    let listed = planned.iter().map(|(s, _)| (s.id, s.is_forgotten, describe(s)));
-    let unlisted = unlisted.iter().map(|id| (*id, false, describe_unlisted(id)));
-    for (id, is_forgotten, which) in listed.chain(unlisted) {
-        let what = match (is_dry, forgotten.contains(&id)) {
-            (true, _) if !is_forgotten => "would be forgotten",
-            (false, true) => "forgotten",
-            _ => "was forgotten before",
-        };
-        writeln!(out, "{what}: {which}")?;
-    }
-    Ok(())
-}
-
-/// Says what was done of the `going` that are to go, and how it can be taken back.
-fn tell(args: &Args, going: usize, forgotten: &[SnapshotId]) -> std::io::Result<()> {
-    use std::io::Write;
-    let mut out = std::io::stdout().lock();
-    let snapshots = |n| show::count(n, "snapshot", "snapshots");
-    match (args.dry_run, forgotten.len() as u64) {
-        (true, _) if args.what.is_empty() => {
-            writeln!(out, "dry run: {} would be forgotten", snapshots(going as u64))
-        }
-        (true, _) => Ok(()),
-        (false, 0) if args.what.is_empty() => writeln!(out, "nothing to forget"),
-        (false, 0) => Ok(()),
-        (false, n) => writeln!(
-            out,
-            "{} forgotten; `esker unforget` brings {it} back until `esker gc` collects {it}",
-            snapshots(n),
-            it = if n == 1 { "it" } else { "them" },
-        ),
-    }
 }

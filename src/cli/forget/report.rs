@@ -1,8 +1,9 @@
 //! What stays and what goes, as tables and as JSON.
 
+use crate::cli::choose::by;
 use crate::cli::show;
 use crate::repository::retention::{Outcome, Series};
-use crate::repository::{Snapshot, shorten};
+use crate::repository::{Repository, Snapshot, shorten};
 use esker_format::ids::SnapshotId;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -17,6 +18,8 @@ enum Row<'r> {
         id: String,
         sequence: u64,
         series: String,
+        writer: Option<String>,
+        writer_name: Option<&'r str>,
         host: &'r str,
         label: &'r str,
         tags: &'r [String],
@@ -52,16 +55,18 @@ fn series(planned: &[Planned]) -> Vec<Vec<&Planned>> {
 }
 
 /// Tells each snapshot in a table of its series.
-pub fn print(planned: &[Planned]) -> io::Result<()> {
+pub fn print(repository: &Repository, planned: &[Planned]) -> io::Result<()> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     for list in series(planned) {
-        let newest = &list[list.len() - 1].0.summary;
+        let last = &list[list.len() - 1].0;
+        let newest = &last.summary;
         let go = list.iter().filter(|(_, outcome)| !outcome.stays()).count();
         writeln!(
             out,
-            "{}, host {}: {go} of {}",
+            "{}, host {}{}: {go} of {}",
             show::name(newest.label.as_bytes()),
             show::name(newest.host.as_bytes()),
+            by(repository, last),
             match list.len() {
                 1 => "1 snapshot goes".to_owned(),
                 n => format!("{n} snapshots go"),
@@ -83,14 +88,20 @@ pub fn print(planned: &[Planned]) -> io::Result<()> {
     out.flush()
 }
 
-/// Tells each snapshot in a row; those whose summaries cannot be read by their ids.
-pub fn print_json(planned: &[Planned], unlisted: &[SnapshotId]) -> io::Result<()> {
+/// Tells each snapshot in a row; those that no list of this key has by their ids.
+pub fn print_json(
+    repository: &Repository,
+    planned: &[Planned],
+    unlisted: &[SnapshotId],
+) -> io::Result<()> {
     for (snapshot, outcome) in planned {
         let s = &snapshot.summary;
         show::json(&Row::Snapshot {
             id: snapshot.id.to_string(),
             sequence: snapshot.seq.0,
             series: s.series.to_string(),
+            writer: snapshot.writer.map(|writer| writer.to_string()),
+            writer_name: repository.writer_of(snapshot).map(|w| w.entry.name.as_str()),
             host: &s.host,
             label: &s.label,
             tags: &s.tags,
@@ -119,10 +130,5 @@ pub fn print_summary(
 
 /// Reasons, safe for a terminal: tags are anybody's words.
 fn reasons(outcome: &Outcome) -> Vec<String> {
-    let mut told: Vec<String> =
-        outcome.reasons.iter().map(|reason| show::name(reason.to_string().as_bytes())).collect();
-    if outcome.is_ahead {
-        told.push("dated ahead of now".to_owned());
-    }
-    told
+    outcome.reasons.iter().map(|reason| show::name(reason.to_string().as_bytes())).collect()
 }

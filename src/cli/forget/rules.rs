@@ -8,22 +8,22 @@ use crate::repository::retention::{Count, Period, Policy, Rule, Span};
 #[command(next_help_heading = "What stays (a number can be `unlimited`)")]
 pub struct Rules {
     /// The last N snapshots
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     keep_last: Option<Count>,
     /// One of each of the last N hours that have any
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     keep_hourly: Option<Count>,
     /// One of each of the last N days that have any
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     keep_daily: Option<Count>,
     /// One of each of the last N weeks that have any; a week begins on Monday
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     keep_weekly: Option<Count>,
     /// One of each of the last N months that have any
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     keep_monthly: Option<Count>,
     /// One of each of the last N years that have any
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     keep_yearly: Option<Count>,
     /// All that began within this time before the latest one: 36h, 30d, 2w, 1y6m (m are months)
     #[arg(long, value_name = "TIME")]

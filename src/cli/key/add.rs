@@ -10,7 +10,7 @@ use std::io::Write;
 /// Add a passphrase; those that there are stay
 ///
 /// The new one is asked for twice, or taken from ESKER_NEW_PASSWORD or ESKER_NEW_PASSWORD_FILE. It opens
-/// what the key that is used for this command opens.
+/// what the key that is used for this command opens. One that opens the repository already is refused.
 #[derive(clap::Args)]
 pub struct Args {}
 

@@ -32,8 +32,9 @@ pub struct Args {
     /// has too, and what one stores wrongly the others may rely on
     #[arg(long, value_name = "new|N", default_value = "new", value_parser = scope)]
     scope: Scope,
-    /// What it may do; can be given several times. `forget` forgets, holds and tags snapshots, and
-    /// `collect` removes for good what was forgotten, both those of all scopes
+    /// What it may do; can be given several times. `forget` forgets, holds and tags snapshots:
+    /// by label, host and rules those of its scope, which are all that it lists, and those of other
+    /// scopes by id alone. `collect` removes for good what was forgotten, of all scopes
     #[arg(long = "role", value_name = "ROLE", value_delimiter = ',', default_value = "append")]
     roles: Vec<Role>,
 }
@@ -156,7 +157,9 @@ fn tell(entry: &WriterEntry, path: &Path, shared_with: &[String]) -> std::io::Re
         can.push("save snapshots");
     }
     if entry.roles & ROLE_FORGET != 0 {
-        can.push("forget, hold and tag snapshots of everybody");
+        can.push(
+            "forget and hold snapshots, those of other scopes by id alone; tag those of its scope",
+        );
     }
     if entry.roles & ROLE_COLLECT != 0 {
         can.push("remove for good what was forgotten");

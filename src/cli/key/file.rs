@@ -48,7 +48,7 @@ pub fn write(path: &Path, material: &KeyMaterial) -> Result<(), Failure> {
     match file.persist_noclobber(path) {
         Ok(_) => {}
         Err(e) if e.error.kind() == std::io::ErrorKind::AlreadyExists => {
-            let hint = "name another with --key-file; a key file is never overwritten";
+            let hint = "name another file; a key file is never overwritten";
             return Err(Failure::Usage(
                 format!("{} exists already", path.display()),
                 Some(hint.to_owned()),

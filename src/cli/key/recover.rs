@@ -42,8 +42,11 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         }
     };
     if global.key_file.is_some() {
-        return Err(Failure::usage(
-            "the recovery key is what this command opens the repository with",
+        let hint =
+            "leave out --key-file, and unset ESKER_KEY_FILE; the new key file is the argument FILE";
+        return Err(Failure::Usage(
+            "the recovery key is what this command opens the repository with".to_owned(),
+            Some(hint.to_owned()),
         ));
     }
     let unlock = Unlock::Recovery(ask_recovery()?);

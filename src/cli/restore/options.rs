@@ -149,10 +149,10 @@ impl Args {
                 "name the PATH in SNAPSHOT:PATH and its place as TARGET, or use --include",
             );
         }
-        if selected.of_several && !self.dry_run && (self.delete || self.is_root()) {
+        if selected.of_several && (self.delete || self.is_root()) {
             return refuse(
                 "`latest` is that of several series, and this deletes, or goes into the root of this system",
-                "name the snapshot by its id, or the series with --label and --host",
+                "name the snapshot by its id, or the series with --label, --host and --writer",
             );
         }
         Ok(())

@@ -87,7 +87,6 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         init::make_default(global, &places)?;
     }
     let mut repository = place::open_at(global, &places)?;
-    let told = repository.warnings().len();
     signals::watch();
     let mut tags = args.tags.clone();
     tags.sort();
@@ -124,7 +123,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         let observer: pipeline::Observer<'_> = if args.verbose { Some(&tell) } else { None };
         pipeline::snapshot(&mut repository, &request, &progress, observer, signals::stop())?
     };
-    place::tell_warnings(&repository, told);
+    repository.tell();
     for problem in &report.problems {
         show::warning(&format!("{} {}", show::name(&problem.path), problem.message));
     }

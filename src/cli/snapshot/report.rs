@@ -28,7 +28,7 @@ struct Counts {
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct Shown<'r> {
     snapshot: Option<String>,
     dry_run: bool,
     host: String,
@@ -40,6 +40,7 @@ struct Shown {
     counts: Counts,
     changing: u64,
     adopted_packs: usize,
+    started_over: &'r [String],
     problems_total: u64,
     problems: Vec<(String, String)>,
     left_out: Vec<(String, &'static str)>,
@@ -88,9 +89,16 @@ pub fn text(
         let files = show::count(report.changing, "file", "files");
         writeln!(out, "changed while they were read, as they may: {files}")?;
     }
+    for why in &report.started_over {
+        writeln!(out, "started over: {why}")?;
+    }
     if report.adopted > 0 {
         let packs = show::count(report.adopted as u64, "pack", "packs");
-        writeln!(out, "took over {packs} of a run that did not end")?;
+        let whose = match report.started_over.is_empty() {
+            true => "of a run that did not end",
+            false => "that were uploaded before",
+        };
+        writeln!(out, "took over {packs} {whose}")?;
     }
     let Some(id) = report.snapshot.as_ref().map(shorten) else {
         let why = if is_dry { "dry run: nothing was written" } else { "unchanged: no snapshot" };
@@ -168,6 +176,7 @@ pub fn json(
         },
         changing: report.changing,
         adopted_packs: report.adopted,
+        started_over: &report.started_over,
         problems_total: s.problems,
         problems: report
             .problems

@@ -39,8 +39,10 @@ fn follow(repository: &Repository, state: &mut State, report: &mut Report) -> Re
     let (store, access) = (repository.store(), repository.access());
     let found = candidates(store)?;
     for candidate in found.iter().take(COMPARED).rev() {
-        if let Some(more) = (candidate.seq.0 + 1).checked_sub(state.next().0) {
-            log::replay_some(store, access, state, more)?;
+        let more = (candidate.seq.0 + 1).saturating_sub(state.next().0);
+        if log::replay_some(store, access, state, more)? < more {
+            // An entry before it was lost: then it is what leads past that.
+            log::expect_end(store, state.next(), None)?;
         }
         compare(repository, candidate, state, report)?;
     }

@@ -29,7 +29,7 @@ pub fn drop_given_up(state: &State, findings: &mut Vec<Finding>) {
         | Finding::Leftover { name, .. }
         | Finding::Index { pack: name, .. } => !is_given_up(state, name),
         Finding::Path { snapshot, .. } | Finding::Snapshot { snapshot, .. } => lives(snapshot),
-        Finding::Void { .. } | Finding::NotUnderstood { .. } => true,
+        Finding::History { .. } | Finding::Void { .. } | Finding::NotUnderstood { .. } => true,
     });
 }
 

@@ -31,6 +31,11 @@ pub struct Request {
 /// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
+    /// The log is not the one that this machine has seen before: rolled back, or changed.
+    History {
+        /// How it differs.
+        message: String,
+    },
     /// An object of the store.
     Object {
         /// Its name.
@@ -89,18 +94,28 @@ pub enum Finding {
 impl Finding {
     /// Whether something of the repository is lost or changed.
     pub const fn is_damage(&self) -> bool {
-        matches!(self, Self::Object { .. } | Self::Path { .. } | Self::Snapshot { .. })
+        matches!(
+            self,
+            Self::History { .. } | Self::Object { .. } | Self::Path { .. } | Self::Snapshot { .. }
+        )
     }
 
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
+            Self::History { .. } => {
+                "was it put back from a copy on purpose? Then `--accept-history` goes on with it as it is; \
+                 else let nothing write there, and compare it with another copy of the repository"
+            }
             Self::Object { name, .. } if name.starts_with(names::LOG) => {
-                "whoever reads the log anew gets no further: bring the entry back from another copy of the \
-                 repository; should it be nobody's (a copy of another entry, say), remove it"
+                "whoever reads the log anew gets no further, unless a checkpoint leads past it: bring the \
+                 entry back from another copy of the repository. Where it is missing, `esker gc` on a \
+                 machine that has read it before writes such a checkpoint. Should it be nobody's (a copy \
+                 of another entry, say), remove it"
             }
             Self::Object { name, .. } if name.starts_with(names::CHECKPOINTS) => {
-                "a checkpoint only spares time, and the log is enough: remove it"
+                "where the log is whole, a checkpoint only spares time: remove it. Where entries of the \
+                 log are missing, keep it until they are back, because it may lead past them"
             }
             Self::Object { .. } | Self::Path { .. } | Self::Snapshot { .. } => {
                 "save the sources again with `esker snapshot --force`: what is lost and still there is \
@@ -208,6 +223,9 @@ pub fn check(
     // What a log does not name that cannot be read to its end may well be needed.
     if !report.findings.iter().any(is_log) {
         leftovers::find(repository, listed, &mut report)?;
+    }
+    if let Some(doubt) = repository.doubt {
+        report.findings.insert(0, Finding::History { message: doubt.to_string() });
     }
     Ok(report)
 }

@@ -155,7 +155,7 @@ fn confirm(store: &dyn Store, access: &Access, state: &mut State) -> Result<bool
             }
             Err(Stop::Break) => return Ok(false),
             // Whoever reads the log from here on meets it again.
-            Err(Stop::Damaged(_) | Stop::Newer(_)) => return Ok(true),
+            Err(Stop::Damaged(_) | Stop::Newer(_) | Stop::Needs(_)) => return Ok(true),
         }
     }
     Ok(true)

@@ -51,7 +51,8 @@ impl Repository {
         let last = self.state.checkpoints.iter().map(|(at, _)| at.0 + 1).max();
         let entries = self.state.next().0 - last.unwrap_or(0);
         let may = self.collector().is_some() && self.state.required.collect.is_empty();
-        if may && is_due(occasion, entries, about(&self.state)) {
+        let is_broken = may && occasion == Occasion::Collection && self.is_log_broken();
+        if may && (is_broken || is_due(occasion, entries, about(&self.state))) {
             let written = self.checkpoint();
             self.warnings.extend(written.err());
         }
@@ -102,6 +103,37 @@ impl Repository {
         })?;
         self.remove_old()?;
         Ok(id)
+    }
+
+    /// Whether whoever comes anew gets no further than to an entry that was lost, though this machine
+    /// knows what it said. Then there is a warning, and a checkpoint leads past it.
+    fn is_log_broken(&mut self) -> bool {
+        match self.lost_entry() {
+            Ok(None) => false,
+            Ok(Some(lost)) => {
+                self.warnings.push(lost);
+                true
+            }
+            Err(failure) => {
+                self.warnings.push(failure);
+                false
+            }
+        }
+    }
+
+    /// The first entry behind the newest checkpoint that is not there.
+    fn lost_entry(&self) -> Result<Option<Error>> {
+        let Some(head) = self.state.head else { return Ok(None) };
+        let is_named = |id: &CheckpointId| self.state.checkpoints.iter().any(|(_, n)| n == id);
+        let last = candidates(&*self.store)?.into_iter().find(|found| is_named(&found.id));
+        let first = last.map_or(Seq(0), |last| last.seq.next());
+        let there = log::there(&*self.store, first, head.seq)?;
+        let mut expected = (first.0..=head.seq.0).zip(&there);
+        let lost = expected.find(|(seq, found)| *seq != found.0).map(|(seq, later)| (seq, *later));
+        Ok(lost.map(|(seq, later)| {
+            let (object, later) = (names::entry(Seq(seq)), names::entry(later));
+            Error::Gap { object, later }
+        }))
     }
 
     /// This key's writer, if it may collect.

@@ -4,6 +4,7 @@ use super::inventory::{Inventory, Stray};
 use super::mark::{expect_open, nothing, unless_nothing};
 use super::plan::Plan;
 use crate::repository::access::Access;
+use crate::repository::descriptions::settle;
 use crate::repository::error::{Error, Result};
 use crate::repository::session::put_segments;
 use crate::repository::state::{Segment, State};
@@ -80,12 +81,12 @@ fn merge(
             &other
         }
     };
-    let (mut packs, mut seen) = (Vec::new(), HashSet::new());
+    let mut packs = Vec::new();
     for id in &old {
         match read_segment(repository.store(), access, Segment { id: *id, scope }) {
-            Ok(found) => packs.extend(
-                found.into_iter().filter(|p| repository.wanted(p).is_some() && seen.insert(p.id)),
-            ),
+            Ok(found) => {
+                packs.extend(found.into_iter().filter(|p| repository.wanted(p).is_some()));
+            }
             // Another collection was faster, or it is damaged: both are seen elsewhere.
             Err(Error::Missing { .. } | Error::Damaged { .. } | Error::Newer { .. }) => {
                 return Ok(());
@@ -93,6 +94,10 @@ fn merge(
             Err(e) => return Err(e),
         }
     }
+    // What one writer says falsely of a pack must not take the place of what is right.
+    let mut packs = settle(repository, &[], packs)?;
+    let mut seen = HashSet::new();
+    packs.retain(|pack| seen.insert(pack.id));
     let session = plan.session;
     let new = put_segments(repository.store(), access, session, &packs)?;
     repository.store().barrier()?;

@@ -69,9 +69,10 @@ pub struct Plan {
     pub(super) inventory: Inventory,
     pub(super) usage: Option<Usage>,
     pub(super) choice: Choice,
-    /// Marked packs whose grace is over, and forgotten snapshots.
+    /// Marked packs whose grace is over.
     pub(super) aged: Vec<u32>,
-    pub(super) aged_snapshots: Vec<SnapshotId>,
+    /// Forgotten snapshots whose grace is over: they go for good.
+    pub aged_snapshots: Vec<SnapshotId>,
     pub(super) killed: Vec<Turn>,
 }
 
@@ -126,6 +127,8 @@ fn plan_once(
     progress: &Progress,
     stop: &AtomicBool,
 ) -> Result<Plan> {
+    // What a killed collection has put is in the listing, unless it is killed later than this.
+    let killed = Turn::killed(&repository.folder);
     // Listed first: what is put from here on is newer than the log that it is compared with.
     let listed = Listed::read(repository)?;
     repository.refresh()?;
@@ -134,7 +137,6 @@ fn plan_once(
     }
     may_collect(repository)?;
     let inventory = Inventory::of(repository, listed)?;
-    let killed = Turn::killed(&repository.folder);
     let aged = Aged::find(repository, request, &inventory, &killed)?;
     let usage = walk(repository, &inventory, progress, stop)?;
     let facts = facts(repository, &inventory, usage.as_ref(), &aged.fence)?;
@@ -283,11 +285,9 @@ impl Seen {
         forgotten: &[SnapshotId],
         sessions: &BTreeMap<SessionId, i64>,
     ) -> Vec<Sighting> {
-        let sighting = |kind: u8, id: &[u8], sign| Sighting { key: [&[kind], id].concat(), sign };
-        let packs = marked.iter().map(|o| state.packs[*o as usize].id);
-        let packs = packs.map(|id| sighting(b'p', id.as_bytes(), 0));
-        let snapshots = forgotten.iter().map(|id| sighting(b'f', id.as_bytes(), 0));
-        let sessions = sessions.iter().map(|(id, sign)| sighting(b's', id.as_bytes(), *sign));
+        let packs = marked.iter().map(|o| Sighting::pack(state.packs[*o as usize].id));
+        let snapshots = forgotten.iter().map(|id| Sighting::snapshot(*id));
+        let sessions = sessions.iter().map(|(id, sign)| Sighting::session(*id, *sign));
         packs.chain(snapshots).chain(sessions).collect()
     }
 }

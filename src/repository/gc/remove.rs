@@ -28,7 +28,15 @@ pub fn fence(repository: &mut Repository, own: SessionId, session: SessionId) ->
     Ok(unless_nothing(appended)?.is_some())
 }
 
-/// Gives up packs that are marked and snapshots that are forgotten; returns what there is to remove.
+/// Packs and manifests that one entry names at most: half of the room that it has.
+#[cfg(not(test))]
+const NAMED: (usize, usize) = (100_000, 30_000);
+/// So few that several entries are needed.
+#[cfg(test)]
+const NAMED: (usize, usize) = (2, 1);
+
+/// Gives up packs that are marked and snapshots that are forgotten, in as many entries as it needs;
+/// returns what there is to remove.
 ///
 /// # Errors
 /// When the store fails or the log refuses.
@@ -38,8 +46,26 @@ pub fn give_up(
     packs: &[u32],
     plan: &Plan,
 ) -> Result<Vec<Stray>> {
+    let (mut packs, mut snapshots) = (packs, &plan.aged_snapshots[..]);
+    let mut gone = Vec::new();
+    while !packs.is_empty() || !snapshots.is_empty() {
+        let (some, more) = packs.split_at(packs.len().min(NAMED.0));
+        let (named, others) = snapshots.split_at(snapshots.len().min(NAMED.1));
+        gone.extend(give_up_some(repository, own, some, named, plan)?);
+        (packs, snapshots) = (more, others);
+    }
+    Ok(gone)
+}
+
+fn give_up_some(
+    repository: &mut Repository,
+    own: SessionId,
+    packs: &[u32],
+    snapshots: &[SnapshotId],
+    plan: &Plan,
+) -> Result<Vec<Stray>> {
     let (mut gone, mut manifests) = (Vec::new(), Vec::new());
-    let wanted: HashSet<&SnapshotId> = plan.aged_snapshots.iter().collect();
+    let wanted: HashSet<&SnapshotId> = snapshots.iter().collect();
     let appended = repository.append(own, &mut |state| {
         let is_marked = |o: &u32| state.packs[*o as usize].state == PackState::Marked;
         gone = packs.iter().copied().filter(is_marked).collect();

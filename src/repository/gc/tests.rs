@@ -396,3 +396,43 @@ fn foreign_objects_stay() {
     assert_eq!(fixture.bytes(names::PACKS), 8);
     assert_eq!(fixture.store.size("other").unwrap(), Some(1));
 }
+
+#[test]
+fn a_grace_that_was_broken_off_begins_anew() {
+    let mut fixture = Fixture::new();
+    let cache = tempfile::tempdir().unwrap();
+    let old = tree(0, 100);
+    let first = fixture.save(1, &old);
+    let mut collector = fixture.open(cache.path());
+    let month = Request { grace: Duration::from_secs(30 * DAY), ..at_once() };
+    let on = |day: u64| Request { now: month.now + (day * DAY) as i64, ..month.clone() };
+    forget(&mut fixture.repository, first);
+    collect(&mut collector, &on(0)).unwrap();
+    unforget(&mut fixture.repository, first).unwrap();
+    fixture.repository.refresh().unwrap();
+    forget(&mut fixture.repository, first);
+    collect(&mut collector, &on(31)).unwrap();
+    unforget(&mut fixture.repository, first).unwrap();
+    fixture.holds(first, &old);
+    forget(&mut fixture.repository, first);
+    for day in [40, 71] {
+        collect(&mut collector, &on(day)).unwrap();
+    }
+    assert!(unforget(&mut fixture.repository, first).is_err());
+    assert_eq!(fixture.bytes(names::PACKS), 0);
+}
+
+#[test]
+fn who_misses_a_pack_opens_the_log_again_only_when_it_goes_on() {
+    let mut fixture = Fixture::new();
+    fixture.save(1, &tree(0, 100));
+    let mut follower = crate::repository::follow::Follower::new(&fixture.repository);
+    fixture.store.forget();
+    for _ in 0..100 {
+        assert!(follower.follow().unwrap().is_none());
+    }
+    assert_eq!(fixture.store.calls().len(), 100);
+    fixture.save(2, &tree(50, 100));
+    assert!(follower.follow().unwrap().is_some());
+    assert!(follower.follow().unwrap().is_none());
+}

@@ -26,8 +26,7 @@ struct Lock {
 impl Turn {
     /// Begins a turn; `folder` is where the caches of the repository lie.
     pub fn begin(folder: &Path, session: SessionId) -> Self {
-        let path = folder.join(format!("{PREFIX}{session}{SUFFIX}"));
-        Self { session, lock: lock(path) }
+        Self { session, lock: make(folder, session) }
     }
 
     /// Ends it: nothing that it has put is left without a name in the log.
@@ -47,15 +46,28 @@ impl Turn {
             let name = entry.ok()?.file_name().into_string().ok()?;
             let digits = name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
             let session: SessionId = digits.parse().ok()?;
-            lock(folder.join(&name)).map(|lock| Turn { session, lock: Some(lock) })
+            take(folder.join(&name)).map(|lock| Turn { session, lock: Some(lock) })
         });
         found.collect()
     }
 }
 
-/// Takes a lock; none when somebody has it, or it cannot be had here.
-fn lock(path: PathBuf) -> Option<Lock> {
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).ok()?;
-    flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
+/// Makes a file that is locked; none when that cannot be had here. It gets its name when it is: a
+/// file that nobody holds is that of a killed collection.
+fn make(folder: &Path, session: SessionId) -> Option<Lock> {
+    let path = folder.join(format!("{PREFIX}{session}{SUFFIX}"));
+    let made = tempfile::Builder::new().prefix(".gc-").tempfile_in(folder).ok()?;
+    flock(&made, FlockOperation::NonBlockingLockExclusive).ok()?;
+    let file = made.persist_noclobber(&path).ok()?;
     Some(Lock { file, path })
+}
+
+/// Takes the lock of a file that is there; none when somebody has it, or had it until now and has
+/// come to the end of its turn.
+fn take(path: PathBuf) -> Option<Lock> {
+    use std::os::unix::fs::MetadataExt;
+    let file = OpenOptions::new().write(true).open(&path).ok()?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
+    let is_named = file.metadata().ok()?.nlink() > 0;
+    is_named.then_some(Lock { file, path })
 }

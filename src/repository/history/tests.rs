@@ -4,7 +4,7 @@ use super::History;
 use crate::repository::error::{Error, Result};
 use crate::repository::log::tests::forge::{Log, RUN, add_of, host, pack};
 use crate::repository::state::Head;
-use crate::repository::{Local, Repository, Session, Unlock};
+use crate::repository::{Local, Occasion, Repository, Session, Unlock};
 use crate::store::{Durability, MemoryStore, Operation, RecordingStore, Store};
 use esker_format::ids::{EntryHash, LogHead, RepositoryId, Seq, SessionId};
 use esker_format::log_entry::Body;
@@ -333,4 +333,59 @@ fn a_place_that_takes_no_memory_is_a_warning_for_who_appends() {
     assert!(matches!(repository.warnings(), [Error::Io { .. }]), "{:?}", repository.warnings());
     let session = SessionId::new([1; 16]);
     assert!(repository.append(session, &mut |_| Ok(add_of(session, &[]))).is_ok());
+}
+
+#[test]
+fn whoever_breaks_the_log_ends_it_and_what_came_before_is_read() {
+    let log = Log::new();
+    let store = copy(&log.store);
+    let machine = Machine::new();
+    let end = machine.open(&log, &store).unwrap().state().next();
+    let mut breaks = log.forge(&add_of(RUN, &[pack(1)]));
+    breaks.header.tlvs[0].1 = vec![1; 32];
+    let mut newer = log.forge(&add_of(RUN, &[pack(1)]));
+    newer.header.tlvs.push((9, vec![]));
+    for entry in [breaks.bytes(), newer.bytes()] {
+        let store = copy(&store);
+        let _ = store.put_new(&names::entry(end), &[&entry], Durability::Now).unwrap();
+        // Who comes anew, and who has read it before.
+        for machine in [&Machine::new(), &machine] {
+            let mut repository = machine.open(&log, &store).unwrap();
+            assert!(matches!(repository.warnings(), [Error::CutOff { .. }]));
+            assert_eq!(repository.state().next(), end);
+            let error = append(&mut repository, 9).unwrap_err();
+            assert!(matches!(error, Error::Break { .. } | Error::Newer { .. }), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_lost_entry_is_told_at_every_reading_until_a_checkpoint_leads_past_it() {
+    let (log, store) = six();
+    let knows = Machine::new();
+    drop(knows.open(&log, &store).unwrap());
+    let lost = copy(&*store);
+    lost.delete(&names::entry(Seq(4))).unwrap();
+    let new = Machine::new();
+    for _ in 0..3 {
+        let mut repository = new.open(&log, &lost).unwrap();
+        assert!(
+            matches!(repository.warnings(), [Error::Gap { .. }]),
+            "{:?}",
+            repository.warnings()
+        );
+        assert!(matches!(append(&mut repository, 9), Err(Error::Gap { .. })));
+    }
+    // A machine that has read it collects, and says what is missing.
+    let mut repository = knows.open(&log, &lost).unwrap();
+    repository.checkpoint_if_due(Occasion::Collection);
+    assert!(matches!(repository.warnings(), [Error::Gap { .. }]), "{:?}", repository.warnings());
+    let state = repository.state().clone();
+    drop(repository);
+    let repository = Machine::new().open(&log, &lost).unwrap();
+    assert_eq!(repository.state().packs.len(), state.packs.len());
+    // Then nothing is wrong any more.
+    let mut repository = knows.open(&log, &lost).unwrap();
+    repository.checkpoint_if_due(Occasion::Collection);
+    assert!(repository.warnings().is_empty(), "{:?}", repository.warnings());
 }

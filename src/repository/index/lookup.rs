@@ -207,6 +207,14 @@ impl Lookup {
         ordinals.sort_unstable_by(|a, b| b.cmp(a));
         let mut places = Vec::new();
         for ordinal in ordinals {
+            let is_kept = self.packs.iter().any(|pack| pack.ordinal == ordinal);
+            if !is_kept
+                && self.row(ordinal)?.is_none()
+                && !self.candidates(prefix)?.contains(&ordinal)
+            {
+                // Given up since it was found: a collection with this cache was faster.
+                continue;
+            }
             let pack = self.pack(ordinal)?;
             places.extend(self.chunk_of(&pack, prefix));
         }

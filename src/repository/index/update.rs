@@ -1,7 +1,7 @@
 //! Writing the index: rows of packs, and the state that they stand for, in one transaction.
 
 use super::rows::{PackRow, SessionLine, SnapshotRow};
-use super::{Index, database, load, row, split};
+use super::{Index, database, load, row, seen, split};
 use crate::repository::error::Result;
 use crate::repository::state::State;
 use esker_format::cbor;
@@ -161,6 +161,7 @@ fn save_state(connection: &Connection, state: &State) -> rusqlite::Result<()> {
         save_snapshots(connection, state, state.snapshots.iter().map(|s| s.seq))?;
         save_sessions(connection, state, state.sessions.keys())?;
     } else {
+        seen::begin_anew(connection, state)?;
         save_packs(connection, state, changes.packs.iter().copied())?;
         save_snapshots(connection, state, changes.snapshots.iter().copied())?;
         save_sessions(connection, state, changes.sessions.iter())?;

@@ -36,6 +36,9 @@ pub struct Forget {
     pub reason: Option<String>,
     /// Whether nothing needs to be left of a series.
     pub whole_series: bool,
+    /// Whether rules say what goes. They leave no partial snapshot without a complete one beside it;
+    /// who names a snapshot knows what it is.
+    pub by_rules: bool,
 }
 
 /// What is changed.
@@ -98,8 +101,10 @@ impl Repository {
     /// As [`Self::check_forget`]; or when the store fails.
     pub fn forget(&mut self, ids: &[SnapshotId], how: &Forget) -> Result<Vec<SnapshotId>> {
         let named: HashSet<SnapshotId> = ids.iter().copied().collect();
-        self.change(Change::Forget, ids, how.reason.as_deref(), &|all, _| {
-            may_forget(all, &named, how.whole_series)
+        let access = Arc::clone(&self.access);
+        self.change(Change::Forget, ids, how.reason.as_deref(), &|all, state| {
+            may_forget_unlisted(&access, state, &named, how)?;
+            may_forget(all, &named, how)
         })
     }
 
@@ -118,9 +123,10 @@ impl Repository {
     /// [`Refusal`] says which one stays, and why.
     pub fn check_forget(&self, ids: &[SnapshotId], how: &Forget) -> Result<()> {
         self.expect_role(ROLE_FORGET, "forget snapshots")?;
-        expect_all(&self.access, &self.state, ids)?;
-        let all = self.snapshots()?;
-        may_forget(&all, &ids.iter().copied().collect(), how.whole_series)
+        expect_all(&self.state, ids)?;
+        let (all, named) = (self.snapshots()?, ids.iter().copied().collect());
+        may_forget_unlisted(&self.access, &self.state, &named, how)?;
+        may_forget(&all, &named, how)
     }
 
     /// Brings forgotten snapshots back, and those that they need; returns all that were forgotten.
@@ -132,13 +138,13 @@ impl Repository {
         ids: &[SnapshotId],
         reason: Option<&str>,
     ) -> Result<Vec<SnapshotId>> {
-        expect_all(&self.access, &self.state, ids)?;
+        expect_all(&self.state, ids)?;
         let ids = with_required(&self.snapshots()?, ids);
+        let named: HashSet<&SnapshotId> = ids.iter().collect();
         self.change(Change::Unforget, &ids, reason, &|_, state| {
-            let gone =
-                |id: &&SnapshotId| state.snapshot(**id).is_some_and(|s| is_given_up(state, s));
-            match ids.iter().find(gone) {
-                Some(id) => Err(Refusal::Collected { snapshot: *id }.into()),
+            let mut named = state.snapshots.iter().filter(|s| named.contains(&s.id));
+            match named.find(|s| is_given_up(state, s)) {
+                Some(gone) => Err(Refusal::Collected { snapshot: gone.id }.into()),
                 None => Ok(()),
             }
         })
@@ -149,12 +155,13 @@ impl Repository {
     /// # Errors
     /// [`Refusal::Forgotten`]; or when the store fails.
     pub fn hold(&mut self, ids: &[SnapshotId], reason: Option<&str>) -> Result<Vec<SnapshotId>> {
-        self.change(Change::Hold, ids, reason, &|all, _| match all
-            .iter()
-            .find(|s| s.is_forgotten && ids.contains(&s.id))
-        {
-            Some(s) => Err(Refusal::Forgotten { snapshot: s.id.to_string() }.into()),
-            None => Ok(()),
+        let named: HashSet<&SnapshotId> = ids.iter().collect();
+        self.change(Change::Hold, ids, reason, &|_, state| {
+            let mut named = state.snapshots.iter().filter(|s| named.contains(&s.id));
+            match named.find(|s| s.forgotten) {
+                Some(s) => Err(Refusal::Forgotten { snapshot: s.id.to_string() }.into()),
+                None => Ok(()),
+            }
         })
     }
 
@@ -201,7 +208,7 @@ impl Repository {
         let part: HashSet<&SnapshotId> = part.iter().collect();
         let mut named = Vec::new();
         self.append_if(&mut |state| {
-            expect_all(&access, state, ids)?;
+            expect_all(state, ids)?;
             check(&list(&access, state)?, state)?;
             let of = state.snapshots.iter().filter(|s| part.contains(&s.id) && change.changes(s));
             named = of.map(|s| s.id).collect();
@@ -230,7 +237,7 @@ fn candidate(snapshot: &Snapshot, is_chosen: bool) -> Candidate {
         id: snapshot.id,
         series: snapshot.series(),
         time: s.start,
-        is_complete: s.problems == 0 && !snapshot.is_damaged,
+        is_complete: is_complete(snapshot),
         is_held: snapshot.is_held,
         tags: s.tags.clone(),
         requires: s.requires.clone(),
@@ -238,34 +245,60 @@ fn candidate(snapshot: &Snapshot, is_chosen: bool) -> Candidate {
     }
 }
 
-/// Fails unless all of them are snapshots of this key, also those that no list has because their
-/// summaries do not open.
-fn expect_all(access: &Access, state: &State, ids: &[SnapshotId]) -> Result<()> {
-    let mine = state.snapshots.iter().filter(|s| access.has_scope(s.scope));
-    let there: HashSet<SnapshotId> = mine.map(|s| s.id).collect();
-    match ids.iter().find(|id| !there.contains(id)) {
+/// Whether all could be saved, and nothing of it was found lost.
+const fn is_complete(snapshot: &Snapshot) -> bool {
+    snapshot.summary.problems == 0 && !snapshot.is_damaged
+}
+
+/// Fails unless all of them are snapshots, also those that no list has: because their summaries do not
+/// open, or are of scopes that are not this key's. Roles are about all scopes.
+fn expect_all(state: &State, ids: &[SnapshotId]) -> Result<()> {
+    match ids.iter().find(|id| !state.has_snapshot(id)) {
         Some(id) => Err(Error::NoSnapshot { selector: id.to_string() }),
         None => Ok(()),
     }
 }
 
+/// Fails unless those of these can be forgotten that no list has. Of another scope nobody can tell
+/// here what is the last of its series.
+fn may_forget_unlisted(
+    access: &Access,
+    state: &State,
+    ids: &HashSet<SnapshotId>,
+    how: &Forget,
+) -> Result<()> {
+    let mut going = state.live_snapshots().filter(|s| ids.contains(&s.id));
+    match going.find(|s| s.held || (!how.whole_series && !access.has_scope(s.scope))) {
+        Some(s) if s.held => Err(Refusal::Held { snapshot: s.id }.into()),
+        Some(s) => Err(Refusal::Unseen { snapshot: s.id, scope: s.scope }.into()),
+        None => Ok(()),
+    }
+}
+
 /// Fails unless these can be forgotten together.
-fn may_forget(all: &[Snapshot], ids: &HashSet<SnapshotId>, whole_series: bool) -> Result<()> {
+fn may_forget(all: &[Snapshot], ids: &HashSet<SnapshotId>, how: &Forget) -> Result<()> {
     let (going, staying): (Vec<&Snapshot>, Vec<&Snapshot>) =
         all.iter().filter(|s| !s.is_forgotten).partition(|s| ids.contains(&s.id));
-    if let Some(held) = going.iter().find(|s| s.is_held) {
-        return Err(Refusal::Held { snapshot: held.id }.into());
-    }
     let required = staying.iter().flat_map(|s| s.summary.requires.iter().map(|id| (*id, s.id)));
     if let Some((snapshot, by)) = required.into_iter().find(|(id, _)| ids.contains(id)) {
         return Err(Refusal::Required { snapshot, by }.into());
     }
+    if how.whole_series {
+        return Ok(());
+    }
     let left: HashSet<Series> = staying.iter().map(|s| s.series()).collect();
-    let last = going.iter().rev().find(|s| !left.contains(&s.series()));
-    match last.filter(|_| !whole_series) {
+    if let Some(last) = going.iter().rev().find(|s| !left.contains(&s.series())) {
+        let label = last.summary.label.clone();
+        return Err(Refusal::Last { snapshot: last.id, label }.into());
+    }
+    // By the state that the plan was made in one stays, unless others were faster.
+    let complete = staying.iter().filter(|s| is_complete(s)).map(|s| s.series());
+    let complete: HashSet<Series> = complete.collect();
+    let mut last = going.iter().rev().filter(|s| how.by_rules && is_complete(s));
+    match last.find(|s| !complete.contains(&s.series())) {
         Some(last) => {
             let label = last.summary.label.clone();
-            Err(Refusal::Last { snapshot: last.id, label }.into())
+            Err(Refusal::LastComplete { snapshot: last.id, label }.into())
         }
         None => Ok(()),
     }

@@ -34,6 +34,25 @@ pub enum Refusal {
         /// The label of the series.
         label: String,
     },
+    /// No complete one would be left of its series, beside partial ones.
+    #[error("snapshot {} is the last complete one of its series, {label}", shorten(snapshot))]
+    LastComplete {
+        /// The snapshot.
+        snapshot: SnapshotId,
+        /// The label of the series.
+        label: String,
+    },
+    /// It is of another scope than the key, so that it may be the last of its series.
+    #[error(
+        "snapshot {} is of scope {scope}, which is not this key's: it may be the last of its series",
+        shorten(snapshot)
+    )]
+    Unseen {
+        /// The snapshot.
+        snapshot: SnapshotId,
+        /// Its scope.
+        scope: u32,
+    },
     /// It belongs to another scope than the key.
     #[error("snapshot {snapshot} belongs to another scope than this key")]
     OtherScope {

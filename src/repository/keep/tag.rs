@@ -8,6 +8,7 @@ use esker_format::cbor::Extra;
 use esker_format::ids::SnapshotId;
 use esker_format::limits::TAGS_MAX;
 use esker_format::log_entry::{Body, Note, ROLE_FORGET};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Tags that change.
@@ -45,9 +46,15 @@ impl Repository {
     /// [`Refusal::TooManyTags`]; or when the store fails.
     pub fn tag(&mut self, ids: &[SnapshotId], tags: &Tags) -> Result<Vec<SnapshotId>> {
         self.expect_role(ROLE_FORGET, "change tags")?;
-        expect_all(&self.access, &self.state, ids)?;
+        expect_all(&self.state, ids)?;
+        let named: HashSet<&SnapshotId> = ids.iter().collect();
+        let mut named_here = self.state.snapshots.iter().filter(|s| named.contains(&s.id));
+        // Its tags are sealed for its scope.
+        if let Some(other) = named_here.find(|s| !self.access.has_scope(s.scope)) {
+            return Err(Refusal::OtherScope { snapshot: other.id.to_string() }.into());
+        }
         let all = self.snapshots()?;
-        for snapshot in all.iter().filter(|s| ids.contains(&s.id)) {
+        for snapshot in all.iter().filter(|s| named.contains(&s.id)) {
             let (now, change) = (&snapshot.summary.tags, tags.change(&snapshot.summary.tags));
             let count = now.len() + change.add.len() - change.remove.len();
             if count > TAGS_MAX && !change.add.is_empty() {

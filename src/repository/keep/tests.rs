@@ -127,6 +127,22 @@ fn the_last_of_a_series_is_forgotten_only_when_told() {
     assert_eq!(forgotten(&fixture), ids);
 }
 
+/// Two who forget at once by different rules: the second is judged by what the first has left.
+#[test]
+fn rules_leave_no_partial_one_without_a_complete_one_and_who_names_it_may() {
+    let mut fixture = Fixture::new();
+    let complete = commit(&mut fixture, 1, |_| {});
+    let partial = commit(&mut fixture, 2, |s| s.problems = 1);
+    let repository = &mut fixture.repository;
+    let by_rules = Forget { by_rules: true, ..Forget::default() };
+    let refused = refusal(repository.forget(&[complete], &by_rules));
+    let label = "series 1".to_owned();
+    assert_eq!(refused, Refusal::LastComplete { snapshot: complete, label });
+    assert_eq!(repository.forget(&[partial], &by_rules).unwrap(), [partial]);
+    repository.unforget(&[partial], None).unwrap();
+    assert_eq!(repository.forget(&[complete], &Forget::default()).unwrap(), [complete]);
+}
+
 #[test]
 fn a_chain_stays_whole() {
     let mut fixture = Fixture::new();

@@ -10,9 +10,9 @@
 //!   N, the N that it would keep if there were no others than complete ones.
 //! - **The newest of a series stays**, and the newest complete one, unless told otherwise.
 //! - What is held stays, and what another needs that stays.
-//! - **A time more than a day ahead of the clock counts as now**, so that it pushes nothing out. It
-//!   may be the clock that is wrong: where there are such times, what the times as they stand keep
-//!   stays as well.
+//! - **What is dated more than a day ahead of the clock stays and is not counted**, so that it pushes
+//!   nothing out. It may be the clock that is wrong: one that is behind takes good ones for such, and
+//!   so keeps all that a right one keeps.
 
 mod calendar;
 mod reason;
@@ -95,17 +95,14 @@ pub fn plan(all: &[Candidate], policy: &Policy, now: Time, calendar: &Calendar) 
     let mut reasons: Vec<Vec<Reason>> = vec![Vec::new(); all.len()];
     let is_ahead = |c: &Candidate| c.time.seconds > now.seconds.saturating_add(AHEAD);
     for series in series(all) {
-        let chosen: Vec<usize> = series.iter().copied().filter(|i| all[*i].is_chosen).collect();
-        let has_ahead = chosen.iter().any(|i| is_ahead(&all[*i]));
-        // Once with now for times ahead of it, then as they stand: either can be right.
-        for now in [Some(now), None].into_iter().take(1 + usize::from(has_ahead)) {
-            let time = |c: &Candidate| now.filter(|_| is_ahead(c)).unwrap_or(c.time);
-            let list: Vec<_> = chosen.iter().map(|i| (&all[*i], time(&all[*i]))).collect();
-            for (at, reason) in policy.rules.iter().flat_map(|rule| rule.marks(&list, calendar)) {
-                let of = &mut reasons[chosen[at]];
-                if !of.contains(&reason) {
-                    of.push(reason);
-                }
+        let chosen = series.iter().copied().filter(|i| all[*i].is_chosen);
+        let (ahead, counted): (Vec<usize>, Vec<usize>) = chosen.partition(|i| is_ahead(&all[*i]));
+        ahead.into_iter().for_each(|i| reasons[i].push(Reason::Ahead));
+        let list: Vec<&Candidate> = counted.iter().map(|i| &all[*i]).collect();
+        for (at, reason) in policy.rules.iter().flat_map(|rule| rule.marks(&list, calendar)) {
+            let of = &mut reasons[counted[at]];
+            if !of.contains(&reason) {
+                of.push(reason);
             }
         }
         if !policy.whole_series {

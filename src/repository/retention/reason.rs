@@ -25,6 +25,8 @@ pub enum Reason {
     Newest,
     /// No newer one in its series is complete.
     NewestComplete,
+    /// It is dated more than a day after now: nobody can say yet what it is the newest of.
+    Ahead,
     /// One that stays needs it.
     RequiredBy(SnapshotId),
 }
@@ -43,6 +45,7 @@ impl fmt::Display for Reason {
             Self::Held => f.write_str("held"),
             Self::Newest => f.write_str("newest of the series"),
             Self::NewestComplete => f.write_str("newest complete one"),
+            Self::Ahead => f.write_str("dated ahead of now"),
             Self::RequiredBy(id) => write!(f, "required by {}", &id.to_string()[..16]),
         }
     }

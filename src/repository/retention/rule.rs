@@ -41,13 +41,9 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// Marks what it keeps in a list of one series, newest first, each with the time that counts:
-    /// places in the list, with the reason.
-    pub(super) fn marks(
-        &self,
-        list: &[(&Candidate, Time)],
-        calendar: &Calendar,
-    ) -> Vec<(usize, Reason)> {
+    /// Marks what it keeps in a list of one series, newest first: places in the list, with
+    /// the reason.
+    pub(super) fn marks(&self, list: &[&Candidate], calendar: &Calendar) -> Vec<(usize, Reason)> {
         match self {
             Self::Last(count) => last(list, *count),
             Self::Every(period, count) => {
@@ -56,7 +52,7 @@ impl Rule {
             }
             Self::Within(span) => {
                 let Some(from) = start(list, span, calendar) else { return Vec::new() };
-                let is_within = |at: &usize| list[*at].1 >= from;
+                let is_within = |at: &usize| list[*at].time >= from;
                 let marks = (0..list.len()).filter(is_within);
                 marks.map(|at| (at, Reason::Within(*span))).collect()
             }
@@ -66,12 +62,12 @@ impl Rule {
                 let first = calendar.bucket(from, *period);
                 let marks = every(list, *period, Count::UNLIMITED, calendar).into_iter();
                 marks
-                    .filter(|(at, bucket)| list[*at].1 >= from || *bucket == first)
+                    .filter(|(at, bucket)| list[*at].time >= from || *bucket == first)
                     .map(|(at, bucket)| (at, Reason::EveryWithin(*period, bucket, *span)))
                     .collect()
             }
             Self::Tag(tag) => {
-                let has = |at: &usize| list[*at].0.tags.contains(tag);
+                let has = |at: &usize| list[*at].tags.contains(tag);
                 (0..list.len()).filter(has).map(|at| (at, Reason::Tag(tag.clone()))).collect()
             }
         }
@@ -79,16 +75,16 @@ impl Rule {
 }
 
 /// The newest, and the newest complete ones.
-fn last(list: &[(&Candidate, Time)], Count(count): Count) -> Vec<(usize, Reason)> {
+fn last(list: &[&Candidate], Count(count): Count) -> Vec<(usize, Reason)> {
     let newest = (0..list.len()).take(count).map(|at| (at, Reason::Last(at + 1)));
-    let complete = (0..list.len()).filter(|at| list[*at].0.is_complete).take(count).enumerate();
+    let complete = (0..list.len()).filter(|at| list[*at].is_complete).take(count).enumerate();
     let complete = complete.filter(|(_, at)| *at >= count);
     newest.chain(complete.map(|(n, at)| (at, Reason::LastComplete(n + 1)))).collect()
 }
 
 /// One of each hour, day, week, month or year: of the newest, and of the newest with a complete one.
 fn every(
-    list: &[(&Candidate, Time)],
+    list: &[&Candidate],
     period: Period,
     Count(count): Count,
     calendar: &Calendar,
@@ -96,19 +92,19 @@ fn every(
     let mut places: HashMap<Bucket, usize> = HashMap::new();
     // Of each the snapshot that stands for it.
     let mut all: Vec<(usize, Bucket)> = Vec::new();
-    for (at, (candidate, time)) in list.iter().enumerate() {
-        let bucket = calendar.bucket(*time, period);
+    for (at, candidate) in list.iter().enumerate() {
+        let bucket = calendar.bucket(candidate.time, period);
         let place = *places.entry(bucket.clone()).or_insert(all.len());
         if place == all.len() {
             all.push((at, bucket));
-        } else if candidate.is_complete && !list[all[place].0].0.is_complete {
+        } else if candidate.is_complete && !list[all[place].0].is_complete {
             all[place].0 = at;
         }
     }
     let mut complete = 0;
     let mut kept = Vec::new();
     for (n, (at, bucket)) in all.into_iter().enumerate() {
-        let is_complete = list[at].0.is_complete;
+        let is_complete = list[at].is_complete;
         if n < count || (is_complete && complete < count) {
             kept.push((at, bucket));
         }
@@ -118,7 +114,7 @@ fn every(
 }
 
 /// So long before the latest time in a list.
-fn start(list: &[(&Candidate, Time)], span: &Span, calendar: &Calendar) -> Option<Time> {
-    let latest = list.iter().map(|(_, time)| *time).max()?;
+fn start(list: &[&Candidate], span: &Span, calendar: &Calendar) -> Option<Time> {
+    let latest = list.iter().map(|candidate| candidate.time).max()?;
     Some(calendar.before(latest, span))
 }

@@ -215,7 +215,7 @@ fn a_snapshot_dated_a_year_ahead_pushes_nothing_out() {
         vec![Rule::EveryWithin(Period::Daily, span("3d"))],
         vec![last(1), every(Period::Weekly, 1), every(Period::Daily, 3)],
     ] {
-        // It stands for today, where it was made, also when it is the last one.
+        // It stays, and takes no place, also when it is the last one.
         let stay = List::of(&[72, 48, 24, ahead, 0]).stay(&rules);
         assert!([1, 2, 4].iter().all(|n| stay.contains(n)), "{rules:?}: {stay:?}");
         let stay = List::of(&[72, 48, 24, ahead]).stay(&rules);
@@ -224,11 +224,21 @@ fn a_snapshot_dated_a_year_ahead_pushes_nothing_out() {
     let list = List::of(&[24, ahead]);
     assert_eq!(
         list.told(&[every(Period::Daily, 2)])[1].split(", ").next(),
-        Some("daily 2026-11-21")
+        Some("dated ahead of now")
     );
     let flags: Vec<bool> =
         outcomes(&list, &[last(1)], false).iter().map(|outcome| outcome.is_ahead).collect();
     assert_eq!(flags, [false, true]);
+}
+
+#[test]
+fn beside_one_dated_ahead_a_clock_that_is_behind_keeps_what_a_right_one_keeps() {
+    let list = List::of(&[96, 72, 48, 24, 0, -365 * 24]);
+    for days in [0, 1, 2, 3, 365] {
+        let policy = Policy { rules: vec![every(Period::Daily, 3)], whole_series: false };
+        let behind = plan(&list.0, &policy, at(NOW - days * DAY), &Calendar::utc());
+        assert!(behind[2..].iter().all(Outcome::stays), "{days}: {behind:?}");
+    }
 }
 
 #[test]

@@ -88,18 +88,16 @@ impl Session {
         repository.append(self.id, &mut |state: &State| {
             let adds = self.pack_adds(&packs, state);
             self.expect_open(state, &adds)?;
-            let needed = self.needed(state)?;
+            let needed = self.needed(&packs, state)?;
             let first = state.packs.len() as u32;
             let own = first..first + adds.len() as u32;
-            // Another run may have taken over the same packs of an unfinished session.
-            let there = packs.iter().filter_map(|p| state.ordinal(p.id));
             Ok(Body::Commit(Commit {
                 session: self.id,
                 manifest: snapshot,
                 segments: segments.clone(),
                 packs: adds,
                 bases: bases.clone(),
-                set: needed.into_iter().chain(there).chain(own).collect(),
+                set: needed.into_iter().chain(own).collect(),
                 set_object: None,
                 summary: summary.clone(),
                 extra: Extra::default(),

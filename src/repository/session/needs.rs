@@ -11,18 +11,21 @@ use esker_format::checkpoint::{PackState, SessionState};
 use esker_format::ids::SessionId;
 use esker_format::log_entry::PackAdd;
 use esker_format::names;
+use esker_format::segment::SegmentPack;
 use std::collections::BTreeSet;
 
 impl Session {
-    /// The packs that the snapshot needs, without those that its entry adds.
+    /// The packs that the snapshot needs, without those that its entry adds: also those of this run
+    /// that the log has already, because another run took over the same unfinished session.
     ///
     /// A base may have got a smaller set since the run began, or other packs in place of some: what
     /// it needs now holds all that was taken over from it.
     ///
     /// # Errors
     /// [`Error::GivenUp`] when one of them is.
-    pub(super) fn needed(&self, state: &State) -> Result<BTreeSet<u32>> {
+    pub(super) fn needed(&self, packs: &[SegmentPack], state: &State) -> Result<BTreeSet<u32>> {
         let mut needed: BTreeSet<u32> = lock(&self.used).iter().copied().collect();
+        needed.extend(packs.iter().filter_map(|pack| state.ordinal(pack.id)));
         for (base, then) in lock(&self.bases).iter() {
             needed.extend(state.snapshot(*base).map_or(then, |s| &s.set).iter());
         }

@@ -85,6 +85,8 @@ impl Session {
             let good = state.packs.iter().zip(0u32..).filter(|(pack, _)| pack.is_good());
             Ok(self.add(Vec::new(), Vec::new(), good.map(|(_, ordinal)| ordinal).collect()))
         })?;
+        // What was marked between the last look at the log and this entry is not held.
+        repository.presence.learn(&repository.state);
         Ok(())
     }
 

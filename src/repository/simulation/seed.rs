@@ -64,13 +64,13 @@ fn cast(random: &mut Random) -> Vec<Actor> {
         Actor { part, key: key.clone(), processes }
     };
     vec![
-        actor(Box::<Writer>::default(), owner, 3, 6),
-        actor(Box::<Writer>::default(), &hosts[0], 3, 6),
-        actor(Box::<Writer>::default(), third, 3, 6),
+        actor(Box::<Writer>::default(), owner, 2, 5),
+        actor(Box::<Writer>::default(), &hosts[0], 2, 5),
+        actor(Box::<Writer>::default(), third, 2, 5),
         actor(Box::new(Collector), owner, 2, 5),
         actor(Box::new(Collector), second, 2, 5),
-        actor(Box::new(Forgetter), forgetter, 4, 8),
-        actor(Box::new(Reader), owner, 2, 5),
+        actor(Box::new(Forgetter), forgetter, 3, 7),
+        actor(Box::new(Reader), owner, 1, 4),
         actor(Box::new(Checker), owner, 0, 2),
     ]
 }

@@ -101,7 +101,7 @@ fn follows_rules(state: &State, place: &Place, body: &Body) -> Result<(), Rule> 
         Body::Unforget(list) => snapshots::unforgets(state, list),
         Body::Hold(list) => snapshots::holds(state, list),
         Body::Unhold(list) => snapshots::exist(state, &list.snapshots),
-        Body::Note(note) => snapshots::exist(state, &[note.snapshot]),
+        Body::Note(note) => snapshots::notes(state, note),
         Body::Damaged(damaged) => {
             snapshots::exist(state, &damaged.snapshots)?;
             has(state, &damaged.packs, 0)

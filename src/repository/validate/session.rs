@@ -4,6 +4,7 @@ use super::{Rule, has, is_none};
 use crate::repository::state::State;
 use esker_format::checkpoint::{PackState, SessionState};
 use esker_format::ids::SessionId;
+use esker_format::limits::PACK_MAX;
 use esker_format::log_entry::{Abort, Add, Commit, PackAdd, Place, ROLE_COLLECT};
 use esker_format::ordinals::Ordinals;
 use std::collections::HashSet;
@@ -66,6 +67,9 @@ pub fn new_packs(state: &State, packs: &[PackAdd], session: SessionId) -> Result
     for pack in packs {
         if state.ordinal(pack.id).is_some() || !seen.insert(pack.id) {
             return Err("a pack is added twice");
+        }
+        if pack.len > PACK_MAX as u64 {
+            return Err("a pack is longer than any can be");
         }
         match state.session_state(pack.session.unwrap_or(session)) {
             Some(SessionState::Aborted) => return Err("a pack belongs to an aborted session"),

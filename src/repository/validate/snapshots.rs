@@ -4,8 +4,9 @@ use super::Rule;
 use crate::repository::state::{Snapshot, State};
 use esker_format::checkpoint::PackState;
 use esker_format::ids::SnapshotId;
-use esker_format::log_entry::Snapshots;
-use std::collections::HashSet;
+use esker_format::limits::TAGS_MAX;
+use esker_format::log_entry::{Note, Snapshots};
+use std::collections::{BTreeMap, HashSet};
 
 pub fn exist(state: &State, snapshots: &[SnapshotId]) -> Result<(), Rule> {
     if snapshots.iter().all(|id| state.has_snapshot(id)) {
@@ -23,6 +24,23 @@ pub fn forgets(state: &State, list: &Snapshots) -> Result<(), Rule> {
 pub fn holds(state: &State, list: &Snapshots) -> Result<(), Rule> {
     exist(state, &list.snapshots)?;
     none(state, list, |s| s.forgotten, "it names a snapshot that is forgotten")
+}
+
+/// What was said of tags stays, also of those that were taken away, and must have an end.
+pub fn notes(state: &State, note: &Note) -> Result<(), Rule> {
+    exist(state, &[note.snapshot])?;
+    let said = state.snapshot(note.snapshot).map(|s| &s.tags);
+    let mut tags: BTreeMap<&str, bool> =
+        said.into_iter().flatten().map(|(tag, is_added)| (tag.as_str(), *is_added)).collect();
+    tags.extend(note.remove.iter().map(|tag| (tag.as_str(), false)));
+    tags.extend(note.add.iter().map(|tag| (tag.as_str(), true)));
+    let added = tags.values().filter(|is_added| **is_added).count();
+    if added > TAGS_MAX || tags.len() - added > TAGS_MAX {
+        return Err(
+            "more tags of its snapshot would have been added, or taken away, than there is room for",
+        );
+    }
+    Ok(())
 }
 
 /// A snapshot can be brought back as long as nothing of it was given up.

@@ -74,7 +74,7 @@ fn what_the_options_leave_out_is_an_error_that_says_so() {
     let id = rows[0]["id"].as_str().unwrap();
     for what in [id, "latest~2", "db: main:latest"] {
         let ran = home.run(["ls", what, "--label", "/etc", "--host", "a", "--tag", "y"]).exit(1);
-        ran.says(&["is not among those that were asked for", "hint: --label, --host, --tag"]);
+        ran.says(&["is not among those that were asked for", "hint: --label, --host, --writer"]);
     }
     home.run(["ls", "/var:latest"]).exit(1).says(&["error: no snapshot /var:latest"]);
     home.run(["ls", "latest", "--at", "soon"]).exit(1).says(&["no point in time"]);

@@ -55,12 +55,53 @@ fn what_is_forgotten_and_collected_in_one_go_frees_what_the_dry_run_said() {
 fn within_the_grace_it_can_be_taken_back() {
     let home = large_once();
     let first = id(&home, 0);
-    forget(&home, &[&first, "--gc"]).ok();
+    let ran = forget(&home, &[&first, "--gc"]).ok();
+    let back = "1 forgotten snapshot can be brought back with `esker unforget` until --grace (1d)";
+    assert!(ran.out.contains(back), "{}", ran.out);
     home.run(["unforget", &first]).ok();
     let file = home.path("source/file");
     let listed = home.run(["ls", &format!("{first}:{}", file.display()), "--json"]).ok().json();
     assert_eq!(listed[0]["size"], 2_000_000);
     home.run(["check", "--read-data"]).ok();
+}
+
+#[test]
+fn snapshots_that_go_for_good_are_named_and_no_byte_is_told_twice() {
+    let home = large_once();
+    let first = id(&home, 0);
+    forget(&home, &[&first]).ok();
+    // It was forgotten before, and these rules are not about it.
+    let words = ["forget", "--label", "none", "--keep-last", "1", "--gc", "--grace", "0"];
+    let dry = home.run(words.iter().chain(&["--dry-run"])).ok().out;
+    let line = format!(
+        "  label a, host h, {}",
+        &home.run(["snapshots", "--forgotten"]).ok().out.lines().nth(1).unwrap()[18..37]
+    );
+    assert!(dry.contains("would remove for good 1 forgotten snapshot:\n"), "{dry}");
+    assert!(dry.contains(&format!("{line}, {}\n", &first[..16])), "{dry}");
+    assert!(dry.contains("would remove 1 pack that nothing needs, 1.9 MiB\n"), "{dry}");
+    assert!(!dry.contains("out of use"), "{dry}");
+    let json = home.run(["gc", "--grace", "0", "-n", "--json"]).ok().json().remove(0);
+    assert_eq!(json["snapshot_ids"], serde_json::json!([first]));
+    assert_eq!((&json["snapshots"], &json["forgotten"]), (&1.into(), &0.into()));
+    let json = home.run(["gc", "-n", "--json"]).ok().json().remove(0);
+    assert_eq!((&json["snapshot_ids"], &json["forgotten"]), (&serde_json::json!([]), &1.into()));
+    let done = home.run(words).ok().out;
+    assert!(done.contains("removed for good 1 forgotten snapshot:\n"), "{done}");
+    assert!(done.contains(&first[..16]), "{done}");
+    // Whoever comes too late is told that it may have been there.
+    home.run(["unforget", &first[..8]]).exit(1).says(&["no snapshot", "may have been collected"]);
+    // Packs that are given up are in the repository no more.
+    let total = home.run(["stats", "--json"]).ok().json().pop().unwrap();
+    assert!(total["pack_bytes"].as_u64().unwrap() < 100_000, "{total}");
+    assert_eq!(total["unknown_packs"], 0);
+}
+
+#[test]
+fn minutes_are_min_because_m_is_months_elsewhere() {
+    let home = home(&["2026-03-01"]);
+    home.run(["gc", "--grace", "5m"]).exit(1).says(&["write min for minutes"]);
+    home.run(["gc", "--grace", "5min", "--abort-after", "90min"]).ok();
 }
 
 #[test]

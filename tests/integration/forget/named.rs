@@ -68,6 +68,17 @@ fn latest_of_several_series_is_not_forgotten_by_guess() {
     }
     home.run(["tag", "latest", "--add", "x"]).exit(1).says(&["of several series"]);
     forget(&home, &["latest:/etc", "--label", "a"]).exit(1).says(&["names a path"]);
+    forget(&home, &[""]).exit(1).says(&["no snapshot \"\""]);
+    let same = home.write("source/file", "of another host");
+    let words = ["snapshot", same.to_str().unwrap(), "--label", "b", "--host", "other", "-q"];
+    home.run(words).ok();
+    let ran = forget(&home, &["b:latest"]).exit(1);
+    ran.says(&["b:latest is the latest of several series", "--host and --writer"]);
+    // That some are forgotten says nothing of others.
+    forget(&home, &["b:latest", "--host", "other", "--whole-series"]).ok();
+    forget(&home, &["b:latest~1"]).exit(1).says(&["no snapshot b:latest~1"]);
+    forget(&home, &["--keep-daily", "-1"]).exit(1).says(&["write a number, or `unlimited`"]);
+    home.run(["tag", "a:latest"]).exit(1).says(&["--add TEXT, --remove TEXT"]);
     forget(&home, &["0123456789"]).exit(1).says(&["no snapshot 0123456789"]);
     forget(&home, &["latest", "--label", "a"]).ok();
     assert_eq!(days(&home, &[]), [1, 3]);

@@ -213,7 +213,10 @@ fn a_checkpoint_that_a_thief_has_signed_is_passed_over_and_named() {
     assert_eq!(rows, ids);
     told.says(&[&format!("{name} is not a checkpoint of this log")]);
     expect_restored(&home, &ids[2], &source, 3);
-    let check = home.run(["check"]).exit(4).says(&[&name, "the log is enough: remove it"]);
+    let check = home
+        .run(["check"])
+        .exit(4)
+        .says(&[&name, "where the log is whole, a checkpoint only spares time: remove it"]);
     assert!(!check.err.contains("--force"), "{}", check.err);
     assert_eq!(void(&home).len(), 41);
     std::fs::remove_file(home.repository().join(&name)).unwrap();

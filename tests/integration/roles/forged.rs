@@ -310,15 +310,25 @@ fn pack_of(home: &Home, run: impl FnOnce()) -> String {
 
 #[test]
 fn who_shares_a_scope_cannot_take_what_was_saved_before() {
+    for of_own in [true, false] {
+        boasts_in_its_scope(of_own);
+    }
+}
+
+/// A thief says that a pack has everything: one of his own, or the first of the owner.
+fn boasts_in_its_scope(of_own: bool) {
     let home = owned();
     let source = tree(&home, "work", 1);
-    home.snapshot(&source).ok();
+    let first = pack_of(&home, || drop(home.snapshot(&source).ok()));
     let id = latest(&home);
+    let more = tree(&home, "more", 3);
+    home.snapshot(&more).ok();
+    let second = latest(&home);
     let host = Host::enrolled(&home, "db", &["--scope", "0"]);
     let theirs = tree(&home, "theirs", 2);
-    let pack = pack_of(&home, || drop(host.save(&theirs, &[])));
+    let own = pack_of(&home, || drop(host.save(&theirs, &[])));
     let mut thief = Thief::new(&home, &host.key);
-    let segment = boast(&home, &mut thief, &pack, 0);
+    let segment = boast(&home, &mut thief, if of_own { &own } else { &first }, 0);
     let summary = Summary { label: "forged".to_owned(), ..manifest(&home, &id).summary };
     let nothing = thief.put_manifest(b"no manifest");
     commit(&mut thief, nothing, vec![segment], &summary);
@@ -335,8 +345,12 @@ fn who_shares_a_scope_cannot_take_what_was_saved_before() {
         bytes.ok();
         assert!(std::fs::read(home.path("cat")).unwrap() == std::fs::read(file).unwrap());
         let check = home.run(["check", "--read-data", "--json"]).json();
-        let lost = check.iter().filter(|row| row["snapshot"] == id.as_str()).count();
-        assert_eq!(lost, 0, "{check:?}");
+        let is_of_owner = |row: &&serde_json::Value| {
+            row["snapshot"] == id.as_str() || row["snapshot"] == second.as_str()
+        };
+        assert_eq!(check.iter().filter(is_of_owner).count(), 0, "{check:?}");
+        home.restore(&second, home.path(format!("{target} the second"))).ok();
+        expect_equal(&more, &home.path(format!("{target} the second")));
     };
     whole("with the cache that was there");
     std::fs::remove_dir_all(home.path("cache")).unwrap();
@@ -345,6 +359,15 @@ fn who_shares_a_scope_cannot_take_what_was_saved_before() {
     home.run(["gc", "--grace", "0"]);
     home.run(["gc", "--grace", "0"]);
     whole("after a collection");
+    // Nor one that merges what he said with what is right.
+    for n in 0..9 {
+        home.write("work/another", format!("{n}"));
+        home.snapshot(home.path("work/another")).ok();
+    }
+    home.run(["gc", "--grace", "0"]);
+    std::fs::remove_dir_all(home.path("cache")).unwrap();
+    std::fs::remove_file(home.path("work/another")).unwrap();
+    whole("after segments were merged");
 }
 
 #[test]

@@ -32,7 +32,10 @@ fn an_export_says_what_the_key_can_do_and_with_whom_it_shares() {
     says(&alone, &["it can:    save snapshots", "cannot: read any content", "scope 1:   its own"]);
     says(&alone, &["remove or change what is saved"]);
     let shared = run("db", &["--scope", "0", "--role", "append", "--role", "forget"]);
-    says(&shared, &["shared with owner", "forget, hold and tag snapshots of everybody"]);
+    says(
+        &shared,
+        &["shared with owner", "forget and hold snapshots, those of other scopes by id alone"],
+    );
     assert!(!shared.out.contains("remove or change"));
     let json = run("gc", &["--json", "--role", "collect"]).json().remove(0);
     assert_eq!((&json["scope"], &json["roles"]), (&2.into(), &serde_json::json!(["collect"])));
@@ -55,6 +58,10 @@ fn names_and_scopes_of_writers_that_make_no_sense_are_refused_before_a_key_is_ma
     run(&["--name", "a\nb"]).says(&["needs a name of one line"]);
     run(&[]).says(&["--name"]);
     run(&["--name", "b", "--scope", "old"]).says(&["`new`"]);
+    run(&["--name", "b", "--scope", "99"]).says(&["no writer has the scope 99", "--scope new"]);
+    let listed = home.run(["key", "list", "--json"]).ok().json();
+    let web = listed.iter().find(|row| row["name"] == "web").unwrap()["writer"].as_str().unwrap();
+    run(&["--name", &web[..9]]).says(&["the id of a writer begins with", "choose another name"]);
     run(&["--name", "b", "--role", "admin"]).says(&["admin"]);
     run(&["--name", "b", "--role", ""]).says(&["role"]);
     assert!(!path.exists());

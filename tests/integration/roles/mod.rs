@@ -3,6 +3,7 @@
 mod forged;
 pub mod forging;
 mod keys;
+mod others;
 mod reader;
 mod scopes;
 mod slots;

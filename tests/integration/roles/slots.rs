@@ -61,6 +61,36 @@ fn a_changed_passphrase_takes_the_place_of_the_one_in_use_alone() {
 }
 
 #[test]
+fn a_passphrase_opens_one_slot() {
+    let (home, _) = with_passphrase();
+    let taken = ["opens the repository already, with key slot", "choose another"];
+    run(&home, "first", "first", &["key", "add"]).exit(1).says(&taken);
+    run(&home, "first", "second", &["key", "add"]).ok();
+    run(&home, "first", "second", &["key", "passwd"]).exit(1).says(&taken);
+    assert_eq!(slots(&home), 2);
+    run(&home, "first", "third", &["key", "passwd"]).ok();
+    run(&home, "first", "", &["snapshots"]).exit(12);
+}
+
+/// Whoever can write to the store cannot keep a passphrase that is removed, nor keep others out.
+#[test]
+fn a_slot_under_another_name_opens_nothing_and_a_damaged_one_is_passed_over() {
+    let (home, _) = with_passphrase();
+    run(&home, "first", "second", &["key", "add"]).ok();
+    let list = run(&home, "second", "", &["key", "list", "--json"]).ok().json();
+    let is_other = |row: &&serde_json::Value| row["kind"] == "slot" && row["in_use"] == false;
+    let first = list.iter().find(is_other).unwrap()["slot"].as_str().unwrap().to_owned();
+    let folder = home.repository().join("keys");
+    std::fs::copy(folder.join(&first), folder.join("0".repeat(32))).unwrap();
+    // These come first too: too large, and no slot at all.
+    std::fs::write(folder.join("1".repeat(32)), vec![0; 1 << 20]).unwrap();
+    std::fs::write(folder.join("2".repeat(32)), "no slot").unwrap();
+    run(&home, "second", "", &["key", "remove", &first]).ok();
+    run(&home, "first", "", &["snapshots"]).exit(12).says(&["opens none of its"]);
+    run(&home, "second", "", &["snapshots"]).ok();
+}
+
+#[test]
 fn a_passphrase_that_cannot_be_had_changes_nothing() {
     let (home, _) = with_passphrase();
     run(&home, "first", "", &["key", "passwd"]).exit(1).says(&["the passphrase is empty"]);
@@ -126,7 +156,10 @@ fn the_recovery_key_gives_a_key_file_or_a_passphrase() {
     assert!(!key.exists());
     recover(&home, &recovery, &[name]).ok();
     with_key(&home, &key, &["snapshots"]).ok();
-    recover(&home, &recovery, &[name]).exit(1).says(&["exists already"]);
+    let ran = recover(&home, &recovery, &[name]).exit(1).says(&["exists already"]);
+    ran.says(&["name another file;"]);
+    let words = ["key", "recover", "new"];
+    with_key(&home, &key, &words).exit(1).says(&["unset ESKER_KEY_FILE", "argument FILE"]);
     let json = recover(&home, &recovery, &["--passphrase", "--json"]).ok().json();
     assert_eq!((&json[0]["key_file"], slots(&home)), (&serde_json::Value::Null, 2));
     run(&home, "new", "", &["snapshots"]).ok();

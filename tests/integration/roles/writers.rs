@@ -131,7 +131,8 @@ fn a_revoked_key_does_nothing_more_and_what_it_saved_stays() {
     let source = tree(&home, "work", 3);
     let saved = host.save(&source, &[]);
     let told = home.run(["revoke", "web"]).ok().says_nothing();
-    for words in ["revoked writer web", "what it saved stays", "scope 1", "db go on in that scope"]
+    for words in
+        ["revoked writer web", "what it saved stays", "scope 1", "db goes on in that scope"]
     {
         assert!(told.out.contains(words), "{words} is not in: {}", told.out);
     }
@@ -193,7 +194,12 @@ fn a_key_without_the_right_to_append_is_refused_before_anything_is_written() {
         for options in [&[][..], &["--dry-run"], &["--skip-if-unchanged"]] {
             let mut command = host.command();
             let ran = Ran::of(command.arg("snapshot").args(options).arg(&source)).exit(12);
-            ran.says(&["may not save snapshots", &role.replace(',', ", "), "hint: "]);
+            ran.says(&[
+                "may not save snapshots",
+                &role.replace(',', ", "),
+                "needs append",
+                "hint: ",
+            ]);
         }
         assert!(objects(&home.repository()) == before);
         host.run(["snapshots"]).ok();

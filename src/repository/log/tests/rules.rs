@@ -6,9 +6,11 @@ use crate::repository::judge::{Fate, judge};
 use crate::repository::state::{Session, State};
 use esker_format::cbor::{self, Extra};
 use esker_format::checkpoint::{PackState, SessionState};
-use esker_format::ids::{PackSetId, Seq, SessionId, SnapshotId};
-use esker_format::log_entry::{Add, Body, Commit, Genesis, PackAdd};
+use esker_format::ids::{PackId, PackSetId, Seq, SessionId, SnapshotId};
+use esker_format::limits::TAGS_MAX;
+use esker_format::log_entry::{Add, Body, Commit, Genesis, Note, PackAdd};
 use esker_format::node::Time;
+use esker_format::ordinals::Ordinals;
 
 const OTHER: SessionId = SessionId::new([2; 16]);
 
@@ -180,4 +182,50 @@ fn what_readers_would_call_void_is_not_appended() {
     }
     assert_eq!(log.state().next(), Seq(3));
     assert_eq!(log.append(RUN, &add()).unwrap(), Seq(3));
+}
+
+#[test]
+fn what_is_said_of_tags_has_an_end() {
+    let log = Log::new();
+    let mut state = log.state();
+    let id = SnapshotId::new([7; 32]);
+    state.push_snapshot(crate::repository::state::Snapshot {
+        id,
+        seq: Seq(1),
+        session: OTHER,
+        scope: 0,
+        set: Ordinals::default(),
+        summary: Vec::new(),
+        forgotten: false,
+        held: false,
+        damaged: false,
+        tags: (0..TAGS_MAX).map(|n| (format!("old {n}"), false)).collect(),
+    });
+    let note = |add: &[&str], remove: &[&str]| {
+        let list = |tags: &[&str]| tags.iter().map(|tag| (*tag).to_owned()).collect();
+        let (add, remove, extra) = (list(add), list(remove), Extra::default());
+        log.forge(&Body::Note(Note { snapshot: id, add, remove, text: None, extra }))
+    };
+    let rule =
+        "more tags of its snapshot would have been added, or taken away, than there is room for";
+    assert_eq!(void_in(&log, &state, &note(&[], &["one more"])).unwrap(), rule);
+    assert_eq!(void_in(&log, &state, &note(&["new"], &["old 1"])), None);
+    // One comes back, and gives way to another.
+    assert_eq!(void_in(&log, &state, &note(&["old 1"], &["one more"])), None);
+}
+
+#[test]
+fn no_pack_is_longer_than_any_can_be() {
+    let log = Log::new();
+    let add = |len| {
+        let id = PackId::new([77; 32]);
+        add_of(RUN, &[PackAdd { id, len, session: None, extra: Extra::default() }])
+    };
+    let longest = esker_format::limits::PACK_MAX as u64;
+    log.is_void(log.forge(&add(longest + 1)), "a pack is longer than any can be");
+    let Fate::Valid(..) =
+        judge(&log.state(), log.forge(&add(longest)).bytes(), &log.access).unwrap().fate
+    else {
+        panic!("the longest is refused")
+    };
 }
