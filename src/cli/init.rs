@@ -1,7 +1,8 @@
 //! `esker init`: make a repository.
 
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::place::{Places, has_config, open_options, places};
+use crate::cli::place::{Places, places};
+use crate::cli::reach::{has_config, options};
 use crate::cli::{Global, Outcome, key, show};
 use crate::repository::{Error, NewKey, create, entropy};
 use crate::store::{LocalStore, Store};
@@ -30,10 +31,9 @@ struct Made<'a> {
 
 pub fn run(global: &Global, _: &Args) -> Outcome {
     let places = places(global)?;
-    if let Some(folder) = places.folder()
-        && folder.join(esker_format::names::CONFIG).exists()
-    {
-        return Err(Error::AlreadyThere { location: folder.display().to_string() }.into());
+    if places.folder().is_some_and(|f| f.join(esker_format::names::CONFIG).exists()) {
+        let location = places.repository.to_string();
+        return Err(Error::AlreadyThere { location }.into());
     }
     let new = NewKey::draw();
     let key_file = match &global.key_file {
@@ -41,7 +41,7 @@ pub fn run(global: &Global, _: &Args) -> Outcome {
         None if places.is_default && !passphrase_named() => Some(places.default_key.clone()),
         None => None,
     };
-    let store = places.repository.create(&open_options(global, &places)?)?;
+    let store = places.repository.create(&options(global, &places)?)?;
     // Before there is a key that nobody needs: a service may be out of reach, or not ours.
     if places.folder().is_none() && has_config(&*store)? {
         return Err(Error::AlreadyThere { location: store.location() }.into());

@@ -22,6 +22,7 @@ mod pattern;
 mod place;
 mod progress;
 mod promote;
+mod reach;
 mod restore;
 mod revoke;
 mod selection;

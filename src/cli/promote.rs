@@ -1,7 +1,7 @@
 //! `esker promote`: take a copy into service.
 
 use crate::cli::exit::Exit;
-use crate::cli::{Global, Outcome, place, show};
+use crate::cli::{Global, Outcome, place, reach, show};
 use crate::sync;
 use serde::Serialize;
 use std::io::Write;
@@ -34,7 +34,7 @@ struct Told {
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
     let places = place::places(global)?;
-    let store = place::store(global, &places)?;
+    let store = reach::store(global, &places)?;
     let promoted = sync::promote(&*store, args.cut_off, args.dry_run)?;
     let location = places.repository.to_string();
     if global.json {

@@ -175,7 +175,7 @@ impl Store for RemoteStore {
             match read {
                 // All came that was said to come.
                 Ok(()) | Err(Stop::Error(_))
-                    if is_short && attempt.answer().status == Some(206) =>
+                    if is_short && attempt.answer().status.is_some_and(|status| status < 300) =>
                 {
                     Err(Stop::Kind(StoreErrorKind::Truncated))
                 }

@@ -5,7 +5,7 @@ mod tell;
 
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::{Bar, Status};
-use crate::cli::{Global, Outcome, place, signals};
+use crate::cli::{Global, Outcome, place, reach, signals};
 use crate::store::address::Address;
 use crate::store::{MemoryStore, OpenError, OpenOptions, Store, StoreErrorKind};
 use crate::sync::{self, Progress, Request};
@@ -43,12 +43,12 @@ pub struct Args {
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
     let places = place::places(global)?;
-    let source = place::store(global, &places)?;
-    let address = place::address(&args.destination)?;
+    let source = reach::store(global, &places)?;
+    let address = reach::address(&args.destination)?;
     if let (Some(source), Some(folder)) = (places.folder(), address.folder()) {
         expect_apart(source, folder)?;
     }
-    let options = place::open_options(global, &places)?;
+    let options = reach::options(global, &places)?;
     let destination = destination(&address, &options, args.dry_run)?;
     signals::watch();
     let plan = sync::plan(&*source, &*destination)?;

@@ -10,7 +10,7 @@ fn parse(text: &str) -> Result<Address, AddressError> {
 fn remote(text: &str) -> RemoteAddress {
     match parse(text).unwrap() {
         Address::Remote(remote) => remote,
-        Address::Folder(path) => panic!("{} is a folder", path.display()),
+        other => panic!("{other} is in no service"),
     }
 }
 

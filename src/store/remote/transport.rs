@@ -60,7 +60,7 @@ impl HttpTransport for Transport {
             .map_err(|e| Error::new(ErrorKind::ConfigInvalid, "not a URL").set_source(e))?;
         let is_metadata = url.host_str() == Some(METADATA_HOST);
         let stall = if is_metadata { METADATA_WAIT } else { self.stall };
-        let wanted = range_len(&parts.headers);
+        let wanted = range(&parts.headers);
         let is_head = parts.method == http::Method::HEAD;
 
         let moved = Arc::new(Moved::new());
@@ -83,9 +83,10 @@ impl HttpTransport for Transport {
         };
         let whole = Bodies { stall, is_head };
         let body = if status.is_success() {
-            if let Some(wanted) = wanted
+            // An object that the range covers may come as a whole, nothing else.
+            if let Some((from, wanted)) = wanted
                 && status == StatusCode::OK
-                && length.is_some_and(|length| length > wanted)
+                && (from > 0 || length.is_none_or(|length| length > wanted))
             {
                 return Err(Error::new(ErrorKind::Unexpected, "it does not read ranges"));
             }
@@ -108,10 +109,11 @@ impl HttpTransport for Transport {
     }
 }
 
-/// How many bytes a request with a range asks for.
-fn range_len(headers: &HeaderMap) -> Option<u64> {
+/// Where the range of a request begins, and how many bytes it asks for.
+fn range(headers: &HeaderMap) -> Option<(u64, u64)> {
     let (from, to) = headers.get(RANGE)?.to_str().ok()?.strip_prefix("bytes=")?.split_once('-')?;
-    to.parse::<u64>().ok()?.checked_sub(from.parse().ok()?)?.checked_add(1)
+    let from = from.parse().ok()?;
+    Some((from, to.parse::<u64>().ok()?.checked_sub(from)?.checked_add(1)?))
 }
 
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {

@@ -59,8 +59,13 @@ fn a_body_that_is_cut_off_is_read_again() {
 fn a_range_that_is_answered_with_everything_is_an_error() {
     let script = Script::new(vec![GOOD]);
     let mut out = Vec::new();
-    let error = script.open("").get_range("a", 1, 2, &mut out).unwrap_err();
-    assert_eq!((error.kind, out.len()), (StoreErrorKind::Other, 0), "{error:?}");
+    for (offset, len) in [(1, 2), (1, 5), (0, 2)] {
+        let error = script.open("").get_range("a", offset, len, &mut out).unwrap_err();
+        assert_eq!((error.kind, out.len()), (StoreErrorKind::Other, 0), "{error:?}");
+    }
+    // All that there is, where more was asked for.
+    let error = script.open("").get_range("a", 0, 9, &mut out).unwrap_err();
+    assert_eq!((error.kind, out.len()), (StoreErrorKind::Truncated, 0), "{error:?}");
 }
 
 #[test]
