@@ -15,9 +15,15 @@ pub fn help() -> String {
     for service in Service::ALL {
         let (scheme, container) = (service.scheme(), service.container().to_uppercase());
         let tested = if service.is_tested() { "tested" } else { "not tested, it compiles" };
+        let writers = match service.is_for_several_writers() {
+            true => "",
+            false => "; for one writer at a time",
+        };
         let built = if service.is_built() { "" } else { "; not in this build" };
-        text +=
-            &format!("\n  {scheme}://{container}/FOLDER  {} ({tested}{built})\n", service.about());
+        text += &format!(
+            "\n  {scheme}://{container}/FOLDER  {} ({tested}{writers}{built})\n",
+            service.about()
+        );
         service.options().iter().for_each(|option| text += &line(option));
     }
     text += "\n  of every service\n";

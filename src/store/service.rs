@@ -60,6 +60,11 @@ impl Service {
         matches!(self, Self::S3 | Self::Azblob | Self::Webdav)
     }
 
+    /// Whether it puts an object only where there is none, in one step: what several writers need.
+    pub const fn is_for_several_writers(self) -> bool {
+        matches!(self, Self::S3 | Self::Azblob | Self::Gcs)
+    }
+
     /// The feature that it is built with.
     pub const fn feature(self) -> &'static str {
         match self {

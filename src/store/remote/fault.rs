@@ -52,6 +52,10 @@ impl Fault {
                 ..Self::new(StoreErrorKind::Unreachable, Some(way(error)))
             },
             _ if error.kind() == ErrorKind::NotFound => Self::new(StoreErrorKind::NotFound, None),
+            // Nobody was asked: there are no keys to sign with.
+            None if error.message().starts_with("signing") => {
+                Self::new(StoreErrorKind::Permission, Some(way(error)))
+            }
             _ => Self::new(StoreErrorKind::Other, Some(way(error))),
         }
     }

@@ -58,6 +58,14 @@ fn keys_that_the_service_does_not_take_are_told_in_its_words() {
 }
 
 #[test]
+fn missing_keys_are_told_with_where_they_come_from() {
+    let server = S3Server::start();
+    let address = format!("s3://bucket/x?endpoint={}&timeout=1&retries=0", server.endpoint);
+    let told = run(&home(""), &address, &["init"]).exit(1);
+    told.says(&["permission denied", "credential", "hint:", "AWS_ACCESS_KEY_ID"]);
+}
+
+#[test]
 fn a_place_without_a_repository_is_told_as_such() {
     let server = S3Server::start();
     let home = home(&server.stores("esker", "esker-secret"));
