@@ -99,7 +99,9 @@ pub fn make_default(global: &Global, places: &Places) -> Result<(), Failure> {
     let path: &PathBuf = global.key_file.as_ref().unwrap_or(&places.default_key);
     // The default place is one.
     let Some(folder) = places.folder() else { return Ok(()) };
-    let new = match path.exists() {
+    // Asked once: another first run may make one at any moment, and that is not the key drawn here.
+    let has_key = path.exists();
+    let new = match has_key {
         true => match key::file::read(path)? {
             KeyMaterial::Owner(owner) => NewKey::from_material(&owner),
             KeyMaterial::Writer(_) => {
@@ -111,7 +113,8 @@ pub fn make_default(global: &Global, places: &Places) -> Result<(), Failure> {
         },
         false => NewKey::draw(),
     };
-    if path.exists() && (!folder.exists() || has_caches_of(places, &new)) {
+    let is_made = || folder.join(esker_format::names::CONFIG).exists();
+    if has_key && (!folder.exists() || has_caches_of(places, &new)) && !is_made() {
         // A disk that is not mounted, perhaps. A second repository with the same key beside it would
         // look like a history that was rolled back.
         let location = folder.display().to_string();
@@ -125,11 +128,16 @@ pub fn make_default(global: &Global, places: &Places) -> Result<(), Failure> {
         ));
     }
     let store = match LocalStore::create(folder) {
-        Err(_) if path.exists() && is_begun(folder) => LocalStore::open(folder)?,
+        // Another first run was faster.
+        Err(_) if has_key && is_made() => return Ok(()),
+        Err(_) if has_key && is_begun(folder) => LocalStore::open(folder)?,
         other => other?,
     };
-    if !path.exists() {
-        key::file::write(path, &new.material())?;
+    if !has_key {
+        match key::file::write(path, &new.material()) {
+            Err(_) if path.exists() => return make_default(global, places),
+            other => other?,
+        }
     }
     // Before there is a repository: who is interrupted behind it would never show the recovery key.
     show::note(&format!("making a repository in {}", folder.display()));
