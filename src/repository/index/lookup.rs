@@ -1,7 +1,7 @@
 //! Finding chunks: decoded packs in memory first (a hit preloads all neighbours), then SQLite.
 
 use crate::repository::error::{Error, Result};
-use crate::repository::index::{database, row, split};
+use crate::repository::index::{database, row, row_of, split};
 use crate::repository::presence::Presence;
 use esker_format::envelope::Header;
 use esker_format::frame::FrameHead;
@@ -184,12 +184,20 @@ impl Lookup {
     /// # Errors
     /// When the database fails.
     pub fn has_all(&self, known: &KnownPack) -> Result<bool> {
-        for (prefix, _) in &known.pack.chunks {
-            if !self.candidates(prefix)?.contains(&known.ordinal) {
-                return Ok(false);
+        let run = || -> rusqlite::Result<bool> {
+            // One for all of them: each would lock the file.
+            let reading = self.connection.unchecked_transaction()?;
+            let mut first = reading.prepare_cached("SELECT 1 FROM chunk WHERE k = ?1 AND v = ?2")?;
+            let mut more = reading.prepare_cached("SELECT 1 FROM further WHERE k = ?1 AND v = ?2")?;
+            for (prefix, _) in &known.pack.chunks {
+                let row = row_of(prefix, known.ordinal);
+                if !first.exists(row)? && !more.exists(row)? {
+                    return Ok(false);
+                }
             }
-        }
-        Ok(true)
+            Ok(true)
+        };
+        run().map_err(|e| database(&self.path, e))
     }
 
     /// Where a chunk is in the packs that are kept.

@@ -188,6 +188,12 @@ fn split(prefix: &Prefix) -> (i64, u32) {
     ((u64::from_be_bytes(first) >> 1) as i64, u32::from_be_bytes(more) >> 1)
 }
 
+/// Key and value of a chunk's row: 63 bits of the id, then 32 more and the ordinal of the pack.
+fn row_of(prefix: &Prefix, ordinal: u32) -> (i64, i64) {
+    let (k, more) = split(prefix);
+    (k, i64::from(more) << 32 | i64::from(ordinal))
+}
+
 /// Whether the rows are at fault, and not the disk or another run that holds them.
 fn is_damage(failure: &Error) -> bool {
     let Error::Database { source, .. } = failure else { return false };

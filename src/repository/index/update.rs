@@ -1,13 +1,13 @@
 //! Writing the index: rows of packs, and the state that they stand for, in one transaction.
 
 use super::rows::{PackRow, SessionLine, SnapshotRow};
-use super::{Index, database, load, row, seen, split};
+use super::{Index, database, load, row, row_of, seen};
 use crate::repository::error::Result;
 use crate::repository::state::State;
 use esker_format::cbor;
 use esker_format::checkpoint::PackState;
 use esker_format::ids::{Seq, SessionId};
-use esker_format::segment::{Prefix, SegmentPack};
+use esker_format::segment::SegmentPack;
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Rows being written; rolled back when dropped.
@@ -24,7 +24,7 @@ impl Update<'_> {
     pub(super) fn add_packs(&mut self, packs: &[(u32, &SegmentPack)]) -> Result<()> {
         let mut rows: Vec<(i64, i64)> = Vec::new();
         for (ordinal, pack) in packs {
-            let keys = pack.chunks.iter().map(|(prefix, _)| key(prefix, *ordinal));
+            let keys = pack.chunks.iter().map(|(prefix, _)| row_of(prefix, *ordinal));
             rows.extend(keys);
         }
         // Ascending keys fill leaves in turn: half the time and two thirds of the size.
@@ -137,7 +137,7 @@ fn forget_packs(connection: &Connection, state: &State) -> rusqlite::Result<()> 
             "DELETE FROM further WHERE (k, v) IN (SELECT k, v FROM chunk WHERE k = ?1)",
         )?;
         for (prefix, _) in packs.iter().flat_map(|pack| &pack.chunks) {
-            let (k, v) = key(prefix, *no);
+            let (k, v) = row_of(prefix, *no);
             further.execute([k, v])?;
             if first.execute([k, v])? > 0 && next.execute([k])? > 0 {
                 moved.execute([k])?;
@@ -216,12 +216,6 @@ fn save_snapshots(
         };
     }
     Ok(())
-}
-
-/// Key and value of a chunk's row: 63 bits of the id, then 32 more and the ordinal of the pack.
-fn key(prefix: &Prefix, ordinal: u32) -> (i64, i64) {
-    let (k, more) = split(prefix);
-    (k, i64::from(more) << 32 | i64::from(ordinal))
 }
 
 #[cfg(test)]
