@@ -78,6 +78,7 @@ impl Settings {
     ///
     /// # Errors
     /// When it is neither.
+    #[cfg_attr(not(feature = "remote"), allow(dead_code, reason = "no service has any then"))]
     pub fn flag(&self, name: &str) -> Result<Option<bool>, AddressError> {
         match self.get(name) {
             None => Ok(None),
