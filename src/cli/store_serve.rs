@@ -15,7 +15,7 @@ use std::path::PathBuf;
 /// With a line in ~/.ssh/authorized_keys, the machine with that key can read and add, and cannot delete or
 /// overwrite, nor log in:
 ///
-///     command="esker store-serve --append-only /srv/backup",restrict ssh-ed25519 AAAA...
+///   command="esker store-serve --append-only /srv/backup",restrict ssh-ed25519 AAAA...
 ///
 /// What it asks for with --repo must then be FOLDER or inside of it: ssh://HOST/srv/backup, or
 /// ssh://HOST/srv/backup/web1 for a repository of its own.

@@ -64,12 +64,12 @@ fn cast(random: &mut Random) -> Vec<Actor> {
         Actor { part, key: key.clone(), processes }
     };
     vec![
-        actor(Box::<Writer>::default(), owner, 2, 5),
-        actor(Box::<Writer>::default(), &hosts[0], 2, 5),
-        actor(Box::<Writer>::default(), third, 2, 5),
-        actor(Box::new(Collector), owner, 2, 5),
+        actor(Box::<Writer>::default(), owner, 2, 4),
+        actor(Box::<Writer>::default(), &hosts[0], 2, 4),
+        actor(Box::<Writer>::default(), third, 2, 4),
+        actor(Box::new(Collector), owner, 2, 4),
         actor(Box::new(Collector), second, 2, 5),
-        actor(Box::new(Forgetter), forgetter, 3, 7),
+        actor(Box::new(Forgetter), forgetter, 3, 6),
         actor(Box::new(Reader), owner, 1, 4),
         actor(Box::new(Checker), owner, 0, 2),
     ]
