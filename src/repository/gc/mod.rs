@@ -68,6 +68,12 @@ impl Amount {
         self.count += 1;
         self.bytes += bytes;
     }
+
+    /// Those of another count too.
+    pub fn join(&mut self, other: Self) {
+        self.count += other.count;
+        self.bytes += other.bytes;
+    }
 }
 
 impl FromIterator<u64> for Amount {
