@@ -235,4 +235,8 @@ impl<S: Store> Store for FaultyStore<S> {
     fn local_identity(&self) -> Option<(u64, u64)> {
         self.inner.local_identity()
     }
+
+    fn is_durable_when_visible(&self) -> bool {
+        self.inner.is_durable_when_visible()
+    }
 }

@@ -129,6 +129,12 @@ pub trait Store: Send + Sync {
     /// The root folder as (device, inode), so that a walk over local files can leave the store itself
     /// out; `None` when the store is not a local folder.
     fn local_identity(&self) -> Option<(u64, u64)>;
+
+    /// Whether an object that readers see survives whatever it has to survive, whoever has put it: so it is in
+    /// services, which answer when they keep it. Then nobody needs to put it again.
+    fn is_durable_when_visible(&self) -> bool {
+        false
+    }
 }
 
 /// When an object must survive a power cut.

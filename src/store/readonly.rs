@@ -63,6 +63,10 @@ impl<S: Store> Store for ReadOnlyStore<S> {
     fn local_identity(&self) -> Option<(u64, u64)> {
         self.inner.local_identity()
     }
+
+    fn is_durable_when_visible(&self) -> bool {
+        self.inner.is_durable_when_visible()
+    }
 }
 
 #[cfg(test)]

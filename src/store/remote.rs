@@ -124,13 +124,22 @@ impl Store for RemoteStore {
             return Ok(Put::Exists);
         }
         let body = body(parts);
-        let put = self.call(Operation::PutNew, name, async |_| {
+        let mut is_lost = false;
+        let put = self.call(Operation::PutNew, name, async |attempt| {
+            // The last try may have stored it. And a server that looks before it reads may hang up on a body
+            // that it does not want, so that its answer is lost every time.
+            if is_lost && self.operator.stat(name).await.is_ok() {
+                return Ok(Put::Exists);
+            }
+            attempt.forget();
             let write = self.operator.write_with(name, body.clone());
-            write.if_not_exists(self.has_put_if_absent).await?;
-            Ok(())
+            let written = write.if_not_exists(self.has_put_if_absent).await;
+            is_lost = attempt.answer().status.is_none();
+            written?;
+            Ok(Put::Stored)
         });
         match put {
-            Ok(()) => Ok(Put::Stored),
+            Ok(put) => Ok(put),
             Err(failed) if failed.is_taken => Ok(Put::Exists),
             Err(failed) => Err(failed.into()),
         }
@@ -222,6 +231,10 @@ impl Store for RemoteStore {
 
     fn local_identity(&self) -> Option<(u64, u64)> {
         None
+    }
+
+    fn is_durable_when_visible(&self) -> bool {
+        true
     }
 }
 

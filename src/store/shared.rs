@@ -53,6 +53,10 @@ macro_rules! a_pointer_is_a_store {
             fn local_identity(&self) -> Option<(u64, u64)> {
                 (**self).local_identity()
             }
+
+            fn is_durable_when_visible(&self) -> bool {
+                (**self).is_durable_when_visible()
+            }
         }
     };
 }

@@ -155,4 +155,8 @@ impl<S: Store, C: Clock> Store for ThrottledStore<S, C> {
     fn local_identity(&self) -> Option<(u64, u64)> {
         self.inner.local_identity()
     }
+
+    fn is_durable_when_visible(&self) -> bool {
+        self.inner.is_durable_when_visible()
+    }
 }

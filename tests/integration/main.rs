@@ -3,6 +3,8 @@
 mod bad_input;
 mod crash;
 mod damage;
+#[cfg(feature = "s3")]
+mod faults;
 mod finding;
 mod first_use;
 mod forget;

@@ -45,6 +45,11 @@ impl Attempt {
         self.lock().clone()
     }
 
+    /// Forgets the last answer: another request follows.
+    pub fn forget(&self) {
+        *self.lock() = Answer::default();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Answer> {
         self.answer.lock().unwrap_or_else(PoisonError::into_inner)
     }
