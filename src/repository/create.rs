@@ -5,7 +5,7 @@ use crate::repository::error::{Error, Result};
 use crate::repository::log;
 use crate::repository::state::State;
 use crate::repository::{Repository, entropy};
-use crate::store::{Durability, Put, Store};
+use crate::store::{Durability, Put, Store, StoreErrorKind};
 use esker_format::cbor::Extra;
 use esker_format::chunking::Profile;
 use esker_format::config::Config;
@@ -152,7 +152,18 @@ pub fn create(
     let object = config.encode(&header(Kind::Config, entropy), &access.log_key, &owner, entropy);
     match store.put_new(names::CONFIG, &[&object], Durability::Now)? {
         Put::Stored => Ok(Created { repository: key.repository }),
+        Put::Exists if is_ours(store, &object)? => Ok(Created { repository: key.repository }),
         Put::Exists => Err(Error::AlreadyThere { location }),
+    }
+}
+
+/// Whether the config that is there is this one: then the answer to our own put was lost.
+fn is_ours(store: &dyn Store, object: &[u8]) -> Result<bool> {
+    let mut found = Vec::new();
+    match store.get(names::CONFIG, object.len() as u64, &mut found) {
+        Ok(()) => Ok(found == object),
+        Err(e) if e.kind() == StoreErrorKind::TooLarge => Ok(false),
+        Err(e) => Err(e.into()),
     }
 }
 

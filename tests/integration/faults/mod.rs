@@ -1,8 +1,14 @@
 //! The real program, a real server, and between them a proxy that breaks things: what people are told then, and
 //! that nothing is lost.
 
+mod bodies;
 mod day;
+mod elsewhere;
+mod listings;
+mod policies;
+mod reach;
 mod removal;
+mod weather;
 
 use crate::support::{Draw, Home, Proxy, Ran, S3Server, write_private};
 use std::path::PathBuf;
@@ -20,6 +26,16 @@ const ADDRESS: &str = "s3://bucket/host";
 impl Site {
     /// Without a repository; `source` has 12 files that do not compress, some MiB.
     fn empty(seed: u64) -> Self {
+        // Waits are short: whoever has to give up does so in this test's time.
+        Self::with(seed, "timeout = 2\nretries = 3\n")
+    }
+
+    /// The same for programs that try again and again.
+    fn patient(seed: u64) -> Self {
+        Self::with(seed, "timeout = 2\nretries = 20\n")
+    }
+
+    fn with(seed: u64, waits: &str) -> Self {
         let home = Home::within("/dev/shm".as_ref()).unwrap_or_else(|_| Home::new());
         let server = S3Server::start();
         let proxy = Proxy::before(&server);
@@ -27,8 +43,6 @@ impl Site {
         for n in 0..12 {
             home.write(&format!("source/{n:02}"), draw.noise(300 << 10));
         }
-        // Waits are short: whoever has to give up does so in this test's time.
-        let waits = "timeout = 2\nretries = 3\n";
         for (name, endpoint) in [("proxied", &proxy.endpoint), ("direct", &server.endpoint)] {
             let path = home.write(&format!("{name}.toml"), "");
             let text = S3Server::stores_at(endpoint, "esker", "esker-secret");

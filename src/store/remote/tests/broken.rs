@@ -141,7 +141,13 @@ fn a_listing_that_breaks_off_goes_on_behind_the_last_name() {
 #[test]
 fn a_listing_that_cannot_go_on_is_an_error_and_not_a_shorter_one() {
     let cut = Deed::Answer(200, "", "<ListBucketResult><Contents><Key>x/a</Key>");
-    for last in [BUSY, Deed::Close, cut, Deed::Answer(403, "", "")] {
+    let portal = Deed::Answer(200, "", "<html><body>Please log in</body></html>");
+    let endless = Deed::Answer(
+        200,
+        "",
+        "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",
+    );
+    for last in [BUSY, Deed::Close, cut, portal, endless, Deed::Answer(403, "", "")] {
         let script = Script::new(vec![PAGE_1, last]);
         let (names, error) = listed(&script.open("retries=1"));
         assert_eq!(names, ["a", "b"]);

@@ -13,6 +13,8 @@ use http_body::{Frame, SizeHint};
 use opendal::{Buffer, Error, ErrorKind, HttpBody};
 use tokio::time::Sleep;
 
+use super::listing::PAGE_MAX;
+
 /// Longest body of an error that is read.
 const ERROR_MAX: usize = 64 << 10;
 
@@ -32,6 +34,23 @@ impl Bodies {
         let body = Download { inner, stall: self.stall, sleep, is_waiting: false };
         // The length that HEAD tells is of a body that does not come.
         HttpBody::new(body, length.filter(|_| !self.is_head))
+    }
+
+    /// A whole page of a listing, in one piece.
+    pub async fn page(&self, answered: reqwest::Response) -> opendal::Result<Bytes> {
+        let mut stream = answered.bytes_stream();
+        let mut body = Vec::new();
+        loop {
+            let next = tokio::time::timeout(self.stall, stream.next()).await;
+            match next.map_err(|_| stalled(self.stall))? {
+                Some(Ok(bytes)) => body.extend_from_slice(&bytes),
+                Some(Err(error)) => return Err(lost("the answer was cut off", error)),
+                None => return Ok(body.into()),
+            }
+            if body.len() > PAGE_MAX {
+                return Err(Error::new(ErrorKind::Unexpected, "the listing has no end"));
+            }
+        }
     }
 
     /// The beginning of a body.
