@@ -5,9 +5,11 @@ mod bodies;
 mod day;
 mod elsewhere;
 mod listings;
+mod nuisance;
 mod policies;
 mod reach;
 mod removal;
+mod way;
 mod weather;
 
 use crate::support::{Draw, Home, Proxy, Ran, S3Server, write_private};

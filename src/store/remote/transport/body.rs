@@ -72,11 +72,28 @@ impl Bodies {
 
 /// What broke on the way.
 pub(super) fn lost(what: &'static str, error: reqwest::Error) -> Error {
+    if let Some(why) = distrust(&error) {
+        let message = format!(
+            "the server's certificate is not trusted ({why}); SSL_CERT_FILE names a file with the authorities \
+             that are"
+        );
+        return Error::new(ErrorKind::Unexpected, message);
+    }
     // A request that could not even be made will not get better.
     let temporary = !error.is_builder() && !error.is_redirect();
     Error::new(ErrorKind::Unexpected, what)
         .with_temporary(temporary)
         .set_source(error.without_url())
+}
+
+/// What is wrong with the certificate, when that is it.
+fn distrust(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref() {
+        return Some(format!("{why:?}"));
+    }
+    // An error of input and output does not tell what it was made of as its source.
+    let inner = error.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref());
+    inner.and_then(|inner| distrust(inner)).or_else(|| distrust(error.source()?))
 }
 
 /// That nothing moved.
