@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Durability, Listed, Put, Store, StoreError};
+use super::{Durability, Listed, Nature, Put, Store, StoreError};
 
 macro_rules! a_pointer_is_a_store {
     ($pointer:ty) => {
@@ -52,6 +52,10 @@ macro_rules! a_pointer_is_a_store {
 
             fn local_identity(&self) -> Option<(u64, u64)> {
                 (**self).local_identity()
+            }
+
+            fn nature(&self) -> Nature {
+                (**self).nature()
             }
         }
     };

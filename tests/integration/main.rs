@@ -13,6 +13,7 @@ mod hostile;
 mod house;
 mod model;
 mod offsite;
+mod one_writer;
 mod over_ssh;
 mod reader;
 mod restore_over;

@@ -13,6 +13,8 @@ pub use draw::Draw;
 pub use oracle::differences;
 pub use program::{Home, Ran};
 #[cfg(feature = "s3")]
+#[cfg(feature = "webdav")]
+pub use servers::DavServer;
 pub use servers::{S3Server, write_private};
 pub use skipped::skipped;
 pub use sshd::Sshd;
