@@ -1,6 +1,6 @@
 //! A store that forgets what is written: for runs that only say what they would do.
 
-use super::{Durability, Listed, Put, Store, StoreError};
+use super::{Durability, Listed, Nature, Put, Store, StoreError};
 
 /// Reads from the store inside, and lets writes succeed without making them.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl<S: Store> Store for DryStore<S> {
         self.inner.local_identity()
     }
 
-    fn is_durable_when_visible(&self) -> bool {
-        self.inner.is_durable_when_visible()
+    fn nature(&self) -> Nature {
+        self.inner.nature()
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use self::damage::{Damage, Damages};
 use self::schedule::Schedule;
-use super::{Durability, Listed, Operation, Put, Store, StoreError, StoreErrorKind};
+use super::{Durability, Listed, Nature, Operation, Put, Store, StoreError, StoreErrorKind};
 
 /// What goes wrong with one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -236,7 +236,7 @@ impl<S: Store> Store for FaultyStore<S> {
         self.inner.local_identity()
     }
 
-    fn is_durable_when_visible(&self) -> bool {
-        self.inner.is_durable_when_visible()
+    fn nature(&self) -> Nature {
+        self.inner.nature()
     }
 }

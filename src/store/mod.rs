@@ -16,8 +16,10 @@ mod faulty;
 mod local;
 mod memory;
 mod name;
+mod nature;
 mod open;
 mod operation;
+pub mod probe;
 mod readonly;
 mod record;
 #[cfg(feature = "remote")]
@@ -42,6 +44,7 @@ pub use faulty::{Fault, FaultyStore};
 pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use name::{is_valid_name, is_valid_prefix};
+pub use nature::Nature;
 pub use open::{OpenError, OpenOptions};
 pub use operation::Operation;
 pub use readonly::ReadOnlyStore;
@@ -130,10 +133,10 @@ pub trait Store: Send + Sync {
     /// out; `None` when the store is not a local folder.
     fn local_identity(&self) -> Option<(u64, u64)>;
 
-    /// Whether an object that readers see survives whatever it has to survive, whoever has put it: so it is in
-    /// services, which answer when they keep it. Then nobody needs to put it again.
-    fn is_durable_when_visible(&self) -> bool {
-        false
+    /// What is known of the place beside its objects. Nobody is asked for it. A store around another one
+    /// passes on what that says.
+    fn nature(&self) -> Nature {
+        Nature::default()
     }
 }
 

@@ -1,6 +1,6 @@
 //! A store that takes no writes.
 
-use super::{Durability, Listed, Operation, Put, Store, StoreError, StoreErrorKind};
+use super::{Durability, Listed, Nature, Operation, Put, Store, StoreError, StoreErrorKind};
 
 /// Forbids writes to the store inside: for commands that only read, and for copies.
 #[derive(Debug)]
@@ -64,8 +64,8 @@ impl<S: Store> Store for ReadOnlyStore<S> {
         self.inner.local_identity()
     }
 
-    fn is_durable_when_visible(&self) -> bool {
-        self.inner.is_durable_when_visible()
+    fn nature(&self) -> Nature {
+        self.inner.nature()
     }
 }
 

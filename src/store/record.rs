@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Durability, Listed, Operation, Put, Store, StoreError};
+use super::{Durability, Listed, Nature, Operation, Put, Store, StoreError};
 
 /// One call: what was asked, of which object. A listing's name is its prefix, a barrier has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,8 +135,8 @@ impl<S: Store> Store for RecordingStore<S> {
         self.inner.local_identity()
     }
 
-    fn is_durable_when_visible(&self) -> bool {
-        self.inner.is_durable_when_visible()
+    fn nature(&self) -> Nature {
+        self.inner.nature()
     }
 }
 

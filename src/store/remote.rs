@@ -10,6 +10,7 @@
 //! - **What is not an answer is an error**: a listing that breaks off goes on where it stopped or fails.
 
 mod attempt;
+mod clock;
 mod fault;
 mod listing;
 mod read;
@@ -26,11 +27,12 @@ use bytes::Bytes;
 use opendal::{Buffer, Operator};
 use tokio::runtime::{self, Runtime};
 
+use self::clock::FarClock;
 use self::fault::Stop;
 use self::retry::Retry;
 use super::settings::Settings;
 use super::{
-    Durability, Listed, Operation, Put, Store, StoreError, StoreErrorKind, is_valid_name,
+    Durability, Listed, Nature, Operation, Put, Store, StoreError, StoreErrorKind, is_valid_name,
     is_valid_prefix,
 };
 
@@ -46,6 +48,10 @@ pub struct RemoteStore {
     retry: Retry,
     has_put_if_absent: bool,
     has_answered: AtomicBool,
+    /// Whether this kind of service is known for it.
+    is_for_several_writers: bool,
+    endpoint: String,
+    clock: FarClock,
 }
 
 impl RemoteStore {
@@ -72,6 +78,9 @@ impl RemoteStore {
             location: location.to_owned(),
             retry: Retry { retries: settings.retries },
             has_answered: AtomicBool::new(false),
+            is_for_several_writers: settings.service.is_for_several_writers(),
+            endpoint: settings.get("endpoint").unwrap_or_default().to_owned(),
+            clock: FarClock::default(),
         })
     }
 
@@ -233,8 +242,13 @@ impl Store for RemoteStore {
         None
     }
 
-    fn is_durable_when_visible(&self) -> bool {
-        true
+    fn nature(&self) -> Nature {
+        Nature {
+            is_for_several_writers: self.has_put_if_absent && self.is_for_several_writers,
+            endpoint: self.endpoint.clone(),
+            clock_ahead: self.clock.ahead(),
+            is_durable_when_visible: true,
+        }
     }
 }
 

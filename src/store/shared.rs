@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Durability, Listed, Put, Store, StoreError};
+use super::{Durability, Listed, Nature, Put, Store, StoreError};
 
 macro_rules! a_pointer_is_a_store {
     ($pointer:ty) => {
@@ -54,8 +54,8 @@ macro_rules! a_pointer_is_a_store {
                 (**self).local_identity()
             }
 
-            fn is_durable_when_visible(&self) -> bool {
-                (**self).is_durable_when_visible()
+            fn nature(&self) -> Nature {
+                (**self).nature()
             }
         }
     };

@@ -6,7 +6,7 @@ mod tests;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Durability, Listed, Put, Store, StoreError};
+use super::{Durability, Listed, Nature, Put, Store, StoreError};
 
 /// Bytes a second, in each direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -156,7 +156,7 @@ impl<S: Store, C: Clock> Store for ThrottledStore<S, C> {
         self.inner.local_identity()
     }
 
-    fn is_durable_when_visible(&self) -> bool {
-        self.inner.is_durable_when_visible()
+    fn nature(&self) -> Nature {
+        self.inner.nature()
     }
 }

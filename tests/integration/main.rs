@@ -15,6 +15,7 @@ mod hostile;
 mod house;
 mod model;
 mod offsite;
+mod one_writer;
 mod over_ssh;
 mod reader;
 mod restore_over;

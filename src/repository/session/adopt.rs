@@ -49,7 +49,7 @@ impl Session {
         bytes: &mut Vec<u8>,
     ) -> Result<Option<SegmentPack>> {
         let name = names::pack(id);
-        let is_there = if self.store.is_durable_when_visible() {
+        let is_there = if self.store.nature().is_durable_when_visible {
             // Far away: what is there is whole, and it would have to come and go once more.
             self.store.size(&name)? == Some(len)
         } else {
@@ -68,7 +68,7 @@ impl Session {
             Err(error) if error.is_damage() => return Ok(None),
             Err(error) => return Err(error),
         };
-        if !self.store.is_durable_when_visible() {
+        if !self.store.nature().is_durable_when_visible {
             // It is there, but another process has put it: only a put says that the next barrier makes
             // it durable.
             let _ = self.store.put_new(&name, &[bytes], Durability::AtBarrier)?;

@@ -18,6 +18,7 @@ use opendal::{Buffer, Error, ErrorKind, HttpBody, HttpTransport};
 use self::body::{Bodies, Moved, Upload, lost, stalled};
 use self::listing::Listing;
 use super::attempt::{Answer, note};
+use super::clock::seconds;
 
 /// Where clouds tell machines their credentials. On other machines nobody answers there.
 const METADATA_HOST: &str = "169.254.169.254";
@@ -81,6 +82,7 @@ impl HttpTransport for Transport {
             status: Some(status.as_u16()),
             length,
             region: text(&headers, "x-amz-bucket-region"),
+            date: text(&headers, "date").and_then(|date| seconds(&date)),
             retry_after: number(&headers, RETRY_AFTER).map(Duration::from_secs),
             ..Answer::default()
         };

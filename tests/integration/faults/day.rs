@@ -25,8 +25,13 @@ fn forbid(site: &Site) {
 }
 
 #[track_caller]
-fn expect_nothing_refused(asked: &[Asked]) {
-    let refused: Vec<_> = asked.iter().filter(|asked| asked.status == 403).collect();
+fn expect_nothing_refused(asked: &[Asked], is_owner: bool) {
+    // Whoever may collect finds out at first use whether the store lets it delete. A writer does not try.
+    let is_tried = |asked: &&Asked| asked.kind == "DELETE" && asked.target.contains("/probe/");
+    let mut refused: Vec<_> = asked.iter().filter(|asked| asked.status == 403).collect();
+    if is_owner {
+        refused.retain(|asked| !is_tried(asked));
+    }
     assert!(refused.is_empty(), "{refused:?}");
     let puts = asked.iter().filter(|asked| asked.kind == "PUT");
     assert!(puts.clone().count() > 0 && puts.clone().all(|put| put.if_absent), "{asked:?}");
@@ -61,7 +66,7 @@ fn a_writers_day_needs_no_right_to_delete_or_to_replace() {
         site.home.write(&format!("source/large/{n}"), draw.noise(1 << 20));
     }
     let before = site.objects("pack");
-    expect_nothing_refused(&site.proxy.report());
+    expect_nothing_refused(&site.proxy.report(), false);
     let mut killed =
         command(&site, "web").args(["snapshot", &path]).stderr(Stdio::null()).spawn().unwrap();
     while site.objects("pack") < before + 2 {
@@ -76,7 +81,7 @@ fn a_writers_day_needs_no_right_to_delete_or_to_replace() {
     // What was there was not sent once more: of 41 MiB in packs of 16 MiB two were there.
     let asked = site.proxy.report();
     assert!(done >= 2 && uploaded(&asked) < 20 << 20, "{done} packs, {} bytes", uploaded(&asked));
-    expect_nothing_refused(&asked);
+    expect_nothing_refused(&asked, false);
     // Two runs at once of one host, and another host beside them.
     site.change(2);
     let spawn = |name: &str| {
@@ -104,7 +109,7 @@ fn a_writers_day_needs_no_right_to_delete_or_to_replace() {
     web(&["forget", "latest", "--whole-series"]).exit(12);
     web(&["gc"]).exit(12);
 
-    expect_nothing_refused(&site.proxy.report());
+    expect_nothing_refused(&site.proxy.report(), false);
     site.proxy.clear();
     let compare = format!("{last}:{}", source.display());
     let target = site.home.path("target");
@@ -135,7 +140,7 @@ fn an_owner_needs_neither_for_all_but_collecting() {
     Ran::of(slot.env("ESKER_NEW_PASSWORD", "secret").args(["key", "add"])).ok();
     site.run(&["check", "--read-data"]).ok();
     site.run(&["gc", "--dry-run"]).ok();
-    expect_nothing_refused(&site.proxy.report());
+    expect_nothing_refused(&site.proxy.report(), true);
     site.expect_sound();
 }
 
@@ -153,7 +158,7 @@ fn a_copy_is_made_and_brought_up_to_date_without_either() {
     site.save().ok();
     sync(&["--dry-run"]).ok();
     sync(&[]).ok();
-    expect_nothing_refused(&site.proxy.report());
+    expect_nothing_refused(&site.proxy.report(), true);
     site.direct(&["--repo", "s3://bucket/copy", "check", "--read-data"]).ok();
     // Taking it into service deletes one object: that needs more rights, and it says so.
     site.run(&["--repo", "s3://bucket/copy", "promote"])

@@ -4,6 +4,7 @@
 mod bodies;
 mod day;
 mod elsewhere;
+mod ignoring;
 mod listings;
 mod nuisance;
 mod policies;

@@ -96,7 +96,9 @@ fn what_each_role_asks_for_is_what_the_policies_of_the_guide_allow() {
     site.run(&["forget", &first]).ok();
     site.run(&["check", "--read-data"]).ok();
     site.run(&["restore", "latest", site.home.path("target").to_str().unwrap()]).ok();
-    let asked = site.proxy.report();
+    let mut asked = site.proxy.report();
+    // Whether it may delete, an owner finds out by trying it on what it has put for that.
+    asked.retain(|one| one.kind != "DELETE" || !one.target.contains("/probe/"));
     let kinds: std::collections::BTreeSet<_> = asked.iter().map(|one| one.kind.as_str()).collect();
     assert!(["GET", "HEAD", "LIST", "PUT"].iter().all(|kind| kinds.contains(kind)), "{kinds:?}");
     for one in &asked {

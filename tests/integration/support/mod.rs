@@ -16,6 +16,8 @@ pub use oracle::differences;
 pub use program::{Home, Ran};
 #[cfg(feature = "s3")]
 pub use proxy::{Asked, Proxy};
+#[cfg(feature = "webdav")]
+pub use servers::DavServer;
 #[cfg(feature = "s3")]
 pub use servers::{S3Server, write_private};
 pub use skipped::skipped;
