@@ -1,7 +1,7 @@
 //! A service that puts over what is there, whatever it is told: one machine writes then, or none.
 
 use super::Site;
-use crate::support::Ran;
+use crate::support::{Proxy, Ran, S3Server, write_private};
 
 /// Runs the owner's program through the proxy on another machine.
 fn elsewhere(site: &Site, words: &[&str]) -> Ran {
@@ -14,8 +14,7 @@ fn elsewhere(site: &Site, words: &[&str]) -> Ran {
 
 #[test]
 fn where_puts_replace_one_machine_writes_and_others_read() {
-    let site = Site::empty(111);
-    site.proxy.rule("PUT * strip");
+    let site = Site::with(S3Server::that_replaces(), 111, "");
     let made = site.run(&["init", "--json"]).ok().json().remove(0);
     assert_eq!(made["mode"], "single-writer");
     assert_eq!(made["probe"]["put_if_absent"], "bad");
@@ -34,14 +33,36 @@ fn where_puts_replace_one_machine_writes_and_others_read() {
 
 #[test]
 fn a_machine_whose_way_to_a_shared_repository_replaces_objects_does_not_write() {
-    let site = Site::new(112);
+    let mut site = Site::new(112);
     site.save().ok();
-    site.proxy.rule("PUT * strip");
+    // The same objects, in the hands of another server.
+    let other = S3Server::that_replaces();
+    let mut copy = std::process::Command::new("cp");
+    copy.arg("-a").arg(site.server.bucket().join("host")).arg(other.bucket());
+    assert!(copy.status().unwrap().success());
+    site.proxy = Proxy::before(&other);
+    let text = S3Server::stores_at(&site.proxy.endpoint, "esker", "esker-secret");
+    write_private(&site.home.path("proxied.toml"), &text);
+    site.server = other;
     let source = site.source();
     let (entries, packs) = (site.objects("log"), site.objects("pack"));
     let refused = elsewhere(&site, &["snapshot", source.to_str().unwrap()]);
     refused.exit(1).says(&["s3://bucket/host", "hint:", "--single-writer"]);
     assert_eq!((site.objects("log"), site.objects("pack")), (entries, packs));
     elsewhere(&site, &["snapshots"]).ok();
+}
+
+/// Conditions are signed with the rest of a request.
+#[test]
+fn what_takes_a_condition_away_on_the_way_is_found_out() {
+    let site = Site::new(113);
+    site.save().ok();
+    let entries = site.objects("log");
+    site.proxy.rule("PUT * strip");
+    site.change(1);
+    site.save().exit(1).says(&["SignatureDoesNotMatch"]);
+    assert_eq!(site.objects("log"), entries);
+    site.proxy.clear();
+    site.save().ok();
     site.expect_sound();
 }

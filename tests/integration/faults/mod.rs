@@ -30,17 +30,16 @@ impl Site {
     /// Without a repository; `source` has 12 files that do not compress, some MiB.
     fn empty(seed: u64) -> Self {
         // Waits are short: whoever has to give up does so in this test's time.
-        Self::with(seed, "timeout = 2\nretries = 3\n")
+        Self::with(S3Server::start(), seed, "timeout = 2\nretries = 3\n")
     }
 
     /// The same for programs that try again and again.
     fn patient(seed: u64) -> Self {
-        Self::with(seed, "timeout = 2\nretries = 20\n")
+        Self::with(S3Server::start(), seed, "timeout = 2\nretries = 20\n")
     }
 
-    fn with(seed: u64, waits: &str) -> Self {
+    fn with(server: S3Server, seed: u64, waits: &str) -> Self {
         let home = Home::within("/dev/shm".as_ref()).unwrap_or_else(|_| Home::new());
-        let server = S3Server::start();
         let proxy = Proxy::before(&server);
         let mut draw = Draw::new(seed);
         for n in 0..12 {

@@ -26,6 +26,11 @@ impl S3Server {
         Self::with(&["--without-lock"])
     }
 
+    /// Starts one that replaces what is there, whatever it is told.
+    pub fn that_replaces() -> Self {
+        Self::with(&["--replaces"])
+    }
+
     fn with(words: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let buckets = folder.path().join("buckets");
