@@ -6,6 +6,8 @@ use crate::ids::{CheckpointId, PackId, PackSetId, SegmentId, Seq, SnapshotId};
 pub const CONFIG: &str = "config";
 /// Marker: this store is a copy, nobody may append here.
 pub const MIRROR: &str = "mirror";
+/// Folder of what was put to try out the store. It means nothing.
+pub const PROBES: &str = "probe/";
 /// Folder of key slots.
 pub const KEYS: &str = "keys/";
 /// Folder of the log.

@@ -135,9 +135,12 @@ impl Failure {
                 | Error::NoRight { .. }
                 | Error::Refusal(Refusal::OtherScope { .. }),
             ) => Exit::WrongKey,
-            Some(Error::LostRace { .. } | Error::GivenUp { .. } | Error::Fenced { .. }) => {
-                Exit::Busy
-            }
+            Some(
+                Error::LostRace { .. }
+                | Error::GivenUp { .. }
+                | Error::Fenced { .. }
+                | Error::Busy { .. },
+            ) => Exit::Busy,
             Some(Error::Store(e)) if e.kind == StoreErrorKind::Unreachable => Exit::Unreachable,
             Some(Error::SelfTest) => Exit::Damage,
             _ => match self {
@@ -246,6 +249,23 @@ impl Failure {
             Error::GivenUp { .. } | Error::Fenced { .. } => {
                 "run it again, and let collections be rarer or wait longer (`esker gc --abort-after`)"
             }
+            Error::Held { .. } => {
+                "write from there; reading works everywhere. To write from here instead, let nothing write there \
+                 any more, and the owner runs `esker takeover` here"
+            }
+            Error::Busy { .. } => "run it again when that one is done",
+            Error::NotForSeveral { .. } => {
+                "the owner makes this machine the only one that writes with `esker takeover --single-writer`; \
+                 `esker probe --again` tries the store again"
+            }
+            Error::Unproven { .. } => {
+                "run it again; should that not help, let this machine be the only one that writes: \
+                 `esker init --single-writer`, or for a repository that is there `esker takeover --single-writer`"
+            }
+            Error::Unfit { .. } => {
+                "choose another place; `esker probe --again` tries this one again"
+            }
+            Error::NoStateFolder => "name one with --state-dir or ESKER_STATE_DIR, and keep it",
             Error::SelfTest => {
                 "test memory and processor of this machine before you trust it with data"
             }

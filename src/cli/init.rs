@@ -2,9 +2,10 @@
 
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::place::{Places, places};
+use crate::cli::probe::{Found, Writers};
 use crate::cli::reach::{has_config, options};
 use crate::cli::{Global, Outcome, key, show};
-use crate::repository::{Error, NewKey, create, entropy};
+use crate::repository::{Error, Mode, NewKey, create_in_mode, entropy};
 use crate::store::{LocalStore, Store};
 use esker_format::key_material::KeyMaterial;
 use esker_format::slot::Cost;
@@ -18,8 +19,15 @@ use std::path::{Path, PathBuf};
 /// goes to its default place. With --repo alone a passphrase is asked for, or taken from
 /// ESKER_PASSWORD, ESKER_PASSWORD_FILE or ESKER_PASSWORD_COMMAND, which also count without --repo.
 /// The recovery key is printed once: it opens the repository alone, when all else is lost.
+///
+/// The store is tried out first (`esker probe` shows how it did). Where it cannot keep several writers apart, this
+/// machine is the only one that writes; others read, and `esker takeover` moves it.
 #[derive(clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Only this machine is to write, whatever the store can do
+    #[arg(long)]
+    single_writer: bool,
+}
 
 #[derive(Serialize)]
 struct Made<'a> {
@@ -27,9 +35,12 @@ struct Made<'a> {
     location: String,
     key_file: Option<String>,
     recovery_key: &'a str,
+    #[serde(flatten)]
+    writers: Writers,
+    probe: Found,
 }
 
-pub fn run(global: &Global, _: &Args) -> Outcome {
+pub fn run(global: &Global, args: &Args) -> Outcome {
     let places = places(global)?;
     if places.folder().is_some_and(|f| f.join(esker_format::names::CONFIG).exists()) {
         let location = places.repository.to_string();
@@ -46,13 +57,19 @@ pub fn run(global: &Global, _: &Args) -> Outcome {
     if places.folder().is_none() && has_config(&*store)? {
         return Err(Error::AlreadyThere { location: store.location() }.into());
     }
+    let state = places.state.as_deref();
+    // Before there is a key, too: it may be no place for a repository.
+    let (mode, probed) = Mode::choose(&*store, state, args.single_writer)?;
     if let Some(path) = &key_file {
         key::file::write(path, &new.material())?;
-        make(&*store, &new, None)?;
+        make(&*store, &new, None, &mode)?;
     } else {
         let passphrase = key::new_passphrase(global)?;
-        make(&*store, &new, Some((&passphrase, Cost::RECOMMENDED)))?;
+        make(&*store, &new, Some((&passphrase, Cost::RECOMMENDED)), &mode)?;
     }
+    // Where it cannot be kept, the first run tries again.
+    let _ = probed.keep(state, new.repository, &*store);
+    let writers = Writers::new(&mode, mode.holder());
     let recovery = new.recovery();
     if global.json {
         show::json(&Made {
@@ -60,6 +77,8 @@ pub fn run(global: &Global, _: &Args) -> Outcome {
             location: places.repository.to_string(),
             key_file: key_file.map(|p| p.display().to_string()),
             recovery_key: &recovery,
+            writers,
+            probe: Found::new(&probed, &*store),
         })?;
         return Ok(Exit::Ok);
     }
@@ -69,6 +88,10 @@ pub fn run(global: &Global, _: &Args) -> Outcome {
         writeln!(out, "made repository {} in {}", new.repository, places.repository)?;
         if let Some(path) = &key_file {
             writeln!(out, "its key is in {}", path.display())?;
+        }
+        if mode != Mode::Shared {
+            let why = probed.why_single(&*store).unwrap_or_else(|| "as you asked".to_owned());
+            writeln!(out, "who may write: {} ({why})", writers.words())?;
         }
     }
     writeln!(out, "recovery key, shown only now:\n\n    {}\n", recovery.as_str())?;
@@ -87,9 +110,14 @@ fn passphrase_named() -> bool {
         .any(|name| std::env::var_os(name).is_some())
 }
 
-fn make(store: &dyn Store, new: &NewKey, passphrase: Option<(&str, Cost)>) -> Result<(), Failure> {
+fn make(
+    store: &dyn Store,
+    new: &NewKey,
+    passphrase: Option<(&str, Cost)>,
+    mode: &Mode,
+) -> Result<(), Failure> {
     let program = concat!("esker ", env!("CARGO_PKG_VERSION"));
-    create(store, new, passphrase, show::now(), program, &mut entropy())?;
+    create_in_mode(store, new, passphrase, show::now(), program, mode, &mut entropy())?;
     Ok(())
 }
 
@@ -133,6 +161,8 @@ pub fn make_default(global: &Global, places: &Places) -> Result<(), Failure> {
         Err(_) if has_key && is_begun(folder) => LocalStore::open(folder)?,
         other => other?,
     };
+    let state = places.state.as_deref();
+    let (mode, probed) = Mode::choose(&store, state, false)?;
     if !has_key {
         match key::file::write(path, &new.material()) {
             Err(_) if path.exists() => return make_default(global, places),
@@ -145,11 +175,13 @@ pub fn make_default(global: &Global, places: &Places) -> Result<(), Failure> {
     show::note(&format!("recovery key, shown only now:\n\n    {}\n", new.recovery().as_str()));
     show::note(KEEP);
     show::note("");
-    match make(&store, &new, None) {
+    match make(&store, &new, None, &mode) {
         // Another first snapshot, at the same time and with the same key.
-        Err(Failure::Repository(Error::AlreadyThere { .. })) => Ok(()),
-        other => other,
+        Err(Failure::Repository(Error::AlreadyThere { .. })) => {}
+        other => other?,
     }
+    let _ = probed.keep(state, new.repository, &store);
+    Ok(())
 }
 
 /// Whether there are caches of the repository that a key opens: then it was there before.
@@ -168,7 +200,7 @@ fn is_begun(folder: &Path) -> bool {
     entries.all(|entry| {
         entry.is_ok_and(|entry| {
             let name = entry.file_name();
-            ["log", "config", "lost+found"].iter().any(|own| name == *own)
+            ["log", "config", "probe", "lost+found"].iter().any(|own| name == *own)
                 || name.as_encoded_bytes().starts_with(b".tmp-")
         })
     })

@@ -20,6 +20,7 @@ mod opened;
 mod path_list;
 mod pattern;
 mod place;
+mod probe;
 mod progress;
 mod promote;
 mod reach;
@@ -35,6 +36,7 @@ mod store_serve;
 mod stores;
 mod sync;
 mod tag;
+mod takeover;
 mod undo;
 mod unforget;
 mod unhold;
@@ -146,6 +148,8 @@ enum Command {
     Sync(sync::Args),
     Promote(promote::Args),
     Copy(copy::Args),
+    Probe(probe::Args),
+    Takeover(takeover::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -194,6 +198,8 @@ pub fn main() -> ExitCode {
         Command::Sync(args) => sync::run(global, &args),
         Command::Promote(args) => promote::run(global, &args),
         Command::Copy(args) => copy::run(global, &args),
+        Command::Probe(args) => probe::run(global, &args),
+        Command::Takeover(args) => takeover::run(global, &args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };

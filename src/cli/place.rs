@@ -166,6 +166,7 @@ fn open_in(
         cache: &places.cache,
         state: places.state.as_deref(),
         accept_history: global.accept_history,
+        probes: true,
     };
     Ok(Opened::new(Repository::open_with(store, unlock, local)?))
 }

@@ -49,6 +49,8 @@ enum Row {
         page_bytes: u64,
         unknown_packs: u64,
         unknown_bytes: u64,
+        given_up_packs: u64,
+        given_up_bytes: u64,
     },
     Exclusive {
         snapshot: String,
@@ -92,6 +94,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         show::json(&summary_row(snapshots.len() as u64, &totals))?;
     } else {
         print(global, &series, snapshots.len() as u64, &totals)?;
+        tell_given_up(&totals)?;
         tell_unknown(&totals, repository.access().reading().is_ok())?;
     }
     Ok(Exit::Ok)
@@ -162,6 +165,19 @@ fn print(
         ratio(t)
     )?;
     Ok(())
+}
+
+/// Says what takes space that nobody has any use for.
+fn tell_given_up(totals: &Totals) -> std::io::Result<()> {
+    if totals.given_up_packs == 0 {
+        return Ok(());
+    }
+    let packs = show::count(totals.given_up_packs, "pack", "packs");
+    let size = show::size(totals.given_up_bytes);
+    writeln!(
+        std::io::stdout(),
+        "given up and still there: {packs}, {size}; `esker gc` removes what it may"
+    )
 }
 
 /// Says what was not looked into: a writer's index has its own scope alone.
@@ -265,5 +281,7 @@ const fn summary_row(snapshots: u64, t: &Totals) -> Row {
         page_bytes: t.page_bytes,
         unknown_packs: t.unknown_packs,
         unknown_bytes: t.unknown_bytes,
+        given_up_packs: t.given_up_packs,
+        given_up_bytes: t.given_up_bytes,
     }
 }

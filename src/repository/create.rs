@@ -4,8 +4,8 @@ use crate::repository::access::Access;
 use crate::repository::error::{Error, Result};
 use crate::repository::log;
 use crate::repository::state::State;
-use crate::repository::{Repository, entropy};
-use crate::store::{Durability, Put, Store};
+use crate::repository::{Mode, Repository, entropy};
+use crate::store::{Durability, Put, Store, StoreErrorKind};
 use esker_format::cbor::Extra;
 use esker_format::chunking::Profile;
 use esker_format::config::Config;
@@ -80,6 +80,22 @@ pub fn create(
     program: &str,
     entropy: &mut Entropy,
 ) -> Result<Created> {
+    create_in_mode(store, key, passphrase, time, program, &Mode::Shared, entropy)
+}
+
+/// The same for a repository that one machine may write to, or every one.
+///
+/// # Errors
+/// As [`create`].
+pub fn create_in_mode(
+    store: &dyn Store,
+    key: &NewKey,
+    passphrase: Option<(&str, Cost)>,
+    time: Time,
+    program: &str,
+    mode: &Mode,
+    entropy: &mut Entropy,
+) -> Result<Created> {
     let location = store.location();
     if store.size(names::CONFIG)?.is_some() {
         return Err(Error::AlreadyThere { location });
@@ -101,7 +117,7 @@ pub fn create(
         Body::Genesis(Genesis {
             owner: owner.verification(),
             time,
-            holder: None,
+            holder: mode.holder().map(str::to_owned),
             program: program.to_owned(),
             extra: Extra::default(),
         }),
@@ -152,7 +168,18 @@ pub fn create(
     let object = config.encode(&header(Kind::Config, entropy), &access.log_key, &owner, entropy);
     match store.put_new(names::CONFIG, &[&object], Durability::Now)? {
         Put::Stored => Ok(Created { repository: key.repository }),
+        Put::Exists if is_ours(store, &object)? => Ok(Created { repository: key.repository }),
         Put::Exists => Err(Error::AlreadyThere { location }),
+    }
+}
+
+/// Whether the config that is there is this one: then the answer to our own put was lost.
+fn is_ours(store: &dyn Store, object: &[u8]) -> Result<bool> {
+    let mut found = Vec::new();
+    match store.get(names::CONFIG, object.len() as u64, &mut found) {
+        Ok(()) => Ok(found == object),
+        Err(e) if e.kind() == StoreErrorKind::TooLarge => Ok(false),
+        Err(e) => Err(e.into()),
     }
 }
 
@@ -164,6 +191,12 @@ impl Repository {
         make: &mut dyn FnMut(&State) -> Result<Body>,
     ) -> Result<Seq> {
         self.expect_appendable()?;
+        let here = &self.here;
+        let make = &mut |state: &State| {
+            // Others may have taken over since.
+            here.expect(state)?;
+            make(state)
+        };
         let appended = log::append(&*self.store, &self.access, &mut self.state, session, make);
         // Also when it failed: others may have been faster, and then their entries were read.
         self.remember();

@@ -276,6 +276,47 @@ pub enum Error {
     /// A snapshot stays as it is.
     #[error(transparent)]
     Refusal(#[from] Refusal),
+    /// Another machine is the only one that may write.
+    #[error("only {holder} may write to this repository{}", not_here(here.as_deref()))]
+    Held {
+        /// Its name.
+        holder: String,
+        /// The name of this one, where it has any.
+        here: Option<String>,
+    },
+    /// Another run of the machine that may write is at work.
+    #[error("another run on this machine is writing to this repository: it holds {path}")]
+    Busy {
+        /// The file that it holds.
+        path: String,
+    },
+    /// The store is not fit for several writers, and the repository is for several.
+    #[error("{location} is not fit for more than one writer: {why}")]
+    NotForSeveral {
+        /// Where it is.
+        location: String,
+        /// Why not.
+        why: String,
+    },
+    /// Whether the store is fit for several writers could not be found out.
+    #[error("whether {location} is fit for more than one writer could not be found out: {why}")]
+    Unproven {
+        /// Where it is.
+        location: String,
+        /// Why not.
+        why: String,
+    },
+    /// The store is not fit for a repository.
+    #[error("{location} can keep no repository: {why}")]
+    Unfit {
+        /// Where it is.
+        location: String,
+        /// Why not.
+        why: String,
+    },
+    /// This machine has no folder for what must not be lost, and needs one.
+    #[error("this machine has no folder for its state, and no name without one")]
+    NoStateFolder,
     /// Others were faster, too often.
     #[error("session {session} lost the race for the log too often")]
     LostRace {
@@ -394,6 +435,10 @@ fn is_shortage(error: &StoreError) -> bool {
     let source = error.source.as_ref().and_then(|source| source.downcast_ref::<std::io::Error>());
     let errno = source.and_then(Errno::from_io_error);
     matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS))
+}
+
+fn not_here(here: Option<&str>) -> String {
+    here.map_or(String::new(), |here| format!(", and this is {here}"))
 }
 
 fn entries(count: u64) -> String {

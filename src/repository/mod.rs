@@ -29,6 +29,7 @@ mod keep;
 mod log;
 mod map;
 mod merge;
+mod mode;
 mod objects;
 mod packer;
 mod pieces;
@@ -53,7 +54,7 @@ pub use access::Access;
 pub use checkpoint::Occasion;
 pub use choice::{Choice, Filter};
 pub use content::{Items, xattrs};
-pub use create::{Created, NewKey, create};
+pub use create::{Created, NewKey, create, create_in_mode};
 pub use diff::{Diff, Step, root_of};
 pub use error::{Error, Result};
 pub use exclusive::{Exclusive, exclusive};
@@ -68,6 +69,7 @@ pub use index::{
 pub use keep::{Forget, Refusal, Tags};
 pub use map::{Bounds, Found, Map, walk};
 pub use merge::{Merge, Met, Variant};
+pub use mode::{Mode, Probed, Taken};
 pub use objects::without_config;
 pub(crate) use objects::{read_directory, read_segment};
 pub use selection::{Selected, entry_at, look_into, map_key, select};
@@ -87,6 +89,7 @@ use esker_format::secret::Entropy;
 use esker_format::{FormatError, names, signed};
 use history::History;
 use index::Index;
+use mode::Here;
 use objects::read_config;
 use presence::Presence;
 use state::State;
@@ -125,6 +128,8 @@ pub struct Repository {
     is_forgetful: bool,
     /// Whether an entry of the log cannot be read: what is known is what came before.
     is_cut_off: bool,
+    /// What this machine has to show before it appends.
+    here: Here,
 }
 
 /// Where a repository keeps what belongs to this machine, and what the owner says of its log.
@@ -137,6 +142,8 @@ pub struct Local<'p> {
     /// Whether to go on with a log that is not the one that was seen before, and to append to one
     /// that has an entry far behind its end.
     pub accept_history: bool,
+    /// Whether a store that this machine does not know is tried out before the first append.
+    pub probes: bool,
 }
 
 impl Repository {
@@ -146,7 +153,11 @@ impl Repository {
     /// # Errors
     /// As [`open_with`](Self::open_with).
     pub fn open(store: Arc<dyn Store>, unlock: Unlock, cache: &Path) -> Result<Self> {
-        Self::open_with(store, unlock, Local { cache, state: None, accept_history: false })
+        Self::open_with(
+            store,
+            unlock,
+            Local { cache, state: None, accept_history: false, probes: false },
+        )
     }
 
     /// Opens the repository in `store`.
@@ -173,6 +184,7 @@ impl Repository {
         let folder = cache::folder(local.cache, access.repository, &store.location());
         let (history, failure) = History::open(local.state, access.repository);
         let mut opened = Self::bare(store, Arc::new(access), config, folder, history)?;
+        opened.here = Here::new(local.state, opened.access.repository, local.probes);
         opened.warnings.extend(failure.err());
         opened.accepts = local.accept_history;
         opened.load()?;
@@ -205,6 +217,7 @@ impl Repository {
             presence: Arc::new(Presence::new(Arc::clone(&store))),
             extents: Arc::new(Extents::new(Arc::clone(&store))),
             state: State::new(access.owner_key),
+            here: Here::new(None, access.repository, false),
             store,
             access,
             config,

@@ -4,6 +4,7 @@ use crate::repository::Repository;
 use crate::repository::error::Result;
 use esker_format::checkpoint::PackState;
 use esker_format::frame::FrameType;
+use esker_format::names;
 
 /// What the packs hold. Of chunks with several copies each copy counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,12 +28,17 @@ pub struct Totals {
     pub unknown_packs: u64,
     /// Bytes of these.
     pub unknown_bytes: u64,
+    /// Packs that were given up and are still there: a collection goes on, was cut off, or may not delete.
+    pub given_up_packs: u64,
+    /// Bytes of these.
+    pub given_up_bytes: u64,
 }
 
-/// Counts what is in all packs that are not given up, from log and index alone.
+/// Counts what is in all packs that are not given up, from log and index alone. Where some were, the packs are
+/// listed, to see whether they are gone.
 ///
 /// # Errors
-/// When the index database fails.
+/// When the index database fails, or the listing.
 pub fn totals(repository: &Repository) -> Result<Totals> {
     let mut totals = Totals::default();
     let mut lookup = repository.lookup_in_all()?;
@@ -55,5 +61,22 @@ pub fn totals(repository: &Repository) -> Result<Totals> {
             *bytes += u64::from(head.plain_len);
         }
     }
+    count_given_up(repository, &mut totals)?;
     Ok(totals)
+}
+
+fn count_given_up(repository: &Repository, totals: &mut Totals) -> Result<()> {
+    let state = repository.state();
+    if !state.packs.iter().any(|pack| pack.state == PackState::Deleting) {
+        return Ok(());
+    }
+    repository.store().list(names::PACKS, &mut |listed| {
+        let id = listed.name.rsplit('/').next().and_then(|last| last.parse().ok());
+        let pack = id.and_then(|id| state.ordinal(id)).map(|o| &state.packs[o as usize]);
+        if pack.is_some_and(|pack| pack.state == PackState::Deleting) {
+            totals.given_up_packs += 1;
+            totals.given_up_bytes += listed.size;
+        }
+    })?;
+    Ok(())
 }

@@ -268,6 +268,11 @@ impl Repository {
         let owner = self.access.as_owner().ok_or(Error::NeedsOwner)?;
         self.expect_appendable()?;
         let none = SessionId::new([0; 16]);
+        let here = &self.here;
+        let make = &mut |state: &State| {
+            here.expect(state)?;
+            make(state)
+        };
         let appended = log::append(&*self.store, &owner, &mut self.state, none, make);
         self.remember();
         let seq = appended?;

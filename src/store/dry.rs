@@ -1,6 +1,6 @@
 //! A store that forgets what is written: for runs that only say what they would do.
 
-use super::{Durability, Listed, Put, Store, StoreError};
+use super::{Durability, Listed, Nature, Put, Store, StoreError};
 
 /// Reads from the store inside, and lets writes succeed without making them.
 #[derive(Debug)]
@@ -57,5 +57,9 @@ impl<S: Store> Store for DryStore<S> {
 
     fn local_identity(&self) -> Option<(u64, u64)> {
         self.inner.local_identity()
+    }
+
+    fn nature(&self) -> Nature {
+        self.inner.nature()
     }
 }

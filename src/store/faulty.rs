@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use self::damage::{Damage, Damages};
 use self::schedule::Schedule;
-use super::{Durability, Listed, Operation, Put, Store, StoreError, StoreErrorKind};
+use super::{Durability, Listed, Nature, Operation, Put, Store, StoreError, StoreErrorKind};
 
 /// What goes wrong with one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -234,5 +234,9 @@ impl<S: Store> Store for FaultyStore<S> {
 
     fn local_identity(&self) -> Option<(u64, u64)> {
         self.inner.local_identity()
+    }
+
+    fn nature(&self) -> Nature {
+        self.inner.nature()
     }
 }

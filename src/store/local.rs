@@ -23,7 +23,7 @@ use self::durable::Durable;
 use self::folder::{Missing, open_folder, open_object, split};
 use self::new_file::Way;
 use super::{
-    Durability, Listed, Operation, Put, Store, StoreError, StoreErrorKind, is_valid_name,
+    Durability, Listed, Nature, Operation, Put, Store, StoreError, StoreErrorKind, is_valid_name,
     is_valid_prefix,
 };
 
@@ -174,5 +174,9 @@ impl Store for LocalStore {
 
     fn local_identity(&self) -> Option<(u64, u64)> {
         Some(self.identity)
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::for_several_writers()
     }
 }

@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::{
-    Durability, Listed, Operation, Put, Store, StoreError, StoreErrorKind, is_valid_name,
+    Durability, Listed, Nature, Operation, Put, Store, StoreError, StoreErrorKind, is_valid_name,
     is_valid_prefix,
 };
 
@@ -122,6 +122,10 @@ impl Store for MemoryStore {
 
     fn local_identity(&self) -> Option<(u64, u64)> {
         None
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::for_several_writers()
     }
 }
 

@@ -16,8 +16,10 @@ mod faulty;
 mod local;
 mod memory;
 mod name;
+mod nature;
 mod open;
 mod operation;
+pub mod probe;
 mod readonly;
 mod record;
 #[cfg(feature = "remote")]
@@ -44,6 +46,7 @@ pub use faulty::{Fault, FaultyStore};
 pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use name::{is_valid_name, is_valid_prefix};
+pub use nature::Nature;
 pub use open::{OpenError, OpenOptions};
 pub use operation::Operation;
 pub use readonly::ReadOnlyStore;
@@ -143,6 +146,12 @@ pub trait Store: Send + Sync {
     /// The root folder as (device, inode), so that a walk over local files can leave the store itself
     /// out; `None` when the store is not a local folder.
     fn local_identity(&self) -> Option<(u64, u64)>;
+
+    /// What is known of the place beside its objects. Nobody is asked for it. A store around another one
+    /// passes on what that says.
+    fn nature(&self) -> Nature {
+        Nature::default()
+    }
 }
 
 /// When an object must survive a power cut.

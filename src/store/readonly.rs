@@ -1,6 +1,6 @@
 //! A store that takes no writes.
 
-use super::{Durability, Listed, Operation, Put, Store, StoreError, StoreErrorKind};
+use super::{Durability, Listed, Nature, Operation, Put, Store, StoreError, StoreErrorKind};
 
 /// Forbids writes to the store inside: for commands that only read, and for copies.
 #[derive(Debug)]
@@ -62,6 +62,10 @@ impl<S: Store> Store for ReadOnlyStore<S> {
 
     fn local_identity(&self) -> Option<(u64, u64)> {
         self.inner.local_identity()
+    }
+
+    fn nature(&self) -> Nature {
+        self.inner.nature()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Bytes, Durability, Listed, Operation, Put, Store, StoreError};
+use super::{Bytes, Durability, Listed, Nature, Operation, Put, Store, StoreError};
 
 /// One call: what was asked, of which object. A listing's name is its prefix, a barrier has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,6 +148,10 @@ impl<S: Store> Store for RecordingStore<S> {
 
     fn local_identity(&self) -> Option<(u64, u64)> {
         self.inner.local_identity()
+    }
+
+    fn nature(&self) -> Nature {
+        self.inner.nature()
     }
 }
 

@@ -10,6 +10,7 @@
 //! - **What is not an answer is an error**: a listing that breaks off goes on where it stopped or fails.
 
 mod attempt;
+mod clock;
 mod fault;
 mod listing;
 mod read;
@@ -26,11 +27,12 @@ use bytes::Bytes;
 use opendal::{Buffer, Operator};
 use tokio::runtime::{self, Runtime};
 
+use self::clock::FarClock;
 use self::fault::Stop;
 use self::retry::Retry;
 use super::settings::Settings;
 use super::{
-    Durability, Listed, Operation, Put, Store, StoreError, StoreErrorKind, is_valid_name,
+    Durability, Listed, Nature, Operation, Put, Store, StoreError, StoreErrorKind, is_valid_name,
     is_valid_prefix,
 };
 
@@ -46,6 +48,10 @@ pub struct RemoteStore {
     retry: Retry,
     has_put_if_absent: bool,
     has_answered: AtomicBool,
+    /// Whether this kind of service is known for it.
+    is_for_several_writers: bool,
+    endpoint: String,
+    clock: FarClock,
 }
 
 impl RemoteStore {
@@ -72,6 +78,9 @@ impl RemoteStore {
             location: location.to_owned(),
             retry: Retry { retries: settings.retries },
             has_answered: AtomicBool::new(false),
+            is_for_several_writers: settings.service.is_for_several_writers(),
+            endpoint: settings.get("endpoint").unwrap_or_default().to_owned(),
+            clock: FarClock::default(),
         })
     }
 
@@ -87,13 +96,22 @@ impl RemoteStore {
             return Ok(Put::Exists);
         }
         let body = body(parts);
-        let put = self.call(Operation::PutNew, name, async |_| {
+        let mut is_lost = false;
+        let put = self.call(Operation::PutNew, name, async |attempt| {
+            // The last try may have stored it. And a server that looks before it reads may hang up on a body
+            // that it does not want, so that its answer is lost every time.
+            if is_lost && self.operator.stat(name).await.is_ok() {
+                return Ok(Put::Exists);
+            }
+            attempt.forget();
             let write = self.operator.write_with(name, body.clone());
-            write.if_not_exists(self.has_put_if_absent).await?;
-            Ok(())
+            let written = write.if_not_exists(self.has_put_if_absent).await;
+            is_lost = attempt.answer().status.is_none();
+            written?;
+            Ok(Put::Stored)
         });
         match put {
-            Ok(()) => Ok(Put::Stored),
+            Ok(put) => Ok(put),
             Err(failed) if failed.is_taken => Ok(Put::Exists),
             Err(failed) => Err(failed.into()),
         }
@@ -236,6 +254,15 @@ impl Store for RemoteStore {
 
     fn local_identity(&self) -> Option<(u64, u64)> {
         None
+    }
+
+    fn nature(&self) -> Nature {
+        Nature {
+            is_for_several_writers: self.has_put_if_absent && self.is_for_several_writers,
+            endpoint: self.endpoint.clone(),
+            clock_ahead: self.clock.ahead(),
+            is_durable_when_visible: true,
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use self::packet::status;
 use self::session::Session;
 use super::tunnel::{Keeper, SshOptions, SshTarget, Trouble};
 use super::{
-    Durability, Listed, Operation, Put, Store, StoreError, StoreErrorKind, is_valid_name,
+    Durability, Listed, Nature, Operation, Put, Store, StoreError, StoreErrorKind, is_valid_name,
     is_valid_prefix,
 };
 
@@ -214,6 +214,10 @@ impl Store for SftpStore {
 
     fn local_identity(&self) -> Option<(u64, u64)> {
         None
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::for_several_writers()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Bytes, Durability, Listed, Put, Store, StoreError};
+use super::{Bytes, Durability, Listed, Nature, Put, Store, StoreError};
 
 macro_rules! a_pointer_is_a_store {
     ($pointer:ty) => {
@@ -61,6 +61,10 @@ macro_rules! a_pointer_is_a_store {
 
             fn local_identity(&self) -> Option<(u64, u64)> {
                 (**self).local_identity()
+            }
+
+            fn nature(&self) -> Nature {
+                (**self).nature()
             }
         }
     };

@@ -11,7 +11,7 @@ use super::serve::hello::{Hello, Opening};
 use super::serve::message::{Arrived, FRAMING, Frame, PIECE, answer, ask, kind_of};
 use super::tunnel::{Child, Far, Keeper, Link, Pending, SshOptions, SshTarget, Trouble};
 use super::{
-    Durability, Listed, Operation, Put, Store, StoreError, StoreErrorKind, is_valid_name,
+    Durability, Listed, Nature, Operation, Put, Store, StoreError, StoreErrorKind, is_valid_name,
     is_valid_prefix,
 };
 
@@ -304,6 +304,10 @@ impl Store for SshStore {
 
     fn local_identity(&self) -> Option<(u64, u64)> {
         None
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::for_several_writers()
     }
 }
 

@@ -6,7 +6,7 @@ mod tests;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Bytes, Durability, Listed, Put, Store, StoreError};
+use super::{Bytes, Durability, Listed, Nature, Put, Store, StoreError};
 
 /// Bytes a second, in each direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -164,5 +164,9 @@ impl<S: Store, C: Clock> Store for ThrottledStore<S, C> {
 
     fn local_identity(&self) -> Option<(u64, u64)> {
         self.inner.local_identity()
+    }
+
+    fn nature(&self) -> Nature {
+        self.inner.nature()
     }
 }

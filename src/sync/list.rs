@@ -35,7 +35,7 @@ pub fn each(
 ) -> Result<(), Error> {
     store.list("", &mut |listed| match Object::of_name(&listed.name) {
         Some(object) => found(object, listed.size),
-        None if listed.name == names::MIRROR => {}
+        None if listed.name == names::MIRROR || listed.name.starts_with(names::PROBES) => {}
         None => strange.add(listed.name),
     })?;
     Ok(())
@@ -60,6 +60,7 @@ impl There {
         store.list("", &mut |listed| match Object::of_name(&listed.name) {
             Some(object) => objects.push((object, listed.size)),
             None if listed.name == names::MIRROR => *is_marked = true,
+            None if listed.name.starts_with(names::PROBES) => {}
             None => strange.add(listed.name),
         })?;
         objects.sort_unstable();

@@ -3,6 +3,8 @@
 mod bad_input;
 mod crash;
 mod damage;
+#[cfg(feature = "s3")]
+mod faults;
 mod finding;
 mod first_use;
 mod forget;
@@ -13,6 +15,7 @@ mod hostile;
 mod house;
 mod model;
 mod offsite;
+mod one_writer;
 mod over_ssh;
 mod reader;
 mod restore_over;

@@ -37,6 +37,12 @@ pub fn print(global: &Global, told: &Told, report: Option<&Report>) -> Result<()
         Some(report) => done(&mut out, told, report)?,
     }
     stays(&mut out, told)?;
+    if report.is_some_and(|report| report.refused.count > 0) {
+        show::hint(
+            "what the store refused stays given up, and every gc tries again: let somebody run it who may \
+             delete there, or wait until what locks the objects is over",
+        );
+    }
     if told.copy {
         writeln!(out, "this is a copy: what the repository gave up is removed, and nothing else")?;
     }

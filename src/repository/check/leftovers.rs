@@ -25,7 +25,7 @@ pub fn find(repository: &Repository, listed: Listed, report: &mut Report) -> Res
         }
     }
     for name in &inventory.unreadable {
-        tell(name, "is in no log entry, and its header cannot be read".to_owned());
+        tell(name, "is in no log entry, and its header cannot be read: gc leaves it".to_owned());
     }
     let needed = state.needed();
     for (pack, _) in state.packs.iter().zip(needed).filter(|(_, needed)| !needed) {

@@ -125,7 +125,10 @@ impl Finding {
                 "if you do not know why that key wrote it, withdraw the key with `esker revoke`"
             }
             Self::NotUnderstood { .. } => "use the version of esker that wrote it, or a later one",
-            Self::Leftover { .. } => "`esker gc` removes it when its time has come",
+            Self::Leftover { .. } => {
+                "`esker gc` removes it when its time has come; what it leaves, remove it yourself where \
+                 you know that it is nobody's"
+            }
             Self::Index { .. } => {
                 "the index is a cache: delete its folder, and the next run makes it again"
             }

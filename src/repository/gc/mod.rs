@@ -21,6 +21,7 @@ mod inventory;
 mod mark;
 mod mirror;
 mod plan;
+mod probes;
 mod remove;
 mod repack;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::compact::{groups, sized};
 use super::decide::{Choice, Fact, choose};
 use super::inventory::{Inventory, Listed, Stray};
+use super::probes::old_probes;
 use super::turn::Turn;
 use super::usage::Usage;
 use super::{Amount, Progress, Request};
@@ -171,7 +172,8 @@ fn plan_once(
         repository.pretend_forgotten(&request.forgotten);
     }
     may_collect(repository)?;
-    let inventory = Inventory::of(repository, listed)?;
+    let mut inventory = Inventory::of(repository, listed)?;
+    inventory.given_up.extend(old_probes(repository, request.now)?);
     let aged = Aged::find(repository, request, &inventory, &killed)?;
     let usage = walk(repository, &inventory, progress, stop)?;
     let facts = facts(repository, &inventory, usage.as_ref(), &aged.fence)?;

@@ -81,17 +81,31 @@ impl Repository {
         self.accepts.then_some(FREE)
     }
 
-    /// Fails when nothing may be appended here: to a copy, behind a gap, and to a log that is not
-    /// the one that this machine has seen.
+    /// Fails when nothing may be appended here: to a copy, behind a gap, to a log that is not
+    /// the one that this machine has seen, by a machine that another one keeps out, and in a store that is
+    /// not fit for it.
     ///
     /// # Errors
-    /// [`Error::History`], [`Error::Mirror`], [`Error::Gap`], or what the store says.
+    /// [`Error::History`], [`Error::Mirror`], [`Error::Gap`], [`Error::Held`], [`Error::Busy`],
+    /// [`Error::NotForSeveral`], or what the store says.
     pub fn expect_appendable(&self) -> Result<()> {
         self.expect_own_history()?;
         // Once is enough: from here on the end of the log is where our own entries are.
         if self.may_append.load(Ordering::Relaxed) {
-            return Ok(());
+            return self.here.expect(&self.state);
         }
+        self.expect_in_service()?;
+        self.here.expect(&self.state)?;
+        self.expect_tried()?;
+        self.may_append.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Fails for a copy, and behind a gap.
+    ///
+    /// # Errors
+    /// [`Error::Mirror`], [`Error::Gap`], or what the store says.
+    pub(in crate::repository) fn expect_in_service(&self) -> Result<()> {
         if self.is_mirror()? {
             return Err(Error::Mirror { location: self.store.location() });
         }
@@ -100,7 +114,6 @@ impl Repository {
             log::expect_end(&*self.store, self.state.next(), self.far())?;
             self.end_is_known.store(true, Ordering::Relaxed);
         }
-        self.may_append.store(true, Ordering::Relaxed);
         Ok(())
     }
 

@@ -33,7 +33,11 @@ impl Machine {
     fn open_and(&self, log: &Log, store: &Shared, accept_history: bool) -> Result<Repository> {
         let unlock = Unlock::File(log.key.material());
         let (cache, state) = (self.cache.path(), Some(self.state.path()));
-        Repository::open_with(store.clone(), unlock, Local { cache, state, accept_history })
+        Repository::open_with(
+            store.clone(),
+            unlock,
+            Local { cache, state, accept_history, probes: false },
+        )
     }
 
     fn forget_cache(&mut self) {

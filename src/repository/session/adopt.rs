@@ -48,13 +48,19 @@ impl Session {
         len: u64,
         bytes: &mut Vec<u8>,
     ) -> Result<Option<SegmentPack>> {
-        match self.store.get(&names::pack(id), len, bytes).map_err(Error::from_read) {
-            Ok(()) => {}
-            Err(error) if error.is_damage() => return Ok(None),
-            Err(error) => return Err(error),
-        }
-        // A power cut can tear what was not yet made durable.
-        if bytes.len() as u64 != len || id.check("pack", bytes).is_err() {
+        let name = names::pack(id);
+        let is_there = if self.store.nature().is_durable_when_visible {
+            // Far away: what is there is whole, and it would have to come and go once more.
+            self.store.size(&name)? == Some(len)
+        } else {
+            match self.store.get(&name, len, bytes).map_err(Error::from_read) {
+                // A power cut can tear what was not yet made durable.
+                Ok(()) => bytes.len() as u64 == len && id.check("pack", bytes).is_ok(),
+                Err(error) if error.is_damage() => false,
+                Err(error) => return Err(error),
+            }
+        };
+        if !is_there {
             return Ok(None);
         }
         let pack = match read_directory(&*self.store, &repository.access, id, len) {
@@ -62,9 +68,11 @@ impl Session {
             Err(error) if error.is_damage() => return Ok(None),
             Err(error) => return Err(error),
         };
-        // It is there, but another process has put it: only a put says that the next barrier makes
-        // it durable.
-        let _ = self.store.put_new(&names::pack(id), &[bytes], Durability::AtBarrier)?;
+        if !self.store.nature().is_durable_when_visible {
+            // It is there, but another process has put it: only a put says that the next barrier makes
+            // it durable.
+            let _ = self.store.put_new(&name, &[bytes], Durability::AtBarrier)?;
+        }
         Ok(Some(pack))
     }
 }

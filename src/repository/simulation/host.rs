@@ -56,7 +56,8 @@ impl Host {
     /// every cache.
     pub fn open(&self) -> Result<Repository> {
         let (cache, state) = (self.cache(), self.folder.join("state"));
-        let local = Local { cache: &cache, state: Some(&state), accept_history: false };
+        let local =
+            Local { cache: &cache, state: Some(&state), accept_history: false, probes: false };
         Repository::open_with(self.store(), Unlock::File(self.key.clone()), local)
     }
 

@@ -30,6 +30,8 @@ pub(super) struct Answer {
     pub message: Option<String>,
     /// The region where the bucket really is.
     pub region: Option<String>,
+    /// When it was sent, by the clock of the service, in seconds since 1970.
+    pub date: Option<i64>,
     /// How long to wait before the next try.
     pub retry_after: Option<Duration>,
 }
@@ -43,6 +45,11 @@ impl Attempt {
     /// The last answer.
     pub fn answer(&self) -> Answer {
         self.lock().clone()
+    }
+
+    /// Forgets the last answer: another request follows.
+    pub fn forget(&self) {
+        *self.lock() = Answer::default();
     }
 
     fn lock(&self) -> MutexGuard<'_, Answer> {

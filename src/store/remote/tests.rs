@@ -66,6 +66,18 @@ fn a_store_at_the_top_of_a_bucket_and_one_below_do_not_see_more_than_they_should
     );
 }
 
+/// It looks first, says so, and hangs up on the rest of the body.
+#[test]
+fn a_large_object_that_is_there_already_is_found_to_be_so() {
+    let server = S3Server::start();
+    let store = open(&server, "s3://bucket/x");
+    let large = vec![7; 16 << 20];
+    assert_eq!(store.put_new("a", &[&large], Durability::Now).unwrap(), Put::Stored);
+    for _ in 0..10 {
+        assert_eq!(store.put_new("a", &[&large], Durability::Now).unwrap(), Put::Exists);
+    }
+}
+
 #[test]
 fn a_missing_bucket_is_told_as_such() {
     let server = S3Server::start();

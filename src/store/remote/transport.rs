@@ -4,6 +4,7 @@
 //! request would be none that fits both a log entry and a pack on a slow line.
 
 mod body;
+mod listing;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +16,9 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use opendal::{Buffer, Error, ErrorKind, HttpBody, HttpTransport};
 
 use self::body::{Bodies, Moved, Upload, lost, stalled};
+use self::listing::Listing;
 use super::attempt::{Answer, note};
+use super::clock::seconds;
 
 /// Where clouds tell machines their credentials. On other machines nobody answers there.
 const METADATA_HOST: &str = "169.254.169.254";
@@ -62,6 +65,7 @@ impl HttpTransport for Transport {
         let stall = if is_metadata { METADATA_WAIT } else { self.stall };
         let wanted = range(&parts.headers);
         let is_head = parts.method == http::Method::HEAD;
+        let listing = Listing::of(&parts.method, &uri);
 
         let moved = Arc::new(Moved::new());
         let mut builder = self.client.request(parts.method, url).headers(parts.headers);
@@ -78,11 +82,17 @@ impl HttpTransport for Transport {
             status: Some(status.as_u16()),
             length,
             region: text(&headers, "x-amz-bucket-region"),
+            date: text(&headers, "date").and_then(|date| seconds(&date)),
             retry_after: number(&headers, RETRY_AFTER).map(Duration::from_secs),
             ..Answer::default()
         };
         let whole = Bodies { stall, is_head };
-        let body = if status.is_success() {
+        let body = if let Some(listing) = listing.filter(|_| status.is_success()) {
+            let page = whole.page(answered).await?;
+            listing.expect(&page)?;
+            let length = page.len() as u64;
+            HttpBody::new(stream::iter([Ok(Buffer::from(page))]), Some(length))
+        } else if status.is_success() {
             // An object that the range covers may come as a whole, nothing else.
             if let Some((from, wanted)) = wanted
                 && status == StatusCode::OK

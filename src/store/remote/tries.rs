@@ -26,6 +26,7 @@ impl RemoteStore {
             if answer.status.is_some() {
                 self.has_answered.store(true, Ordering::Relaxed);
             }
+            self.clock.heard(answer.date);
             let stop = match done {
                 Ok(done) => return Ok(done),
                 Err(stop) => stop,

@@ -57,6 +57,7 @@ const OWNED: &[(&str, &str)] = &[
     ("rustls", "src/store/remote/transport"),
     ("http", "src/store/remote/transport"),
     ("http_body", "src/store/remote/transport"),
+    ("httpdate", "src/store/remote/clock.rs"),
     ("toml", "src/store/stores_file.rs"),
     ("serde_json", "src/cli/"),
     ("zstd", "format/src/codec.rs"),

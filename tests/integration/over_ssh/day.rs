@@ -74,8 +74,17 @@ fn a_day_over_ssh_with_append_only_in_authorized_keys() {
     let objects = || fs::read_dir(folder.join("snapshot")).unwrap().count();
     let before = objects();
     away.run(&["forget", "latest"]).ok();
-    let collected = away.run(&["gc"]);
-    assert_eq!(objects(), before, "{collected:?}");
+    let collected = away.run(&["gc", "--grace", "0"]).ok();
+    assert!(collected.out.contains("the store refused to remove"), "{collected:?}");
+    collected.says(&["hint:", "stays given up", "may delete there"]);
+    assert_eq!(objects(), before, "nothing is gone");
+    // On the server itself, whoever may delete there.
+    let (folder_there, key) = (folder.to_str().unwrap(), away.home.path("key"));
+    let there = ["--repo", folder_there, "--key-file", key.to_str().unwrap()];
+    let shown = away.home.run(there.iter().chain(&["stats"])).ok();
+    assert!(shown.out.contains("given up and still there"), "{shown:?}");
+    away.home.run(there.iter().chain(&["gc", "--grace", "0"])).ok();
+    assert_eq!(objects(), before - 1);
     away.run(&["check", "--read-data"]).ok();
     // Outside of what the key is for, there is nothing.
     let outside = tempdir().unwrap();

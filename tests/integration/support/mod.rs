@@ -4,6 +4,8 @@ mod draw;
 mod oracle;
 mod program;
 #[cfg(feature = "s3")]
+mod proxy;
+#[cfg(feature = "s3")]
 mod servers;
 mod skipped;
 mod sshd;
@@ -12,6 +14,10 @@ pub mod tree;
 pub use draw::Draw;
 pub use oracle::differences;
 pub use program::{Home, Ran};
+#[cfg(feature = "s3")]
+pub use proxy::{Asked, Proxy};
+#[cfg(feature = "webdav")]
+pub use servers::DavServer;
 #[cfg(feature = "s3")]
 pub use servers::{S3Server, write_private};
 pub use skipped::skipped;

@@ -26,11 +26,16 @@ impl S3Server {
         Self::with(&["--without-lock"])
     }
 
+    /// Starts one that replaces what is there, whatever it is told.
+    pub fn that_replaces() -> Self {
+        Self::with(&["--replaces"])
+    }
+
     fn with(words: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let buckets = folder.path().join("buckets");
         std::fs::create_dir_all(buckets.join("bucket")).unwrap();
-        let mut child = Command::new(program())
+        let mut child = Command::new(program("esker-test-s3"))
             .arg(&buckets)
             .args(words)
             .stdin(Stdio::piped())
@@ -52,7 +57,11 @@ impl S3Server {
 
     /// The text of such a file, with other keys.
     pub fn stores(&self, key: &str, secret: &str) -> String {
-        let endpoint = &self.endpoint;
+        Self::stores_at(&self.endpoint, key, secret)
+    }
+
+    /// The text of such a file for another way to the server.
+    pub fn stores_at(endpoint: &str, key: &str, secret: &str) -> String {
         format!(
             "[\"s3://bucket\"]\nendpoint = \"{endpoint}\"\naccess_key_id = \"{key}\"\nsecret_access_key = \"{secret}\"\n"
         )
@@ -77,12 +86,12 @@ pub fn write_private(path: &Path, text: &str) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-/// The server's program, which is built together with the tests of the whole workspace; where only some of
-/// them were built, it is built now.
-fn program() -> PathBuf {
+/// One of our servers' programs, which are built together with the tests of the whole workspace; where only
+/// some of them were built, it is built now.
+pub fn program(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let folder = own.ancestors().nth(2).unwrap();
-    let path = folder.join("esker-test-s3");
+    let path = folder.join(name);
     if !path.exists() {
         let built = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--package", "esker-test-servers", "--target-dir"])

@@ -261,7 +261,12 @@ fn make(folder: &Path, days: u32) {
 fn open(folder: &Path) {
     let store = Arc::new(RecordingStore::new(LocalStore::open(folder).unwrap()));
     let (cache, state) = (tempfile::tempdir_in(folder).unwrap(), tempfile::tempdir().unwrap());
-    let local = Local { cache: cache.path(), state: Some(state.path()), accept_history: false };
+    let local = Local {
+        cache: cache.path(),
+        state: Some(state.path()),
+        accept_history: false,
+        probes: false,
+    };
     let unlock = Unlock::File(key().material());
     let repository = Repository::open_with(store.clone(), unlock, local).unwrap();
     assert!(repository.warnings().is_empty(), "{:?}", repository.warnings()[0]);

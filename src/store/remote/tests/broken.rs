@@ -7,15 +7,28 @@ use crate::store::{Durability, Put, Store, StoreErrorKind};
 const TAKEN: Deed = Deed::Answer(412, "", "<Error><Code>PreconditionFailed</Code></Error>");
 const BUSY: Deed =
     Deed::Answer(503, "", "<Error><Code>SlowDown</Code><Message>Slow down</Message></Error>");
+const HEAD: Deed = Deed::Answer(200, "Content-Length: 1\r\n", "");
+const NONE: Deed = Deed::Answer(404, "", "");
 const GOOD: Deed = Deed::Answer(200, "", "12345");
 
 #[test]
-fn a_write_whose_answer_got_lost_is_tried_again_and_finds_itself() {
-    let script = Script::new(vec![Deed::Close, TAKEN]);
-    let put = script.open("retries=3").put_new("a", &[b"1"], Durability::Now).unwrap();
-    assert_eq!(put, Put::Exists);
-    let asked = "PUT /bucket/x/a HTTP/1.1 if-none-match";
-    assert_eq!(script.requests(), [asked, asked]);
+fn a_write_whose_answer_got_lost_looks_for_itself_before_it_is_tried_again() {
+    let (put, head) = ("PUT /bucket/x/a HTTP/1.1 if-none-match", "HEAD /bucket/x/a HTTP/1.1");
+    let write =
+        |script: &Script| script.open("retries=3").put_new("a", &[b"1"], Durability::Now).unwrap();
+    let script = Script::new(vec![Deed::Close, HEAD]);
+    assert_eq!((write(&script), script.requests()), (Put::Exists, vec![put.into(), head.into()]));
+    // It was not there then, and is by now.
+    let script = Script::new(vec![Deed::Close, NONE, TAKEN]);
+    assert_eq!(write(&script), Put::Exists);
+    assert_eq!(script.requests(), [put, head, put]);
+    // Nobody answers to either.
+    let script = Script::new(vec![Deed::Close, Deed::Close, Deed::Close, NONE, GOOD]);
+    assert_eq!(write(&script), Put::Stored);
+    assert_eq!(script.requests(), [put, head, put, head, put]);
+    // An answer is an answer.
+    let script = Script::new(vec![BUSY, GOOD]);
+    assert_eq!((write(&script), script.requests()), (Put::Stored, vec![put.into(), put.into()]));
 }
 
 #[test]
@@ -128,7 +141,13 @@ fn a_listing_that_breaks_off_goes_on_behind_the_last_name() {
 #[test]
 fn a_listing_that_cannot_go_on_is_an_error_and_not_a_shorter_one() {
     let cut = Deed::Answer(200, "", "<ListBucketResult><Contents><Key>x/a</Key>");
-    for last in [BUSY, Deed::Close, cut, Deed::Answer(403, "", "")] {
+    let portal = Deed::Answer(200, "", "<html><body>Please log in</body></html>");
+    let endless = Deed::Answer(
+        200,
+        "",
+        "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",
+    );
+    for last in [BUSY, Deed::Close, cut, portal, endless, Deed::Answer(403, "", "")] {
         let script = Script::new(vec![PAGE_1, last]);
         let (names, error) = listed(&script.open("retries=1"));
         assert_eq!(names, ["a", "b"]);

@@ -13,6 +13,8 @@ use http_body::{Frame, SizeHint};
 use opendal::{Buffer, Error, ErrorKind, HttpBody};
 use tokio::time::Sleep;
 
+use super::listing::PAGE_MAX;
+
 /// Longest body of an error that is read.
 const ERROR_MAX: usize = 64 << 10;
 
@@ -34,6 +36,23 @@ impl Bodies {
         HttpBody::new(body, length.filter(|_| !self.is_head))
     }
 
+    /// A whole page of a listing, in one piece.
+    pub async fn page(&self, answered: reqwest::Response) -> opendal::Result<Bytes> {
+        let mut stream = answered.bytes_stream();
+        let mut body = Vec::new();
+        loop {
+            let next = tokio::time::timeout(self.stall, stream.next()).await;
+            match next.map_err(|_| stalled(self.stall))? {
+                Some(Ok(bytes)) => body.extend_from_slice(&bytes),
+                Some(Err(error)) => return Err(lost("the answer was cut off", error)),
+                None => return Ok(body.into()),
+            }
+            if body.len() > PAGE_MAX {
+                return Err(Error::new(ErrorKind::Unexpected, "the listing has no end"));
+            }
+        }
+    }
+
     /// The beginning of a body.
     pub async fn short(&self, answered: reqwest::Response) -> opendal::Result<Bytes> {
         let mut stream = answered.bytes_stream();
@@ -53,11 +72,28 @@ impl Bodies {
 
 /// What broke on the way.
 pub(super) fn lost(what: &'static str, error: reqwest::Error) -> Error {
+    if let Some(why) = distrust(&error) {
+        let message = format!(
+            "the server's certificate is not trusted ({why}); SSL_CERT_FILE names a file with the authorities \
+             that are"
+        );
+        return Error::new(ErrorKind::Unexpected, message);
+    }
     // A request that could not even be made will not get better.
     let temporary = !error.is_builder() && !error.is_redirect();
     Error::new(ErrorKind::Unexpected, what)
         .with_temporary(temporary)
         .set_source(error.without_url())
+}
+
+/// What is wrong with the certificate, when that is it.
+fn distrust(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref() {
+        return Some(format!("{why:?}"));
+    }
+    // An error of input and output does not tell what it was made of as its source.
+    let inner = error.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref());
+    inner.and_then(|inner| distrust(inner)).or_else(|| distrust(error.source()?))
 }
 
 /// That nothing moved.

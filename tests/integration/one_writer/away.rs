@@ -1,0 +1,39 @@
+//! The same in services.
+
+#[cfg(feature = "s3")]
+#[test]
+fn a_repository_in_s3_is_for_every_machine() {
+    use super::{HERE, Scene, THERE};
+    let server = crate::support::S3Server::start();
+    let scene = Scene::at("s3://bucket/backups", &server.stores_file());
+    let made = scene.run(HERE, &["init", "--json"]).ok().json().remove(0);
+    assert_eq!(made["mode"], "shared", "{made}");
+    assert!(made["probe"]["clock_ahead"].as_i64().unwrap().abs() < 60, "{made}");
+    assert_eq!(made["probe"]["can_delete"], true);
+    scene.snapshot(HERE).ok().says_nothing();
+    scene.snapshot(THERE).ok().says_nothing();
+    assert_eq!(
+        std::fs::read_dir(server.bucket().join("backups/probe")).map_or(0, Iterator::count),
+        0
+    );
+    scene.run(HERE, &["check", "--read-data"]).ok();
+}
+
+#[cfg(feature = "webdav")]
+#[test]
+fn a_repository_over_webdav_is_for_the_machine_that_made_it() {
+    use super::{HERE, Scene, THERE};
+    let Some(server) = crate::support::DavServer::start() else { return };
+    let scene = Scene::at(&format!("{}/backups", server.address), &server.stores_file());
+    let made = scene.run(HERE, &["init"]).ok();
+    assert!(made.out.contains("who may write: only this machine"), "{}", made.out);
+    scene.snapshot(HERE).ok().says_nothing();
+    scene.snapshot(THERE).exit(1).says(&["may write to this repository", "esker takeover"]);
+    scene.run(THERE, &["ls", "latest"]).ok().says_nothing();
+    scene.run(THERE, &["takeover", "--shared"]).exit(1).says(&["more than one writer"]);
+    scene.run(THERE, &["takeover"]).ok();
+    scene.snapshot(THERE).ok();
+    scene.snapshot(HERE).exit(1);
+    assert_eq!(scene.probe(THERE, &[])["probe"]["known_for_several_writers"], false);
+    scene.run(HERE, &["check", "--read-data"]).ok();
+}
