@@ -33,6 +33,7 @@ mod packer;
 mod pieces;
 mod presence;
 mod refresh;
+pub mod repair;
 pub mod retention;
 mod selection;
 mod session;

@@ -15,6 +15,7 @@ mod model;
 mod offsite;
 mod over_ssh;
 mod reader;
+mod repair;
 mod restore_over;
 mod roles;
 mod select;
