@@ -135,7 +135,10 @@ pub fn open_to_repair(global: &Global, places: &Places, accepts: bool) -> Result
         accept_history: global.accept_history || accepts,
     };
     let store = reach::anything(global, places)?;
-    Ok(Opened::new(Repository::open_with(store, unlock, local)?))
+    let opened = Opened::new(Repository::open_with(store, unlock, local)?);
+    opened.keep_history_back();
+    opened.tell();
+    Ok(opened)
 }
 
 /// Opens the repository in use for a command that reads content.

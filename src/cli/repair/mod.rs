@@ -59,6 +59,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     let mut teller = Teller::new(global, args.dry_run);
     let first = mending.first()?;
     teller.first(&mending, &first)?;
+    let holes = first.holes.clone();
     let removed = fix(args, &mending, first, &mut teller)?;
     let opened = place::open_to_repair(global, &places, removed > 0);
     let mut repository = match opened {
@@ -81,7 +82,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         teller.pending(&rest)?;
         return teller.end();
     }
-    let plan = repair::plan(&mut repository, rest, &progress, signals::stop())?;
+    let plan = repair::plan(&mut repository, rest, &holes, &progress, signals::stop())?;
     teller.plan(&plan)?;
     if !args.dry_run {
         let report = repair::apply(&mut repository, plan, signals::stop())?;

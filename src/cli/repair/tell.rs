@@ -3,12 +3,16 @@
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::{Global, Outcome, show};
 use crate::repository::check::Finding;
-use crate::repository::repair::{self, Plan, Report, Wrong};
+use crate::repository::repair::{self, PastHoles, Plan, Report, Wrong};
 use crate::repository::shorten;
 use crate::sync::mend::{Brought, Cure, First, Fixed, Found, Mending};
 use esker_format::ids::SnapshotId;
 use serde::Serialize;
 use std::io::Write;
+
+/// What to do about a log that is another one.
+const DOUBT: &str = "a copy that has its end brings it back: name it with --from. Was it put back on purpose? Then \
+                     `--accept-history` goes on with it as it is";
 
 /// What to do about what is lost.
 const LOST: &str = "what is still on disk comes back with the next `esker snapshot` of it, and `esker repair` takes the \
@@ -169,6 +173,17 @@ impl<'g> Teller<'g> {
                     )?;
                 }
                 repair::Cure::None(help) => self.helpless(name, why, help)?,
+            }
+        }
+        if let Some(doubt) = &plan.doubt {
+            self.helpless("the log", &format!("was rolled back or changed: {doubt}"), DOUBT)?;
+        }
+        match plan.past_holes {
+            PastHoles::None => {}
+            PastHoles::Checkpoint => self.note("a checkpoint leads past the entries of the log that are lost: nothing that was saved is lost by them")?,
+            PastHoles::New => {
+                let verb = if self.is_dry { "would be" } else { "is" };
+                self.note(&format!("this machine knows what the entries of the log said that are lost: a checkpoint {verb} written that leads past them"))?;
             }
         }
         plan.lost.iter().try_for_each(|finding| self.lost(finding))?;

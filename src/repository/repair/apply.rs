@@ -1,7 +1,7 @@
 //! Carrying a plan out, step by step; each is whole in itself.
 
 use super::marks;
-use super::plan::{Cure, Plan};
+use super::plan::{Cure, PastHoles, Plan};
 use super::salvage::salvage;
 use super::segments::rebuild;
 use crate::repository::Repository;
@@ -63,7 +63,8 @@ pub fn apply(repository: &mut Repository, plan: Plan, stop: &AtomicBool) -> Resu
     if owned && (may_have_moved || !plan.mended.is_empty()) {
         report.mended = marks::take_back(repository, session, &plan.mended)?;
     }
-    if plan.objects.iter().any(|object| object.cure == Cure::Renewed) {
+    let is_renewed = plan.objects.iter().any(|object| object.cure == Cure::Renewed);
+    if is_renewed || plan.past_holes == PastHoles::New {
         repository.checkpoint()?;
         report.checkpoint = true;
         remove(repository, &plan.checkpoints, &mut report)?;

@@ -23,7 +23,7 @@ mod segments;
 
 pub use apply::{Report, apply};
 pub use look::{Lost, Wrong, look};
-pub use plan::{Cure, Object, Plan, plan};
+pub use plan::{Cure, Object, PastHoles, Plan, plan};
 
 /// How far to look.
 #[derive(Debug, Clone, Copy)]

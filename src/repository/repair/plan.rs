@@ -3,13 +3,13 @@
 use super::{Lost, Wrong};
 use crate::repository::check::packs::Scanner;
 use crate::repository::check::{self, Bad, Finding, Progress, Report};
-use crate::repository::checkpoint::damaged_ones;
+use crate::repository::checkpoint::{Candidate, candidates, damaged_ones};
 use crate::repository::error::{Error, Result};
 use crate::repository::gc::expect_understood;
 use crate::repository::state::Segment;
 use crate::repository::{Repository, Session};
 use esker_format::checkpoint::PackState;
-use esker_format::ids::{SessionId, SnapshotId};
+use esker_format::ids::{Seq, SessionId, SnapshotId};
 use esker_format::log_entry::ROLE_COLLECT;
 use esker_format::names;
 use esker_format::ordinals::Ordinals;
@@ -47,6 +47,17 @@ pub struct Object {
     pub cure: Cure,
 }
 
+/// Whether whoever reads the log anew gets past entries that nobody has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PastHoles {
+    /// There are none, or nothing leads past them.
+    None,
+    /// A checkpoint does.
+    Checkpoint,
+    /// A checkpoint is going to: this machine has read on before the entries were lost.
+    New,
+}
+
 /// What is going to be done.
 pub struct Plan {
     /// Objects, and what becomes of each.
@@ -57,6 +68,10 @@ pub struct Plan {
     pub marked: Vec<SnapshotId>,
     /// Snapshots that are marked as damaged, and are whole.
     pub mended: Vec<SnapshotId>,
+    /// How the log is not the one that this machine has seen before.
+    pub doubt: Option<String>,
+    /// Whether something leads past the holes of the log.
+    pub past_holes: PastHoles,
     /// Whether content was looked at, which needs the owner's key.
     pub has_walked: bool,
     pub(super) segments: Vec<Segment>,
@@ -75,6 +90,7 @@ impl Plan {
     pub fn is_empty(&self) -> bool {
         let objects = self.objects.iter().any(|object| !matches!(object.cure, Cure::None(_)));
         let marks = !(self.marked.is_empty() && self.mended.is_empty()) || self.refits;
+        let marks = marks || self.past_holes == PastHoles::New;
         !objects && (!self.may_append || !marks)
     }
 
@@ -84,13 +100,14 @@ impl Plan {
     }
 }
 
-/// Plans what to do about the objects that no copy has brought back.
+/// Plans what to do about the objects that no copy has brought back, and about holes in the log.
 ///
 /// # Errors
 /// When store or index fail, or the run is stopped.
 pub fn plan(
     repository: &mut Repository,
     wrong: Vec<Wrong>,
+    holes: &[Seq],
     progress: &Progress,
     stop: &AtomicBool,
 ) -> Result<Plan> {
@@ -106,6 +123,8 @@ pub fn plan(
         known: Vec::new(),
         refits: false,
         checkpoints: Vec::new(),
+        doubt: repository.doubt.map(|doubt| doubt.to_string()),
+        past_holes: PastHoles::None,
         may_append: blocked.is_none(),
         session: Session::new_id(),
     };
@@ -119,6 +138,9 @@ pub fn plan(
         let why = "is damaged: checkpoint: checksum mismatch".to_owned();
         plan.objects.push(Object { name: name.clone(), why, cure });
         plan.checkpoints.push(name);
+    }
+    if let Some(last) = holes.iter().max() {
+        plan.past_holes = past(repository, *last, &plan.checkpoints, blocked.is_none())?;
     }
     if plan.has_walked {
         plan.walk(repository, &bad, progress, stop)?;
@@ -258,6 +280,25 @@ impl Plan {
         self.lost = report.findings;
         Ok(())
     }
+}
+
+/// Whether something leads past the last hole of the log.
+fn past(
+    repository: &Repository,
+    last: Seq,
+    damaged: &[String],
+    may_append: bool,
+) -> Result<PastHoles> {
+    if repository.state().next() <= last {
+        return Ok(PastHoles::None);
+    }
+    let found = candidates(repository.store())?;
+    let leads = |c: &Candidate| c.seq >= last && !damaged.contains(&c.name);
+    Ok(match (found.iter().any(leads), may_append) {
+        (true, _) => PastHoles::Checkpoint,
+        (false, true) => PastHoles::New,
+        (false, false) => PastHoles::None,
+    })
 }
 
 /// What can be done about a pack; what of it is not sound is noted.

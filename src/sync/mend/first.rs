@@ -6,7 +6,7 @@ use crate::store::{Store, StoreError, StoreErrorKind, replace};
 use crate::sync::error::Error;
 use crate::sync::list::There;
 use crate::sync::object::Object;
-use esker_format::ids::RepositoryId;
+use esker_format::ids::{RepositoryId, Seq};
 
 /// What becomes of an object that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct First {
     pub wrong: Vec<Wrong>,
     /// What is to be known besides.
     pub notes: Vec<String>,
+    /// Numbers of damaged or missing log entries, with others behind them, that nobody has. A checkpoint may lead past.
+    pub holes: Vec<Seq>,
     pub(super) todo: Vec<(Object, Option<Vec<u8>>)>,
 }
 

@@ -102,8 +102,9 @@ impl Mending {
     /// What can be done about an entry that nobody has.
     fn without_copy(&self, object: Object, seq: u64, end: u64, why: &str, first: &mut First) {
         if seq + 1 < end {
-            let help = "whoever has not read the log further gets no further, unless a checkpoint leads past it: name a \
-                        copy that has it with --from";
+            first.holes.push(Seq(seq));
+            let help = "no copy at hand has it: name one that does with --from. Whoever reads the log anew needs a \
+                        checkpoint that leads past it";
             return first.add(object, why, Cure::None(help.to_owned()), None);
         }
         if self.request.cut_log && !self.there.is_marked {

@@ -238,6 +238,6 @@ fn of_a_damaged_entry_in_the_middle_is_said_what_can_be_done() {
     let home = home(29);
     flip(&home.repository().join("log/0/1"));
     let before = files(&home.repository());
-    repair(&home, &["--cut-log"]).exit(4).says(&["log/0/1 is damaged", "name a copy that has it"]);
+    repair(&home, &["--cut-log"]).exit(4).says(&["log/0/1 is damaged", "name one that does"]);
     assert!(files(&home.repository()) == before);
 }

@@ -2,6 +2,7 @@
 
 mod copies;
 mod lost;
+mod table;
 
 use crate::support::{Draw, Home, Ran};
 use std::collections::BTreeMap;
