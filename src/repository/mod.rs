@@ -35,6 +35,7 @@ mod packer;
 mod pieces;
 mod presence;
 mod refresh;
+pub mod repair;
 pub mod retention;
 mod selection;
 mod session;

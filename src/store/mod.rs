@@ -24,6 +24,7 @@ mod readonly;
 mod record;
 #[cfg(feature = "remote")]
 mod remote;
+mod replace;
 mod serve;
 pub mod service;
 mod settings;
@@ -53,6 +54,7 @@ pub use readonly::ReadOnlyStore;
 pub use record::{Call, RecordingStore};
 #[cfg(feature = "remote")]
 pub use remote::RemoteStore;
+pub use replace::replace;
 pub use serve::{Grant, ServedRoot, serve};
 pub use sftp::SftpStore;
 pub use ssh::SshStore;

@@ -116,7 +116,8 @@ const THREADS: usize = 8;
 /// When the store cannot be reached. What is left is removed by the next collection.
 pub fn remove(repository: &Repository, strays: &[Stray]) -> Result<Removed> {
     let next = AtomicUsize::new(0);
-    let work = || remove_some(repository.store(), strays, &next);
+    let store = repository.store();
+    let work = || remove_some(store, strays, &next);
     if strays.len() <= ALONE {
         return work();
     }

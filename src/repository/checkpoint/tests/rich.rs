@@ -61,7 +61,12 @@ pub fn log() -> Log {
         extra: extra(),
     })));
     let (snapshots, packs) = (vec![TWO], set(&[0]));
-    log.put(log.forge(&Body::Damaged(Damaged { snapshots, packs, extra: extra() })));
+    log.put(log.forge(&Body::Damaged(Damaged {
+        snapshots,
+        packs,
+        mended: Vec::new(),
+        extra: extra(),
+    })));
     log.put(log.forge(&Body::Mark(Mark {
         packs: set(&[3, 4]),
         replacements: vec![],
