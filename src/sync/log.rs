@@ -105,10 +105,10 @@ impl<'e> Entries<'e> {
         Ok(())
     }
 
-    /// Puts them from the newest downwards, several at a time: what is above the copy's log is read by
-    /// nobody until the last one closes the gap, and then all of them are there.
+    /// Puts them from the newest downwards, one after the other (decision 0026): what is above the copy's log is read by nobody until the
+    /// last one closes the gap, and then all of them are there.
     fn put(&self, report: &mut Report) -> Result<(), Error> {
-        let destination = self.transfer.destination;
+        let Transfer { destination, progress, stop, .. } = *self.transfer;
         if self.range.is_empty() {
             return Ok(());
         }
@@ -117,36 +117,27 @@ impl<'e> Entries<'e> {
             let what = names::CONFIG.to_owned();
             return Err(Error::NotACopy { location: destination.location(), what });
         }
-        let above = self.range.start + 1..self.range.end;
-        let todo: Vec<_> = above.rev().map(|seq| (Object::Entry(Seq(seq)), 0)).collect();
-        let told = Mutex::new(report);
-        self.transfer.each(&todo, |object, _| self.one(object, Durability::AtBarrier, &told))?;
-        // After a power cut too the gap is closed only when everything above it is there.
-        destination.barrier()?;
-        self.one(Object::Entry(Seq(self.range.start)), Durability::Now, &told)
-    }
-
-    fn one(
-        &self,
-        object: Object,
-        durability: Durability,
-        told: &Mutex<&mut Report>,
-    ) -> Result<(), Error> {
-        let Transfer { destination, progress, stop, .. } = *self.transfer;
-        let Object::Entry(Seq(seq)) = object else { return Ok(()) };
-        if stop.load(Ordering::Relaxed) {
-            return Err(Error::Interrupted);
-        }
-        let bytes = self.bytes(object, seq)?;
-        match destination.put_new(&object.name(), &[&bytes], durability)? {
-            Put::Stored => {
-                let mut report = lock(told);
-                report.entries += 1;
-                report.bytes += bytes.len() as u64;
+        for seq in self.range.clone().rev() {
+            if stop.load(Ordering::Relaxed) {
+                return Err(Error::Interrupted);
             }
-            Put::Exists => self.expect_ours(object, &bytes)?,
+            let object = Object::Entry(Seq(seq));
+            let is_last = seq == self.range.start;
+            if is_last {
+                // After a power cut too the gap is closed only when everything above it is there.
+                destination.barrier()?;
+            }
+            let bytes = self.bytes(object, seq)?;
+            let durability = if is_last { Durability::Now } else { Durability::AtBarrier };
+            match destination.put_new(&object.name(), &[&bytes], durability)? {
+                Put::Stored => {
+                    report.entries += 1;
+                    report.bytes += bytes.len() as u64;
+                }
+                Put::Exists => self.expect_ours(object, &bytes)?,
+            }
+            progress.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         }
-        progress.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         Ok(())
     }
 
