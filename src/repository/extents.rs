@@ -105,6 +105,13 @@ impl Extents {
         self.spill.get_or_init(|| Spill::new(folder));
     }
 
+    /// Reads anew from here on.
+    pub fn forget(&self) {
+        let mut state = lock(&self.state);
+        state.kept.clear();
+        state.last.clear();
+    }
+
     /// The bytes around a frame, which are kept for who comes next.
     ///
     /// # Errors

@@ -111,6 +111,9 @@ pub fn plan(
     progress: &Progress,
     stop: &AtomicBool,
 ) -> Result<Plan> {
+    // What was damaged when it was looked at may have come back from a copy.
+    repository.presence.forget();
+    repository.extents.forget();
     let blocked = blocked(repository)?;
     let mut plan = Plan {
         objects: Vec::new(),
