@@ -214,10 +214,12 @@ impl Failure {
             Error::Newer { .. } => "use the version of esker that wrote it, or a later one",
             Error::NoSnapshotLeft { .. } => "`esker check` says what is damaged",
             Error::Missing { object } if object == esker_format::names::CONFIG => {
-                "nothing opens without it: bring it back from another copy of the repository"
+                "nothing opens without it: `esker repair --from COPY` brings it back from another copy of the \
+                 repository"
             }
             Error::Missing { .. } | Error::Damaged { .. } | Error::NoChunk { .. } => {
-                "`esker check --read-data` names everything that is damaged, and what it belongs to"
+                "`esker check --read-data` names everything that is damaged, and what it belongs to; `esker \
+                 repair` mends what can be mended"
             }
             Error::History(_) => {
                 "was it put back from a copy on purpose? Then `--accept-history` goes on with it as it is, and \
@@ -225,13 +227,13 @@ impl Failure {
                  nothing write there, and compare it with another copy of the repository"
             }
             Error::Gap { .. } => {
-                "an entry was lost: bring it back from another copy of the repository. Should the later \
+                "an entry was lost: `esker repair --from COPY` brings it back from another copy. Should the later \
                  one be nobody's (`esker check` tells), remove it; `--accept-history` passes over one \
                  that is more than 1000 entries behind the end"
             }
             Error::CutOff { .. } => {
-                "what was saved before it can be read. To go on, bring the entry back from another copy of \
-                 the repository; should it be nobody's (a copy of another entry, say), remove it"
+                "what was saved before it can be read. To go on, `esker repair --from COPY` brings the entry back \
+                 from another copy; should it be nobody's (a copy of another entry, say), remove it"
             }
             Error::Mirror { .. } => {
                 "use the repository that it is a copy of; should that be lost, `esker promote` takes the copy \

@@ -141,8 +141,11 @@ fn bring(
     let names: Vec<_> = there.iter().map(|wrong| (wrong.name.clone(), wrong.len)).collect();
     let brought = mending.bring(&names, &progress.bytes, signals::stop())?;
     rest.extend(there.into_iter().filter(|wrong| !brought.objects.contains_key(&wrong.name)));
+    // What a copy has whole is not to be given up, only because it cannot be put here today.
+    let is_pending = !brought.refused.is_empty();
+    rest.retain(|wrong| !brought.refused.contains_key(&wrong.name));
     teller.brought(brought);
-    Ok((rest, false))
+    Ok((rest, is_pending))
 }
 
 fn follow(global: &Global, progress: &Arc<Progress>) -> Option<Bar> {

@@ -10,6 +10,10 @@ use esker_format::ids::SnapshotId;
 use serde::Serialize;
 use std::io::Write;
 
+/// What to do where a store keeps what is damaged.
+const REFUSED: &str = "use an account that may delete there, and take the right away again afterwards. What else is wrong is \
+                       seen to when that is done";
+
 /// What to do about a log that is another one.
 const DOUBT: &str = "a copy that has its end brings it back: name it with --from. Was it put back on purpose? Then \
                      `--accept-history` goes on with it as it is";
@@ -110,6 +114,9 @@ impl<'g> Teller<'g> {
     pub fn fixed(&mut self, fixed: Fixed) {
         self.done.brought += fixed.brought;
         self.done.removed += fixed.removed;
+        if !fixed.refused.is_empty() {
+            self.hint(REFUSED);
+        }
         self.refused(fixed.refused);
     }
 
@@ -129,7 +136,10 @@ impl<'g> Teller<'g> {
     /// Counts what copies gave back.
     pub fn brought(&mut self, brought: Brought) {
         self.done.brought += brought.objects.len() as u64;
-        self.refused(brought.refused);
+        if !brought.refused.is_empty() {
+            self.hint(REFUSED);
+        }
+        self.refused(brought.refused.into_values().collect());
     }
 
     fn refused(&mut self, refused: Vec<String>) {

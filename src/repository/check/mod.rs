@@ -115,7 +115,7 @@ impl Finding {
             }
             Self::Object { name, .. } if name.starts_with(names::LOG) => {
                 "whoever reads the log anew gets no further, unless a checkpoint leads past it: `esker repair \
-                 --from COPY` brings the entry back from another copy of the repository. Where there is none, \
+                 --from COPY` brings the entry back from another copy. Where there is none, \
                  `esker repair` says what else can be done. Where it is missing, `esker gc` on a machine that \
                  has read it before writes such a checkpoint"
             }

@@ -5,7 +5,7 @@ use super::first::{is_refusal, refusal};
 use crate::store::replace;
 use crate::sync::error::Error;
 use crate::sync::object::Object;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -19,8 +19,8 @@ pub struct Brought {
     pub objects: Found,
     /// Their bytes.
     pub bytes: u64,
-    /// What the store refused, in words.
-    pub refused: Vec<String>,
+    /// What the store refused, by the names of the objects, in words.
+    pub refused: BTreeMap<String, String>,
 }
 
 impl Mending {
@@ -63,7 +63,9 @@ impl Mending {
                         brought.bytes += bytes.len() as u64;
                         bytes_done.fetch_add(bytes.len() as u64, Ordering::Relaxed);
                     }
-                    Err(e) if is_refusal(&e) => brought.refused.push(refusal(&object.name(), &e)),
+                    Err(e) if is_refusal(&e) => {
+                        brought.refused.insert(object.name(), refusal(&object.name(), &e));
+                    }
                     Err(e) => return Err(e.into()),
                 }
             }
@@ -77,8 +79,7 @@ impl Mending {
                 Err(panic) => std::panic::resume_unwind(panic),
             })
         })?;
-        let mut brought = brought.into_inner().unwrap_or_else(PoisonError::into_inner);
-        brought.refused.sort();
+        let brought = brought.into_inner().unwrap_or_else(PoisonError::into_inner);
         self.here.barrier()?;
         Ok(brought)
     }

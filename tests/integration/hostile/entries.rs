@@ -26,7 +26,7 @@ fn behind_a_flipped_entry_nothing_is_written_and_what_came_before_is_restored() 
     flip(&bad);
     let cut = ["the log cannot be read from log/0/4 on", "checksum mismatch"];
     let check = home.run(["check"]).exit(4);
-    check.says(&["log/0/4 is damaged", "bring the entry back from another copy"]);
+    check.says(&["log/0/4 is damaged", "brings the entry back from another copy"]);
     // Who has read the log before loses nothing.
     assert_eq!(listed(&home), ids);
     let another = save(&home, &source, &[]);
@@ -39,7 +39,7 @@ fn behind_a_flipped_entry_nothing_is_written_and_what_came_before_is_restored() 
     let files = std::fs::read_dir(bad.parent().unwrap()).unwrap().count();
     let source_text = source.to_str().unwrap();
     for words in [&["snapshot", source_text][..], &["forget", &ids[0]], &["gc", "--grace", "0"]] {
-        home.run(words).exit(4).says(&cut).says(&["bring the entry back from another copy"]);
+        home.run(words).exit(4).says(&cut).says(&["brings the entry back from another copy"]);
     }
     assert_eq!(std::fs::read_dir(bad.parent().unwrap()).unwrap().count(), files);
     let check = home.run(["check", "--json"]).exit(4).json();
@@ -86,7 +86,7 @@ fn a_missing_entry_keeps_new_machines_from_writing_and_no_other_from_reading() {
         &["forget", "--whole-series", &ids[0]],
         &["gc", "--grace", "0"],
     ] {
-        home.run(words).exit(4).says(&gap).says(&["bring it back from another copy"]);
+        home.run(words).exit(4).says(&gap).says(&["brings it back from another copy"]);
     }
     let check = home.run(["check"]).exit(4).says(&["log/0/3 breaks the log"]);
     assert!(!check.err.contains("`esker gc` removes"), "{}", check.err);

@@ -165,3 +165,35 @@ fn a_passphrase_that_was_removed_comes_back_only_when_asked_for() {
     repair_from_copy(&home, &[]).ok();
     assert_eq!(fs::read(&name).unwrap(), sound);
 }
+
+#[test]
+fn where_nothing_can_be_deleted_missing_objects_come_back_and_damaged_ones_are_told() {
+    let home = home(9);
+    sync(&home);
+    let sound = files(&home.repository());
+    let [missing, damaged] =
+        [of_kind(&sound, "pack").remove(0), of_kind(&sound, "index").remove(0)];
+    fs::remove_file(home.repository().join(&missing)).unwrap();
+    flip(&home.repository().join(&damaged));
+    let before = fs::read(home.repository().join(&damaged)).unwrap();
+    // In the place of ssh: what sshd would run for this key.
+    let (program, folder) = (env!("CARGO_BIN_EXE_esker"), home.repository());
+    let script =
+        format!("#!/bin/sh\nexec {program} store-serve --append-only {}\n", folder.display());
+    let ssh = home.write("ssh", script);
+    let mut chmod = std::process::Command::new("chmod");
+    assert!(chmod.arg("+x").arg(&ssh).status().unwrap().success());
+    let key = home.path("config/esker/key");
+    let mut command = home.command();
+    command
+        .env("ESKER_SSH_COMMAND", &ssh)
+        .arg("--repo")
+        .arg(format!("ssh://there{}", folder.display()));
+    command.arg("-k").arg(key).arg("repair").arg("--from").arg(copy(&home));
+    let ran = Ran::of(&mut command).exit(4);
+    ran.says(&[&damaged, "cannot be replaced"]);
+    assert_eq!(fs::read(home.repository().join(&missing)).unwrap(), sound[&missing]);
+    assert_eq!(fs::read(home.repository().join(&damaged)).unwrap(), before);
+    repair_from_copy(&home, &[]).ok();
+    assert!(files(&home.repository()) == sound);
+}
