@@ -92,7 +92,7 @@ pub trait Named: Sized + Copy + PartialEq {
         Self::of_parts(&[bytes])
     }
     /// The id of bytes that lie in several places.
-    fn of_parts(parts: &[&[u8]]) -> Self;
+    fn of_parts<P: AsRef<[u8]>>(parts: &[P]) -> Self;
     /// Fails unless `bytes` are the object of this name.
     ///
     /// # Errors
@@ -104,10 +104,10 @@ pub trait Named: Sized + Copy + PartialEq {
 
 macro_rules! named {
     ($($name:ident),*) => { $(impl Named for $name {
-        fn of_parts(parts: &[&[u8]]) -> Self {
+        fn of_parts<P: AsRef<[u8]>>(parts: &[P]) -> Self {
             let mut hasher = blake3::Hasher::new();
             for part in parts {
-                hasher.update(part);
+                hasher.update(part.as_ref());
             }
             Self(*hasher.finalize().as_bytes())
         }

@@ -153,12 +153,14 @@ cbor_map! {
     }
 }
 cbor_map! {
-    /// Says that content was found lost.
+    /// Says that content was found lost, or is there again.
     pub struct Damaged {
         /// Snapshots that lost something.
         0 => snapshots: Vec<SnapshotId>,
         /// Packs that are lost or damaged.
         1 => packs: Ordinals,
+        /// Snapshots that are whole, and the packs that they need now.
+        2 => mended: Vec<Narrowed>,
     }
 }
 cbor_map! {

@@ -139,6 +139,17 @@ pub fn parameters(header: &Header) -> Result<(Cost, [u8; 32])> {
     Ok((cost, array(&value[13..])))
 }
 
+/// Whether so many bytes behind the header can be all of a slot: more than that nobody knows without the passphrase.
+///
+/// # Errors
+/// [`FormatError::Length`] when they are too few.
+pub const fn expect_whole(len: usize) -> Result<()> {
+    match len > COMMITMENT + SEAL_OVERHEAD {
+        true => Ok(()),
+        false => Err(FormatError::Length { what: "key slot" }),
+    }
+}
+
 /// Key and commitment of a passphrase.
 fn stretch(passphrase: &[u8], salt: &[u8; 32], cost: Cost) -> Result<(Secret, [u8; 32])> {
     let mut root = Zeroizing::new([0; 32]);

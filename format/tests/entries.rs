@@ -121,7 +121,12 @@ pub fn bodies() -> Vec<(&'static str, Body)> {
         ),
         (
             "damaged",
-            Body::Damaged(Damaged { snapshots: vec![snapshot], packs: ordinals(), extra: extra() }),
+            Body::Damaged(Damaged {
+                snapshots: vec![snapshot],
+                packs: ordinals(),
+                mended: Vec::new(),
+                extra: extra(),
+            }),
         ),
         (
             "mark",

@@ -197,6 +197,7 @@ pub fn body(kind: u64, d: &mut Draw) -> Body {
         13 => Body::Damaged(Damaged {
             snapshots: d.list(3, snapshot),
             packs: ordinals(d),
+            mended: narrowed(d),
             extra: d.extra(),
         }),
         14 => Body::Mark(Mark {
@@ -220,14 +221,7 @@ pub fn body(kind: u64, d: &mut Draw) -> Body {
             sets: d.list(3, |d| PackSetId::new(d.array())),
             extra: d.extra(),
         }),
-        16 => Body::Narrow(Narrow {
-            sets: d.list(3, |d| Narrowed {
-                snapshot: snapshot(d),
-                set: ordinals(d),
-                extra: d.extra(),
-            }),
-            extra: d.extra(),
-        }),
+        16 => Body::Narrow(Narrow { sets: narrowed(d), extra: d.extra() }),
         17 => Body::Compact(Compact {
             old: d.list(3, segment),
             new: d.list(3, segment),
@@ -245,4 +239,8 @@ pub fn body(kind: u64, d: &mut Draw) -> Body {
             extra: d.extra(),
         }),
     }
+}
+
+fn narrowed(d: &mut Draw) -> Vec<Narrowed> {
+    d.list(3, |d| Narrowed { snapshot: snapshot(d), set: ordinals(d), extra: d.extra() })
 }

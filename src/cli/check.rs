@@ -47,6 +47,9 @@ enum Row {
         snapshot: String,
         message: String,
     },
+    Whole {
+        snapshot: String,
+    },
     Void {
         sequence: u64,
         writer: Option<String>,
@@ -117,6 +120,10 @@ fn print(global: &Global, report: &Report, read_data: bool) -> std::io::Result<(
             Finding::Snapshot { snapshot, message } => {
                 show::error(&format!("snapshot {} cannot be read: {message}", shorten(snapshot)));
             }
+            Finding::Whole { snapshot } => show::note(&format!(
+                "snapshot {} is marked as damaged, and has all that it needs",
+                shorten(snapshot)
+            )),
             Finding::Void { sequence, writer, rule } => {
                 let by = writer.as_ref().map_or_else(String::new, |name| {
                     format!(", by {},", show::name(name.as_bytes()))
@@ -178,6 +185,7 @@ fn row(finding: &Finding) -> Row {
         Finding::Snapshot { snapshot, message } => {
             Row::Snapshot { snapshot: snapshot.to_string(), message: message.clone() }
         }
+        Finding::Whole { snapshot } => Row::Whole { snapshot: snapshot.to_string() },
         Finding::Void { sequence, writer, rule } => {
             Row::Void { sequence: *sequence, writer: writer.clone(), message: rule.clone() }
         }

@@ -274,6 +274,12 @@ impl Failure {
         Some(hint.to_owned())
     }
 
+    /// The error and its causes in one line.
+    pub fn describe(&self) -> String {
+        let told = self.told();
+        std::iter::once(told.error).chain(told.causes).collect::<Vec<_>>().join(": ")
+    }
+
     /// Prints it to standard error, with `json` as one JSON object, and returns the exit code.
     pub fn report(&self, json: bool) -> ExitCode {
         let exit = self.exit();

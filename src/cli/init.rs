@@ -5,7 +5,7 @@ use crate::cli::place::{Places, places};
 use crate::cli::probe::{Found, Writers};
 use crate::cli::reach::{has_config, options};
 use crate::cli::{Global, Outcome, key, show};
-use crate::repository::{Error, Mode, NewKey, create_in_mode, entropy};
+use crate::repository::{Error, Mode, NewKey, Probed, create_in_mode, entropy};
 use crate::store::{LocalStore, Store};
 use esker_format::key_material::KeyMaterial;
 use esker_format::slot::Cost;
@@ -90,8 +90,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
             writeln!(out, "its key is in {}", path.display())?;
         }
         if mode != Mode::Shared {
-            let why = probed.why_single(&*store).unwrap_or_else(|| "as you asked".to_owned());
-            writeln!(out, "who may write: {} ({why})", writers.words())?;
+            writeln!(out, "{}", told_writers(&mode, &probed, &*store))?;
         }
     }
     writeln!(out, "recovery key, shown only now:\n\n    {}\n", recovery.as_str())?;
@@ -103,6 +102,13 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
 
 const KEEP: &str = "Write it down and keep it away from this machine and from the repository. It opens the repository
 alone; without it and without the key nobody can read what is saved.";
+
+/// Who may write to a repository that was made here, and why not everybody.
+fn told_writers(mode: &Mode, probed: &Probed, store: &dyn Store) -> String {
+    let who = Writers::new(mode, mode.holder()).words();
+    let why = probed.why_single(store).unwrap_or_else(|| "as you asked".to_owned());
+    format!("who may write: {who}: {}", show::name(why.as_bytes()))
+}
 
 fn passphrase_named() -> bool {
     ["ESKER_PASSWORD", "ESKER_PASSWORD_FILE", "ESKER_PASSWORD_COMMAND"]
@@ -161,14 +167,15 @@ pub fn make_default(global: &Global, places: &Places) -> Result<(), Failure> {
         Err(_) if has_key && is_begun(folder) => LocalStore::open(folder)?,
         other => other?,
     };
-    let state = places.state.as_deref();
-    let (mode, probed) = Mode::choose(&store, state, false)?;
     if !has_key {
         match key::file::write(path, &new.material()) {
             Err(_) if path.exists() => return make_default(global, places),
             other => other?,
         }
     }
+    // With the key: who is interrupted here goes on with it.
+    let state = places.state.as_deref();
+    let (mode, probed) = Mode::choose(&store, state, false)?;
     // Before there is a repository: who is interrupted behind it would never show the recovery key.
     show::note(&format!("making a repository in {}", folder.display()));
     show::note(&format!("its key is in          {}", path.display()));
@@ -181,6 +188,9 @@ pub fn make_default(global: &Global, places: &Places) -> Result<(), Failure> {
         other => other?,
     }
     let _ = probed.keep(state, new.repository, &store);
+    if mode != Mode::Shared {
+        show::note(&told_writers(&mode, &probed, &store));
+    }
     Ok(())
 }
 

@@ -24,6 +24,7 @@ mod probe;
 mod progress;
 mod promote;
 mod reach;
+mod repair;
 mod restore;
 mod revoke;
 mod selection;
@@ -141,6 +142,7 @@ enum Command {
     Unhold(unhold::Args),
     Tag(tag::Args),
     Check(check::Args),
+    Repair(repair::Args),
     Key(key::Args),
     Revoke(revoke::Args),
     Gc(gc::Args),
@@ -191,6 +193,7 @@ pub fn main() -> ExitCode {
         Command::Tag(args) => tag::run(global, &args),
         Command::Undo(args) => undo::run(global, &args),
         Command::Check(args) => check::run(global, &args),
+        Command::Repair(args) => repair::run(global, &args),
         Command::Key(args) => key::run(global, &args),
         Command::Revoke(args) => revoke::run(global, &args),
         Command::Gc(args) => gc::run(global, &args),

@@ -123,6 +123,25 @@ pub fn open_to_check(global: &Global) -> Result<Opened, Failure> {
     Ok(opened)
 }
 
+/// Opens the repository in use for a repair; with `accepts`, also when its log was cut off just now.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_to_repair(global: &Global, places: &Places, accepts: bool) -> Result<Opened, Failure> {
+    let unlock = key::unlock(global, places)?;
+    let local = Local {
+        cache: &places.cache,
+        state: places.state.as_deref(),
+        accept_history: global.accept_history || accepts,
+        probes: true,
+    };
+    let store = reach::anything(global, places)?;
+    let opened = Opened::new(Repository::open_with(store, unlock, local)?);
+    opened.keep_history_back();
+    opened.tell();
+    Ok(opened)
+}
+
 /// Opens the repository in use for a command that reads content.
 ///
 /// # Errors

@@ -72,8 +72,8 @@ impl Writers {
     pub fn words(&self) -> String {
         match &self.holder {
             None => "every machine".to_owned(),
-            Some(holder) if self.holder_is_here => format!("only this machine, {}", plain(holder)),
-            Some(holder) => format!("only the machine {}", plain(holder)),
+            Some(holder) if self.holder_is_here => format!("only this machine ({})", plain(holder)),
+            Some(holder) => format!("only another machine ({})", plain(holder)),
         }
     }
 }

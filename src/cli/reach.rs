@@ -104,3 +104,17 @@ pub fn store(global: &Global, places: &Places) -> Result<Arc<dyn Store>, Failure
     }
     open()
 }
+
+/// The store that is where the repository is to be, whatever it holds.
+///
+/// # Errors
+/// When there is no such place.
+pub fn anything(global: &Global, places: &Places) -> Result<Arc<dyn Store>, Failure> {
+    match places.repository.open(&options(global, places)?) {
+        Err(OpenError::Store(e)) if e.kind() == StoreErrorKind::NotFound => {
+            let location = places.repository.to_string();
+            Err(crate::repository::Error::NoRepository { location }.into())
+        }
+        opened => Ok(opened?),
+    }
+}

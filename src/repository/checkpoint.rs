@@ -7,5 +7,5 @@ mod tests;
 mod write;
 
 pub use convert::of_state;
-pub use find::{Candidate, candidates, disowned_by, open, read};
+pub use find::{Candidate, candidates, damaged_ones, disowned_by, open, read};
 pub use write::Occasion;

@@ -60,7 +60,7 @@ impl State {
             Body::Hold(list) => self.each(&list.snapshots, |s| s.held = true),
             Body::Unhold(list) => self.each(&list.snapshots, |s| s.held = false),
             Body::Note(note) => self.note(&note),
-            Body::Damaged(damaged) => self.damage(&damaged),
+            Body::Damaged(damaged) => self.damage(damaged),
             Body::Mark(mark) => self.mark(place, mark),
             Body::Delete(delete) => self.delete(&delete),
             Body::Narrow(narrow) => self.narrow(narrow),
@@ -147,7 +147,15 @@ impl State {
         });
     }
 
-    fn damage(&mut self, damaged: &Damaged) {
+    /// What is whole comes first: of a snapshot that is named twice it holds that it is damaged.
+    fn damage(&mut self, damaged: Damaged) {
+        for mended in &damaged.mended {
+            self.each(&[mended.snapshot], |s| {
+                s.damaged = false;
+                s.set = mended.set.clone();
+            });
+            self.revive(&mended.set);
+        }
         self.each(&damaged.snapshots, |s| s.damaged = true);
         for ordinal in damaged.packs.iter() {
             self.packs[ordinal as usize].damaged = true;

@@ -13,6 +13,7 @@ mod diff;
 pub mod difference;
 mod error;
 mod exclusive;
+mod extents;
 mod fetch;
 #[cfg(test)]
 mod fixture;
@@ -34,6 +35,7 @@ mod packer;
 mod pieces;
 mod presence;
 mod refresh;
+pub mod repair;
 pub mod retention;
 mod selection;
 mod session;
@@ -41,6 +43,7 @@ mod session;
 mod simulation;
 mod slots;
 mod snapshots;
+mod spill;
 pub mod state;
 mod stats;
 mod unlock;
@@ -56,6 +59,7 @@ pub use create::{Created, NewKey, create, create_in_mode};
 pub use diff::{Diff, Step, root_of};
 pub use error::{Error, Result};
 pub use exclusive::{Exclusive, exclusive};
+pub use extents::{Extent, Extents};
 pub use fetch::{Chunks, Frames, chunk_in};
 pub use frame_writer::{Compression, FrameWriter, Kept};
 pub use history::Doubt;
@@ -103,6 +107,8 @@ pub struct Repository {
     index: Index,
     /// Which packs the store was seen to have.
     presence: Arc<Presence>,
+    /// What was read of packs, where the store is far away.
+    extents: Arc<Extents>,
     /// Where caches lie.
     folder: PathBuf,
     /// What was wrong with log and index objects and could be got round.
@@ -210,6 +216,7 @@ impl Repository {
         Ok(Self {
             index: Index::open(&folder.join("index.sqlite"))?,
             presence: Arc::new(Presence::new(Arc::clone(&store))),
+            extents: Arc::new(Extents::new(Arc::clone(&store))),
             state: State::new(access.owner_key),
             here: Here::new(None, access.repository, false),
             store,
@@ -261,6 +268,16 @@ impl Repository {
     /// The store, to be shared.
     pub fn shared_store(&self) -> Arc<dyn Store> {
         Arc::clone(&self.store)
+    }
+    /// What was read of packs, where the store is far away.
+    pub const fn extents(&self) -> &Arc<Extents> {
+        &self.extents
+    }
+    /// Much is going to be read, perhaps all of a snapshot: see [`Extents::expect_much`].
+    pub fn expect_much(&self, is_all: bool) {
+        if self.extents.is_far() {
+            self.extents.expect_much(is_all, &self.folder);
+        }
     }
     /// What a key file with the key in use holds.
     pub fn material(&self) -> &KeyMaterial {

@@ -231,20 +231,21 @@ impl Packer {
     }
 
     fn put(&self, pack: OpenPack) -> Result<()> {
-        let OpenPack { header, key: _, mut bytes, directory } = pack;
+        let OpenPack { header, key: _, bytes, directory } = pack;
         let segment_key = &self.access.scope_keys.segment;
         let tail = encode_tail(&header, &directory, segment_key, &mut entropy())?;
         let len = (bytes.len() + tail.len()) as u64;
-        let mut parts = bytes.being_written();
-        parts.push(&tail);
+        let (mut parts, writing) = bytes.into_parts();
+        parts.push(tail.into());
         let id = PackId::of_parts(&parts);
         if let Some(journal) = &self.journal {
             // Before, so that a pack that is there is never unknown after a kill.
             journal.pack(id, len);
         }
         // A pack's key is fresh, so its name is new: an object that is there already is the same.
-        let _ = self.store.put_new(&names::pack(id), &parts, Durability::AtBarrier)?;
-        drop(bytes);
+        let _ = self.store.put_new_shared(&names::pack(id), &parts, Durability::AtBarrier)?;
+        drop(parts);
+        drop(writing);
         self.stored.fetch_add(len, Ordering::Relaxed);
         lock(&self.done).push(SegmentPack {
             id,

@@ -5,6 +5,7 @@
 //! than one: a page of memory that was never touched costs nothing, and touching one is dear.
 
 use crate::repository::packer::lock;
+use crate::store::Bytes;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// Bytes of a piece: room for two frames that did not compress.
@@ -44,6 +45,17 @@ impl Pieces {
         piece.reserve_exact(len.max(PIECE));
         piece
     }
+
+    fn give_back(&self, pieces: impl Iterator<Item = Vec<u8>>) {
+        let mut state = lock(&self.state);
+        for mut piece in pieces {
+            state.taken -= 1;
+            piece.clear();
+            state.free.push(piece);
+        }
+        drop(state);
+        self.returned.notify_all();
+    }
 }
 
 /// Bytes that grow at their end, in pieces.
@@ -51,13 +63,12 @@ pub struct Assembly {
     pieces: Arc<Pieces>,
     held: Vec<Vec<u8>>,
     len: usize,
-    is_written: bool,
 }
 
 impl Assembly {
     /// Nothing yet.
     pub const fn new(pieces: Arc<Pieces>) -> Self {
-        Self { pieces, held: Vec::new(), len: 0, is_written: false }
+        Self { pieces, held: Vec::new(), len: 0 }
     }
 
     /// Bytes so far.
@@ -80,26 +91,50 @@ impl Assembly {
         &self.held[last][start..]
     }
 
-    /// All of it, to be written. From here on others wait for its memory rather than take more.
-    pub fn being_written(&mut self) -> Vec<&[u8]> {
-        if !std::mem::replace(&mut self.is_written, true) {
-            lock(&self.pieces.state).writing += 1;
-        }
-        self.held.iter().map(Vec::as_slice).collect()
+    /// All of it, to be written. Until the guard is dropped, others wait for its memory rather than
+    /// take more; it comes back when whoever writes has let go of the parts.
+    pub fn into_parts(mut self) -> (Vec<Bytes>, Writing) {
+        lock(&self.pieces.state).writing += 1;
+        let writing = Writing { pieces: Arc::clone(&self.pieces) };
+        let held = std::mem::take(&mut self.held).into_iter();
+        let part = |bytes| Part { bytes, pieces: Arc::clone(&self.pieces) };
+        (held.map(|bytes| Bytes::from_owner(part(bytes))).collect(), writing)
     }
 }
 
 impl Drop for Assembly {
     fn drop(&mut self) {
-        let mut state = lock(&self.pieces.state);
-        state.taken -= self.held.len();
-        state.writing -= usize::from(self.is_written);
-        for mut piece in self.held.drain(..) {
-            piece.clear();
-            state.free.push(piece);
-        }
-        drop(state);
+        self.pieces.give_back(self.held.drain(..));
+    }
+}
+
+/// Says that a pack is being written.
+pub struct Writing {
+    pieces: Arc<Pieces>,
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        lock(&self.pieces.state).writing -= 1;
         self.pieces.returned.notify_all();
+    }
+}
+
+/// A piece of a pack that is being written.
+struct Part {
+    bytes: Vec<u8>,
+    pieces: Arc<Pieces>,
+}
+
+impl AsRef<[u8]> for Part {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.pieces.give_back(std::iter::once(std::mem::take(&mut self.bytes)));
     }
 }
 
@@ -116,7 +151,7 @@ mod tests {
             assert_eq!(assembly.append(part.len(), |out| out.extend_from_slice(part)), &part[..]);
         }
         assert_eq!(assembly.len(), parts.concat().len());
-        assert_eq!(assembly.being_written().concat(), parts.concat());
+        assert_eq!(assembly.into_parts().0.concat(), parts.concat());
     }
 
     #[test]
@@ -136,14 +171,15 @@ mod tests {
         let pieces = Arc::new(Pieces::new(1));
         let mut written = Assembly::new(Arc::clone(&pieces));
         written.append(1, |out| out.push(1));
-        assert_eq!(written.being_written(), [&[1][..]]);
+        let parts = written.into_parts();
+        assert_eq!(parts.0, [&[1][..]]);
         std::thread::scope(|scope| {
             let next = scope.spawn(|| {
                 Assembly::new(Arc::clone(&pieces)).append(1, |out| out.push(2));
             });
             std::thread::sleep(std::time::Duration::from_millis(20));
             assert!(!next.is_finished(), "it waits");
-            drop(written);
+            drop(parts);
         });
         assert_eq!(lock(&pieces.state).free.len(), 1, "and takes the same");
     }

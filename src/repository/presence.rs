@@ -9,9 +9,10 @@ use esker_format::names;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-/// Packs that are asked for one by one. A listing of all costs a remote store one request for a
-/// thousand of them.
+/// Packs that are asked for one by one in a local store, where a listing reads every folder.
 const ONE_BY_ONE: usize = 64;
+/// The same in a store that is far away, where one request lists a thousand of them.
+const ONE_BY_ONE_FAR: usize = 2;
 
 /// What is known of packs in the store, shared by all threads.
 pub struct Presence {
@@ -58,7 +59,11 @@ impl Presence {
         if let Some(found) = seen.packs.get(&id) {
             return Ok(*found == Some(len));
         }
-        if seen.listed.is_none() && seen.packs.len() >= ONE_BY_ONE {
+        let one_by_one = match self.store.local_identity() {
+            Some(_) => ONE_BY_ONE,
+            None => ONE_BY_ONE_FAR,
+        };
+        if seen.listed.is_none() && seen.packs.len() >= one_by_one {
             let mut all = HashMap::new();
             self.store.list(names::PACKS, &mut |found| {
                 all.insert(found.name, found.size);
@@ -108,7 +113,7 @@ mod tests {
         let _ = store.put_new(&names::pack(late), &[b"abc"], Durability::Now).unwrap();
         assert!(presence.has(late, 3).unwrap());
         let asked = (store.count(Operation::Size), store.count(Operation::List));
-        assert_eq!(asked, (ONE_BY_ONE + 1, 1));
+        assert_eq!(asked, (ONE_BY_ONE_FAR + 1, 1));
         assert!(!presence.has(PackId::of(b"never"), 3).unwrap());
     }
 

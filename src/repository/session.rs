@@ -149,6 +149,10 @@ impl Session {
         let Some(snapshot) = state.live_snapshots().find(|s| s.id == base) else {
             return Ok(false);
         };
+        // What it lost is in no pack of its set: whatever is still on disk is looked for and stored again.
+        if snapshot.damaged {
+            return Ok(false);
+        }
         for ordinal in snapshot.set.iter() {
             let Some(pack) = state.packs.get(ordinal as usize) else { return Ok(false) };
             if !pack.is_good() || !repository.presence.has(pack.id, pack.len)? {

@@ -16,6 +16,7 @@ mod existing;
 mod filter;
 mod group;
 mod how;
+mod loader;
 pub mod metadata;
 mod outcome;
 mod owner;
@@ -162,7 +163,10 @@ pub fn restore(
     let of_scope = request.selected.snapshot.scope;
     let keys = repository.access().scope_keys_of(of_scope)?;
     let others = Mutex::new(Chunks::new(repository, of_scope, BUDGET)?);
-    let mut plan = Plan::new(&outcome, Chunks::new(repository, of_scope, BUDGET)?, over);
+    let extents = repository.extents();
+    let chunks = Chunks::new(repository, of_scope, BUDGET)?;
+    let mut plan = Plan::new(&outcome, chunks, over, extents.is_far());
+    repository.expect_much(bounds == Bounds::All);
     if let (Some(key), Some(entry)) = (key, entry)
         && entry.node.kind == NodeKind::Directory
     {
@@ -175,6 +179,14 @@ pub fn restore(
             let (keys, others) = (&keys, &others);
             scope.spawn(move || worker::run(frames, others, keys, outcome, &work));
         }
+        let jobs = match extents.is_far() {
+            true => {
+                let (ahead, planned) = crossbeam_channel::bounded(request.threads);
+                loader::start(scope, extents, &outcome, &planned, &jobs);
+                ahead
+            }
+            false => jobs,
+        };
         drop(work);
         plan.run(Map::new(root, bounds.clone()), jobs)
     });

@@ -87,13 +87,14 @@ pub struct Plan<'r> {
 }
 
 impl<'r> Plan<'r> {
-    pub fn new(outcome: &'r Outcome<'r>, chunks: Chunks, over: Option<Over>) -> Self {
+    /// Nothing planned yet; frames come together from a store that is far away.
+    pub fn new(outcome: &'r Outcome<'r>, chunks: Chunks, over: Option<Over>, is_far: bool) -> Self {
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
         // Files of two windows can be open at a time.
         let open = limit.unwrap_or(u64::MAX).saturating_sub(DESCRIPTORS_SPARED) / 2;
         // Where one is there, two are open for each.
         let open = if over.is_some() { open / 2 } else { open };
-        let window = Window::new(open.clamp(16, 4096) as usize);
+        let window = Window::new(open.clamp(16, 4096) as usize, is_far);
         let (ready, first, links, held) = Default::default();
         let owners = Owners::new(outcome.how.owner);
         let parents_lost = false;
@@ -420,7 +421,8 @@ impl<'r> Plan<'r> {
             Some(place) => {
                 let part = Part { file: Arc::clone(file), at, id, place, len };
                 if self.window.add(part) {
-                    self.flush(jobs)?;
+                    let full = self.window.take(self.chunks.lookup())?;
+                    full.into_iter().for_each(|job| send(jobs, job));
                 }
             }
             None => {
@@ -443,9 +445,9 @@ impl<'r> Plan<'r> {
         }
     }
 
-    /// Hands out what is in the window.
+    /// Hands out all that is in the window.
     pub fn flush(&mut self, jobs: &Sender<Job>) -> Result<()> {
-        self.window.take(self.chunks.lookup())?.into_iter().for_each(|job| send(jobs, job));
+        self.window.take_all(self.chunks.lookup())?.into_iter().for_each(|job| send(jobs, job));
         Ok(())
     }
 

@@ -2,18 +2,26 @@
 
 use super::existing::Comparison;
 use super::pending::Pending;
-use crate::repository::{KnownPack, Location, Lookup, Result};
+use crate::repository::{Extent, KnownPack, Location, Lookup, Result};
 use esker_format::ids::ChunkId;
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Chunks gathered at most. As the files of a run lie together, hardly any frame is needed by
 /// two windows. A chunk takes about a hundred bytes here, and its file six hundred more.
 const CHUNKS_MAX: usize = 16 << 10;
 
+/// Bytes between two needed frames that are read rather than asked for anew.
+const GAP: u64 = 256 << 10;
+
 /// Work for a worker.
 pub enum Job {
-    /// Chunks of one frame.
-    Frame { pack: Arc<KnownPack>, frame: u32, parts: Vec<Part> },
+    /// Chunks of one frame, and the bytes of its pack where they were read already.
+    Frame { pack: Arc<KnownPack>, frame: u32, parts: Vec<Part>, read: Option<Arc<Extent>> },
+    /// Frames of one pack that one request brings. Who takes it makes jobs for each of them.
+    Load { pack: Arc<KnownPack>, range: Range<u64>, frames: Vec<(u32, Vec<Part>)> },
     /// Files that need no frame, or none any more.
     Files(Vec<Arc<Pending>>),
     /// A file that is there.
@@ -37,12 +45,14 @@ pub struct Window {
     /// Files of several chunks, which may be open together.
     shared: usize,
     shared_max: usize,
+    /// Whether the store is so far away that frames come together.
+    is_far: bool,
 }
 
 impl Window {
     /// A window of which so many files may be open together.
-    pub const fn new(shared_max: usize) -> Self {
-        Self { parts: Vec::new(), shared: 0, shared_max }
+    pub const fn new(shared_max: usize, is_far: bool) -> Self {
+        Self { parts: Vec::new(), shared: 0, shared_max, is_far }
     }
 
     /// Counts a file of several pieces, which stays open until the last of them is written; true
@@ -58,30 +68,132 @@ impl Window {
         self.parts.len() >= CHUNKS_MAX
     }
 
-    /// Takes everything out, frame by frame, in the order in which they are needed first: so files
-    /// come in the order of their paths, and those that lie in two frames are soon done.
+    /// Takes out frames in the order in which they are needed first: so files come in the order of their
+    /// paths, and those that lie in two frames are soon done.
+    ///
+    /// Of a store that is far away, packs of which more is to be expected stay for the next time, so
+    /// that they come once: see [`ready`].
     ///
     /// # Errors
     /// When the index fails.
     pub fn take(&mut self, lookup: &mut Lookup) -> Result<Vec<Job>> {
-        self.shared = 0;
-        let mut numbers = std::collections::HashMap::new();
-        let mut frames: Vec<Vec<Part>> = Vec::new();
-        for part in self.parts.drain(..) {
-            let number = *numbers.entry((part.place.pack, part.place.frame)).or_insert_with(|| {
-                frames.push(Vec::new());
-                frames.len() - 1
-            });
-            frames[number].push(part);
+        if !self.is_far {
+            return self.take_all(lookup);
         }
-        let mut jobs = Vec::with_capacity(frames.len());
-        for mut parts in frames {
+        let ready = ready(&self.parts, lookup)?;
+        let is_ready = |part: &Part| ready.contains(&part.place.pack);
+        let (go, stay) = std::mem::take(&mut self.parts).into_iter().partition(is_ready);
+        self.parts = stay;
+        self.shared = self.parts.len();
+        self.jobs(go, lookup)
+    }
+
+    /// Takes everything out.
+    ///
+    /// # Errors
+    /// When the index fails.
+    pub fn take_all(&mut self, lookup: &mut Lookup) -> Result<Vec<Job>> {
+        self.shared = 0;
+        let parts = std::mem::take(&mut self.parts);
+        self.jobs(parts, lookup)
+    }
+
+    fn jobs(&self, parts: Vec<Part>, lookup: &mut Lookup) -> Result<Vec<Job>> {
+        let mut frames = by(parts, |part| (part.place.pack, part.place.frame));
+        for parts in &mut frames {
             // A chunk that several files have is checked once.
             parts.sort_by_key(|part| part.place.offset);
+        }
+        if self.is_far {
+            return loads(frames, lookup);
+        }
+        let mut jobs = Vec::with_capacity(frames.len());
+        for parts in frames {
             let Some(first) = parts.first() else { continue };
             let (pack, frame) = (lookup.pack(first.place.pack)?, first.place.frame);
-            jobs.push(Job::Frame { pack, frame, parts });
+            jobs.push(Job::Frame { pack, frame, parts, read: None });
         }
         Ok(jobs)
     }
+}
+
+/// Puts together what has the same key, in the order in which keys come first.
+fn by<T, K: Eq + Hash>(all: Vec<T>, key: impl Fn(&T) -> K) -> Vec<Vec<T>> {
+    let mut numbers = HashMap::new();
+    let mut groups: Vec<Vec<T>> = Vec::new();
+    for one in all {
+        let number = *numbers.entry(key(&one)).or_insert_with(|| {
+            groups.push(Vec::new());
+            groups.len() - 1
+        });
+        groups[number].push(one);
+    }
+    groups
+}
+
+/// The packs that are not worth waiting for: those of which all chunks are here, and as many others as
+/// it takes to make room, those first that were needed longest ago.
+fn ready(parts: &[Part], lookup: &mut Lookup) -> Result<HashSet<u32>> {
+    let mut packs: HashMap<u32, (usize, HashSet<u32>, usize)> = HashMap::new();
+    for (at, part) in parts.iter().enumerate() {
+        let (last, chunks, count) = packs.entry(part.place.pack).or_default();
+        *last = at;
+        chunks.insert(part.place.number);
+        *count += 1;
+    }
+    let (mut ready, mut freed, mut others) = (HashSet::new(), 0, Vec::new());
+    for (pack, (last, chunks, count)) in packs {
+        if chunks.len() >= lookup.pack(pack)?.pack.chunks.len() {
+            ready.insert(pack);
+            freed += count;
+        } else {
+            others.push((last, pack, count));
+        }
+    }
+    others.sort_unstable();
+    for (_, pack, count) in others {
+        if freed >= CHUNKS_MAX / 4 {
+            break;
+        }
+        ready.insert(pack);
+        freed += count;
+    }
+    Ok(ready)
+}
+
+/// Frames of one pack that are near to each other come with one request, and all of them when they are
+/// most of the pack.
+fn loads(frames: Vec<Vec<Part>>, lookup: &mut Lookup) -> Result<Vec<Job>> {
+    let place = |parts: &Vec<Part>| parts.first().map(|part| (part.place.pack, part.place.frame));
+    let frames: Vec<_> =
+        frames.into_iter().filter_map(|parts| Some((place(&parts)?, parts))).collect();
+    let mut jobs = Vec::new();
+    for mut frames in by(frames, |((pack, _), _)| *pack) {
+        frames.sort_by_key(|((_, frame), _)| *frame);
+        let Some(((ordinal, _), _)) = frames.first() else { continue };
+        let pack = lookup.pack(*ordinal)?;
+        let frames: Vec<(Range<u64>, u32, Vec<Part>)> = frames
+            .into_iter()
+            .map(|((_, frame), parts)| (pack.span(frame).unwrap_or(0..0), frame, parts))
+            .collect();
+        let needed: u64 = frames.iter().map(|(span, ..)| span.end - span.start).sum();
+        let all = pack.frames_span();
+        let is_most = needed * 2 >= all.end - all.start;
+        let mut runs: Vec<(Range<u64>, Vec<(u32, Vec<Part>)>)> = Vec::new();
+        for (span, frame, parts) in frames {
+            match runs.last_mut() {
+                Some((range, run)) if is_most || span.start.saturating_sub(range.end) <= GAP => {
+                    range.end = range.end.max(span.end);
+                    run.push((frame, parts));
+                }
+                _ => runs.push((span, vec![(frame, parts)])),
+            }
+        }
+        if is_most && let Some((range, _)) = runs.first_mut() {
+            *range = all;
+        }
+        let load = |(range, frames)| Job::Load { pack: Arc::clone(&pack), range, frames };
+        jobs.extend(runs.into_iter().map(load));
+    }
+    Ok(jobs)
 }

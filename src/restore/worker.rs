@@ -2,7 +2,7 @@
 
 use super::outcome::Outcome;
 use super::window::{Job, Part};
-use crate::repository::{Chunks, Error, Frames, KnownPack, Result, chunk_in};
+use crate::repository::{Chunks, Error, Extent, Frames, KnownPack, Result, chunk_in};
 use crossbeam_channel::Receiver;
 use esker_format::frame::FrameType;
 use esker_format::key::ScopeKeys;
@@ -49,12 +49,26 @@ impl Worker<'_> {
                 comparison.run(self.outcome, self.keys, &mut self.plain);
                 Ok(())
             }
-            Job::Frame { pack, frame, parts } => self.frame(&pack, frame, parts),
+            Job::Frame { pack, frame, parts, read } => {
+                self.frame(&pack, frame, parts, read.as_deref())
+            }
+            Job::Load { pack, frames, .. } => frames
+                .into_iter()
+                .try_for_each(|(frame, parts)| self.frame(&pack, frame, parts, None)),
         }
     }
 
-    fn frame(&mut self, pack: &KnownPack, frame: u32, parts: Vec<Part>) -> Result<()> {
-        let opened = self.frames.read(pack, frame, &mut self.plain);
+    fn frame(
+        &mut self,
+        pack: &KnownPack,
+        frame: u32,
+        parts: Vec<Part>,
+        read: Option<&Extent>,
+    ) -> Result<()> {
+        let opened = match read {
+            Some(extent) => self.frames.open(pack, frame, extent, &mut self.plain),
+            None => self.frames.read(pack, frame, &mut self.plain),
+        };
         let unopened = match opened {
             Ok(()) => None,
             Err(error) if error.is_damage() => Some(describe(&error)),

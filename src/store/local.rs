@@ -46,7 +46,8 @@ pub struct LocalStore {
 
 impl LocalStore {
     /// Makes the folder `path` and its parents, durably, and opens it as an empty store. A folder that
-    /// exists must be empty, except for the `lost+found` of a fresh file system.
+    /// exists must be empty, except for the `lost+found` of a fresh file system and what a
+    /// probe leaves.
     pub fn create(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
         let location = location_of(path);

@@ -24,6 +24,7 @@ mod readonly;
 mod record;
 #[cfg(feature = "remote")]
 mod remote;
+mod replace;
 mod serve;
 pub mod service;
 mod settings;
@@ -38,6 +39,8 @@ mod tunnel;
 #[cfg(test)]
 pub(crate) mod conformance;
 
+pub use bytes::Bytes;
+
 pub use dry::DryStore;
 pub use error::{StoreError, StoreErrorKind};
 pub use faulty::{Fault, FaultyStore};
@@ -51,6 +54,7 @@ pub use readonly::ReadOnlyStore;
 pub use record::{Call, RecordingStore};
 #[cfg(feature = "remote")]
 pub use remote::RemoteStore;
+pub use replace::replace;
 pub use serve::{Grant, ServedRoot, serve};
 pub use sftp::SftpStore;
 pub use ssh::SshStore;
@@ -90,6 +94,18 @@ pub trait Store: Send + Sync {
         parts: &[&[u8]],
         durability: Durability,
     ) -> Result<Put, StoreError>;
+
+    /// The same for parts that the store may keep for as long as it needs them: one that sends them
+    /// away in the background would have to copy them otherwise.
+    fn put_new_shared(
+        &self,
+        name: &str,
+        parts: &[Bytes],
+        durability: Durability,
+    ) -> Result<Put, StoreError> {
+        let parts: Vec<&[u8]> = parts.iter().map(|part| &part[..]).collect();
+        self.put_new(name, &parts, durability)
+    }
 
     /// Makes durable everything that this process has put with [`Durability::AtBarrier`], and the
     /// folders that name it: what a `put_new` returned for before this was called survives a power

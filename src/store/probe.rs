@@ -3,8 +3,8 @@
 //! ```text
 //! 1  five rounds: sixteen at once put different bytes under one new name, exactly one is told that it stored
 //!    them, and they are read back
-//! 2  a listing shows what was put
-//! 3  ranges of it are what was put
+//! 2  ranges of what one puts alone are what was put
+//! 3  a listing shows all of it
 //! 4  what was put is deleted, where that is the caller's business
 //! ```
 //! It can only show that a store is unfit. Two machines far apart may see what sixteen threads here do not: that is
@@ -15,7 +15,10 @@ mod round;
 mod tests;
 
 use self::round::{Outcome, payload, round};
-use super::{Store, StoreError, StoreErrorKind};
+use super::{Durability, Store, StoreError, StoreErrorKind};
+
+/// The folder where probes put something.
+pub const FOLDER: &str = "probe";
 
 /// How often sixteen race.
 const ROUNDS: usize = 5;
@@ -24,9 +27,7 @@ const TRIES: usize = 4;
 
 /// What is tried, and as what.
 #[derive(Clone, Copy, Debug)]
-pub struct Probe<'p> {
-    /// The folder where it may put something: "probe/".
-    pub folder: &'p str,
+pub struct Probe {
     /// The time, in seconds since 1970. Names of objects begin with it, so that whoever finds one later knows that
     /// it is over.
     pub time: u64,
@@ -75,7 +76,7 @@ impl Verdict {
     }
 }
 
-impl Probe<'_> {
+impl Probe {
     /// Tries out `store`.
     ///
     /// # Errors
@@ -94,45 +95,46 @@ impl Probe<'_> {
     }
 }
 
-/// When the probe was made that left this object, by the clock of whoever made it.
+/// When the probe was made that left this object, by the clock of whoever made it; none for what no probe left.
 pub fn time_of(name: &str) -> Option<u64> {
-    let (time, _) = name.rsplit('/').next()?.split_once('-')?;
-    time.parse().ok()
+    let (time, random) = name.strip_prefix(FOLDER)?.strip_prefix('/')?.split_once('-')?;
+    let is_random = random.len() == 16 && random.bytes().all(|b| b.is_ascii_hexdigit());
+    time.parse().ok().filter(|_| is_random)
+}
+
+/// Whether a probe left this in its folder: a place with nothing else in it is as good as new.
+pub(super) fn is_left(name: &str) -> bool {
+    time_of(&format!("{FOLDER}/{name}")).is_some()
 }
 
 /// What a probe has put, or may have.
-struct Made<'p> {
-    probe: Probe<'p>,
+struct Made {
+    probe: Probe,
     names: Vec<String>,
 }
 
-impl Made<'_> {
+impl Made {
     fn try_out(&mut self, store: &dyn Store) -> Result<(Verdict, Verdict, Verdict), StoreError> {
-        let mut kept = None;
-        let mut race = Verdict::Good;
+        let (race, mut shown) = self.race(store)?;
+        // Whatever the race says, one that puts alone must find what it has put.
+        let (name, bytes) = (self.new_name(), payload::of(round::random(), 0));
+        let _ = store.put_new(&name, &[&bytes], Durability::Now)?;
+        let ranges = ranges(store, &name, &bytes)?;
+        shown.push(name);
+        Ok((race, listing(store, &shown)?, ranges))
+    }
+
+    /// Whether exactly one of many has its way, each time; and the names that were raced for.
+    fn race(&mut self, store: &dyn Store) -> Result<(Verdict, Vec<String>), StoreError> {
+        let mut raced = Vec::new();
         for _ in 0..ROUNDS {
             match self.settled_round(store)? {
-                (name, Outcome::Good(bytes)) => kept = Some((name, bytes)),
-                (name, Outcome::Bad(why, bytes)) => {
-                    race = Verdict::Bad(why);
-                    kept = Some((name, bytes));
-                    break;
-                }
-                (_, Outcome::Unclear(why)) => {
-                    race = Verdict::Unclear(why);
-                    break;
-                }
+                (name, Outcome::Good) => raced.push(name),
+                (_, Outcome::Bad(why)) => return Ok((Verdict::Bad(why), raced)),
+                (_, Outcome::Unclear(why)) => return Ok((Verdict::Unclear(why), raced)),
             }
         }
-        let Some((name, bytes)) = kept else {
-            let unclear = || Verdict::Unclear("nothing could be put".to_owned());
-            return Ok((race, unclear(), unclear()));
-        };
-        Ok((
-            race,
-            listing(store, self.probe.folder, &name, bytes.len())?,
-            ranges(store, &name, &bytes)?,
-        ))
+        Ok((Verdict::Good, raced))
     }
 
     /// A round, made again as long as it tells nothing.
@@ -151,7 +153,7 @@ impl Made<'_> {
 
     /// A name that nobody has used before.
     fn new_name(&mut self) -> String {
-        let name = format!("{}{}-{:016x}", self.probe.folder, self.probe.time, round::random());
+        let name = format!("{FOLDER}/{}-{:016x}", self.probe.time, round::random());
         self.names.push(name.clone());
         name
     }
@@ -174,20 +176,26 @@ fn is_refusal(kind: StoreErrorKind) -> bool {
     matches!(kind, StoreErrorKind::Permission | StoreErrorKind::ReadOnly | StoreErrorKind::Other)
 }
 
-/// Whether a listing shows the object.
-fn listing(store: &dyn Store, folder: &str, name: &str, len: usize) -> Result<Verdict, StoreError> {
-    let mut sizes = Vec::new();
-    store.list(folder, &mut |listed| {
-        if listed.name == name {
-            sizes.push(listed.size);
+/// Whether a listing shows these objects, each once.
+fn listing(store: &dyn Store, names: &[String]) -> Result<Verdict, StoreError> {
+    let mut found = Vec::new();
+    store.list(&format!("{FOLDER}/"), &mut |listed| {
+        if names.contains(&listed.name) {
+            found.push(listed);
         }
     })?;
-    Ok(match sizes[..] {
-        [size] if size == len as u64 => Verdict::Good,
-        [size] => Verdict::Bad(format!("a listing says that an object of {len} bytes has {size}")),
-        [] => Verdict::Bad("a listing does not show an object that was just put".to_owned()),
-        _ => Verdict::Bad(format!("a listing shows one object {} times", sizes.len())),
-    })
+    for name in names {
+        let sizes: Vec<u64> = found.iter().filter(|f| f.name == *name).map(|f| f.size).collect();
+        let len = payload::LEN as u64;
+        let why = match sizes[..] {
+            [size] if size == len => continue,
+            [size] => format!("a listing says that an object of {len} bytes has {size}"),
+            [] => "a listing does not show an object that was just put".to_owned(),
+            _ => format!("a listing shows one object {} times", sizes.len()),
+        };
+        return Ok(Verdict::Bad(why));
+    }
+    Ok(Verdict::Good)
 }
 
 /// Whether ranges of the object are what was put.

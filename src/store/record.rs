@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Durability, Listed, Nature, Operation, Put, Store, StoreError};
+use super::{Bytes, Durability, Listed, Nature, Operation, Put, Store, StoreError};
 
 /// One call: what was asked, of which object. A listing's name is its prefix, a barrier has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +65,12 @@ impl<S: Store> RecordingStore<S> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn put(&self, put: Put, bytes: usize) {
+        if put == Put::Stored {
+            self.record().bytes_written += bytes as u64;
+        }
+    }
+
     fn called(&self, operation: Operation, name: &str) {
         let name = name.to_owned();
         self.record().calls.push(Call { operation, name });
@@ -84,10 +90,19 @@ impl<S: Store> Store for RecordingStore<S> {
     ) -> Result<Put, StoreError> {
         self.called(Operation::PutNew, name);
         let put = self.inner.put_new(name, parts, durability)?;
-        if put == Put::Stored {
-            let bytes: usize = parts.iter().map(|part| part.len()).sum();
-            self.record().bytes_written += bytes as u64;
-        }
+        self.put(put, parts.iter().map(|part| part.len()).sum());
+        Ok(put)
+    }
+
+    fn put_new_shared(
+        &self,
+        name: &str,
+        parts: &[Bytes],
+        durability: Durability,
+    ) -> Result<Put, StoreError> {
+        self.called(Operation::PutNew, name);
+        let put = self.inner.put_new_shared(name, parts, durability)?;
+        self.put(put, parts.iter().map(Bytes::len).sum());
         Ok(put)
     }
 

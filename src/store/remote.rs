@@ -90,6 +90,33 @@ impl RemoteStore {
         self.has_put_if_absent
     }
 
+    fn put(&self, name: &str, parts: &[Bytes]) -> Result<Put, StoreError> {
+        self.check(Operation::PutNew, name)?;
+        if !self.has_put_if_absent && self.size(name)?.is_some() {
+            return Ok(Put::Exists);
+        }
+        let body = body(parts);
+        let mut is_lost = false;
+        let put = self.call(Operation::PutNew, name, async |attempt| {
+            // The last try may have stored it. And a server that looks before it reads may hang up on a body
+            // that it does not want, so that its answer is lost every time.
+            if is_lost && self.operator.stat(name).await.is_ok() {
+                return Ok(Put::Exists);
+            }
+            attempt.forget();
+            let write = self.operator.write_with(name, body.clone());
+            let written = write.if_not_exists(self.has_put_if_absent).await;
+            is_lost = attempt.answer().status.is_none();
+            written?;
+            Ok(Put::Stored)
+        });
+        match put {
+            Ok(put) => Ok(put),
+            Err(failed) if failed.is_taken => Ok(Put::Exists),
+            Err(failed) => Err(failed.into()),
+        }
+    }
+
     fn runtime(&self) -> &Runtime {
         self.runtime.as_ref().expect("it is there until the store is dropped")
     }
@@ -128,30 +155,17 @@ impl Store for RemoteStore {
 
     /// A service that has answered keeps the object: there is no other durability to wait for.
     fn put_new(&self, name: &str, parts: &[&[u8]], _: Durability) -> Result<Put, StoreError> {
-        self.check(Operation::PutNew, name)?;
-        if !self.has_put_if_absent && self.size(name)?.is_some() {
-            return Ok(Put::Exists);
-        }
-        let body = body(parts);
-        let mut is_lost = false;
-        let put = self.call(Operation::PutNew, name, async |attempt| {
-            // The last try may have stored it. And a server that looks before it reads may hang up on a body
-            // that it does not want, so that its answer is lost every time.
-            if is_lost && self.operator.stat(name).await.is_ok() {
-                return Ok(Put::Exists);
-            }
-            attempt.forget();
-            let write = self.operator.write_with(name, body.clone());
-            let written = write.if_not_exists(self.has_put_if_absent).await;
-            is_lost = attempt.answer().status.is_none();
-            written?;
-            Ok(Put::Stored)
-        });
-        match put {
-            Ok(put) => Ok(put),
-            Err(failed) if failed.is_taken => Ok(Put::Exists),
-            Err(failed) => Err(failed.into()),
-        }
+        // The network outlives this call where it is given up, so it gets a copy.
+        self.put(name, &[Bytes::from(parts.concat())])
+    }
+
+    fn put_new_shared(
+        &self,
+        name: &str,
+        parts: &[Bytes],
+        _: Durability,
+    ) -> Result<Put, StoreError> {
+        self.put(name, parts)
     }
 
     fn barrier(&self) -> Result<(), StoreError> {
@@ -252,13 +266,15 @@ impl Store for RemoteStore {
     }
 }
 
-/// One body of all parts. The network outlives this call where it is given up, so it gets a copy.
-fn body(parts: &[&[u8]]) -> Buffer {
-    let mut whole = Bytes::from(parts.concat());
-    let mut pieces = Vec::with_capacity(whole.len().div_ceil(PIECE));
-    while whole.len() > PIECE {
-        pieces.push(whole.split_to(PIECE));
+/// One body of all parts.
+fn body(parts: &[Bytes]) -> Buffer {
+    let mut pieces = Vec::new();
+    for part in parts {
+        let mut rest = part.clone();
+        while rest.len() > PIECE {
+            pieces.push(rest.split_to(PIECE));
+        }
+        pieces.push(rest);
     }
-    pieces.push(whole);
     Buffer::from(pieces)
 }

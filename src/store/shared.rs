@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Durability, Listed, Nature, Put, Store, StoreError};
+use super::{Bytes, Durability, Listed, Nature, Put, Store, StoreError};
 
 macro_rules! a_pointer_is_a_store {
     ($pointer:ty) => {
@@ -18,6 +18,15 @@ macro_rules! a_pointer_is_a_store {
                 durability: Durability,
             ) -> Result<Put, StoreError> {
                 (**self).put_new(name, parts, durability)
+            }
+
+            fn put_new_shared(
+                &self,
+                name: &str,
+                parts: &[Bytes],
+                durability: Durability,
+            ) -> Result<Put, StoreError> {
+                (**self).put_new_shared(name, parts, durability)
             }
 
             fn barrier(&self) -> Result<(), StoreError> {

@@ -6,7 +6,7 @@ mod tests;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Durability, Listed, Nature, Put, Store, StoreError};
+use super::{Bytes, Durability, Listed, Nature, Put, Store, StoreError};
 
 /// Bytes a second, in each direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,6 +116,16 @@ impl<S: Store, C: Clock> Store for ThrottledStore<S, C> {
     ) -> Result<Put, StoreError> {
         self.pay(self.upload.as_ref(), parts.iter().map(|part| part.len()).sum());
         self.inner.put_new(name, parts, durability)
+    }
+
+    fn put_new_shared(
+        &self,
+        name: &str,
+        parts: &[Bytes],
+        durability: Durability,
+    ) -> Result<Put, StoreError> {
+        self.pay(self.upload.as_ref(), parts.iter().map(Bytes::len).sum());
+        self.inner.put_new_shared(name, parts, durability)
     }
 
     fn barrier(&self) -> Result<(), StoreError> {

@@ -73,6 +73,27 @@ impl There {
         first.or_else(|| self.strange.names.first().cloned())
     }
 
+    /// Objects that tell of which repository they are, those first that are to be believed most. A few of each kind,
+    /// where there are many.
+    pub fn telling(&self) -> Vec<Object> {
+        const OF_A_KIND: usize = 16;
+        let of = |is: fn(&Object) -> bool| {
+            self.objects.iter().map(|(object, _)| *object).filter(is).take(OF_A_KIND)
+        };
+        let first =
+            of(|o| matches!(o, Object::Config)).chain(of(|o| matches!(o, Object::Entry(_))));
+        let others = of(|o| matches!(o, Object::Manifest(_) | Object::Segment(_)));
+        first.chain(of(Object::is_checkpoint)).chain(others).collect()
+    }
+
+    /// Whether another place has an object with the same hash in its name.
+    pub fn shares_a_hash(&self, other: &Self) -> bool {
+        let is_hash =
+            |o: &Object| !matches!(o, Object::Config | Object::Slot(_) | Object::Entry(_));
+        let mut hashes = self.objects.iter().map(|(object, _)| *object).filter(is_hash);
+        hashes.any(|object| other.size(object).is_some())
+    }
+
     /// The size of an object, if it is there.
     pub fn size(&self, object: Object) -> Option<u64> {
         let at = self.objects.binary_search_by(|(other, _)| other.cmp(&object)).ok()?;

@@ -105,7 +105,7 @@ impl<'e> Entries<'e> {
         Ok(())
     }
 
-    /// Puts them from the newest downwards: what is above the copy's log is read by nobody until the
+    /// Puts them from the newest downwards, one after the other (decision 0026): what is above the copy's log is read by nobody until the
     /// last one closes the gap, and then all of them are there.
     fn put(&self, report: &mut Report) -> Result<(), Error> {
         let Transfer { destination, progress, stop, .. } = *self.transfer;

@@ -18,6 +18,7 @@ mod compare;
 mod error;
 mod list;
 mod log;
+pub mod mend;
 mod mirror;
 mod object;
 mod plan;

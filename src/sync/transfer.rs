@@ -104,7 +104,11 @@ impl Transfer<'_> {
             Err(fate) => return Ok(fate),
         };
         // Of what another sync has just put it is as good to know that it is there.
-        let _: Put = self.destination.put_new(&object.name(), &[&bytes], Durability::AtBarrier)?;
+        let _: Put = self.destination.put_new_shared(
+            &object.name(),
+            &[bytes.into()],
+            Durability::AtBarrier,
+        )?;
         Ok(Fate::Copied)
     }
 

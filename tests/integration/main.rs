@@ -18,6 +18,7 @@ mod offsite;
 mod one_writer;
 mod over_ssh;
 mod reader;
+mod repair;
 mod restore_over;
 mod roles;
 mod select;

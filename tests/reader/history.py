@@ -43,7 +43,8 @@ KINDS = {
     12: ("note", FORGET, record([Field(0, "snapshot", ID32), Field(1, "add", text, "list", 1024),
                                  Field(2, "remove", text, "list", 1024), Field(3, "text", text, "none")])),
     13: ("damaged", FORGET | COLLECT, record([Field(0, "snapshots", ID32, "list"),
-                                              Field(1, "packs", ordinals, "set")])),
+                                              Field(1, "packs", ordinals, "set"),
+                                              Field(2, "mended", NARROWED, "list", 65536)])),
     14: ("mark", COLLECT, record([
         Field(0, "packs", ordinals, "set"), Field(1, "replacements", REPLACEMENT, "list", 65536),
         Field(2, "walked", ID32, "list"), Field(3, "segments", ID32, "list"),
@@ -360,9 +361,18 @@ class Fold:
         rule(added <= 1024 and len(tags) - added <= 1024, "too many tags of one snapshot")
         row.tags = tags
 
-    def damaged(self, snapshots, packs):
+    def damaged(self, snapshots, packs, mended):
         rows = self.rows(snapshots)
         self.check_set(packs, [])
+        whole = self.rows([row["snapshot"] for row in mended])
+        rule(len({row.id for row in whole}) == len(whole), "one snapshot is whole twice")
+        rule(not any(row.forgotten for row in whole), "a snapshot that is forgotten")
+        for row in mended:
+            self.check_set(row["set"], [])
+            self.rule_kept(members(row["set"]))
+        for snapshot, row in zip(whole, mended):
+            snapshot.damaged, snapshot.set = False, members(row["set"])
+            self.revive(snapshot.set)
         for thing in rows + [self.state.packs[o] for o in members(packs)]:
             thing.damaged = True
 

@@ -254,6 +254,18 @@ class Rules(unittest.TestCase):
         self.append({8: {0: [self.first]}})
         self.append(narrowed([1, 1]), "a snapshot that is forgotten")
 
+    def test_a_snapshot_is_whole_again_with_the_packs_that_it_needs_now(self):
+        mended = lambda *sets: {13: {2: [{0: self.first, 1: s} for s in sets]}}
+        state = self.append({13: {0: [self.first], 1: [0, 1]}})
+        self.assertTrue(state.snapshots[self.first].damaged and state.packs[0].damaged)
+        self.append(mended([0, 3]), "an ordinal that no pack has")
+        self.append(mended([1, 1], [1, 1]), "one snapshot is whole twice")
+        state = self.append(mended([1, 1]))
+        self.assertEqual((state.snapshots[self.first].damaged, state.snapshots[self.first].set), (False, {1}))
+        self.assertTrue(state.packs[0].damaged)
+        self.append({8: {0: [self.first]}})
+        self.append(mended([1, 1]), "a snapshot that is forgotten")
+
     def test_what_an_open_session_holds_is_not_marked(self):
         self.append({8: {0: [self.first, self.second]}})
         self.append({5: {0: b"s" * 16, 3: [0, 1]}}, session=b"s" * 16)

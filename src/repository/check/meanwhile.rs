@@ -28,7 +28,9 @@ pub fn drop_given_up(state: &State, findings: &mut Vec<Finding>) {
         Finding::Object { name, .. }
         | Finding::Leftover { name, .. }
         | Finding::Index { pack: name, .. } => !is_given_up(state, name),
-        Finding::Path { snapshot, .. } | Finding::Snapshot { snapshot, .. } => lives(snapshot),
+        Finding::Path { snapshot, .. }
+        | Finding::Snapshot { snapshot, .. }
+        | Finding::Whole { snapshot } => lives(snapshot),
         Finding::History { .. } | Finding::Void { .. } | Finding::NotUnderstood { .. } => true,
     });
 }

@@ -5,10 +5,11 @@
 mod leftovers;
 mod log;
 mod meanwhile;
-mod objects;
-mod packs;
-mod reach;
+pub(in crate::repository) mod objects;
+pub(in crate::repository) mod packs;
+pub(in crate::repository) mod reach;
 
+pub(in crate::repository) use objects::message;
 pub use packs::Scanned;
 
 use crate::repository::Repository;
@@ -59,6 +60,11 @@ pub enum Finding {
         /// Why.
         message: String,
     },
+    /// A snapshot that is marked as damaged, and has all that it needs by now.
+    Whole {
+        /// The snapshot.
+        snapshot: SnapshotId,
+    },
     /// An entry of the log that broke a rule and changes nothing.
     Void {
         /// Its number.
@@ -108,19 +114,21 @@ impl Finding {
                  else let nothing write there, and compare it with another copy of the repository"
             }
             Self::Object { name, .. } if name.starts_with(names::LOG) => {
-                "whoever reads the log anew gets no further, unless a checkpoint leads past it: bring the \
-                 entry back from another copy of the repository. Where it is missing, `esker gc` on a \
-                 machine that has read it before writes such a checkpoint. Should it be nobody's (a copy \
-                 of another entry, say), remove it"
+                "whoever reads the log anew gets no further, unless a checkpoint leads past it: `esker repair \
+                 --from COPY` brings the entry back from another copy of the repository. Where there is none, \
+                 `esker repair` says what else can be done. Where it is missing, `esker gc` on a machine that \
+                 has read it before writes such a checkpoint"
             }
             Self::Object { name, .. } if name.starts_with(names::CHECKPOINTS) => {
-                "where the log is whole, a checkpoint only spares time: remove it. Where entries of the \
-                 log are missing, keep it until they are back, because it may lead past them"
+                "where the log is whole, a checkpoint only spares time: `esker repair` writes another one. Where \
+                 entries of the log are missing, bring them back first with `esker repair --from COPY`"
             }
             Self::Object { .. } | Self::Path { .. } | Self::Snapshot { .. } => {
-                "save the sources again with `esker snapshot --force`: what is lost and still there is \
-                 stored anew; restore what you need of other snapshots while they can be read"
+                "`esker repair --from COPY` brings back what another copy of the repository has. Without one, \
+                 `esker repair` saves what is sound and marks what is lost; then `esker snapshot` stores anew \
+                 what is still on disk"
             }
+            Self::Whole { .. } => "`esker repair` takes the mark back",
             Self::Void { .. } => {
                 "if you do not know why that key wrote it, withdraw the key with `esker revoke`"
             }
@@ -178,7 +186,18 @@ pub(crate) struct Bad {
 }
 
 impl Bad {
-    fn has(&self, pack: u32, frame: u32) -> bool {
+    /// Notes that nothing of a pack can be had.
+    pub(in crate::repository) fn add_pack(&mut self, pack: u32) {
+        self.packs.insert(pack);
+    }
+
+    /// Notes that a frame of a pack is not sound.
+    pub(in crate::repository) fn add_frame(&mut self, pack: u32, frame: u32) {
+        self.frames.insert((pack, frame));
+    }
+
+    /// Whether a frame of a pack is not sound, as far as is known.
+    pub(in crate::repository) fn has(&self, pack: u32, frame: u32) -> bool {
         self.packs.contains(&pack) || self.frames.contains(&(pack, frame))
     }
 }
@@ -213,10 +232,15 @@ pub fn check(
     report.without_content = !can_read;
     if request.read_data && can_read {
         packs::read(repository, request.threads, &mut report, &mut bad, progress, stop)?;
+    } else {
+        // What is left of those was saved elsewhere when they were marked.
+        let damaged = repository.state().packs.iter().zip(0..).filter(|(pack, _)| pack.damaged);
+        damaged.for_each(|(_, ordinal)| bad.add_pack(ordinal));
     }
     meanwhile::read_on(repository)?;
     if can_read {
         walk(repository, &mut report, &bad, progress, stop)?;
+        find_whole(repository, &mut report);
     }
     // Listed before the log is read to its end: what was put since is in no entry, and no leftover.
     let listed = Listed::read(repository)?;
@@ -233,9 +257,21 @@ pub fn check(
     Ok(report)
 }
 
+/// Finds snapshots that are marked as damaged, and of which nothing was found lost.
+fn find_whole(repository: &Repository, report: &mut Report) {
+    let of = |finding: &Finding| match finding {
+        Finding::Path { snapshot, .. } | Finding::Snapshot { snapshot, .. } => Some(*snapshot),
+        _ => None,
+    };
+    let lossy: HashSet<SnapshotId> = report.findings.iter().filter_map(of).collect();
+    let marked = repository.state().live_snapshots().filter(|snapshot| snapshot.damaged);
+    let whole = marked.map(|snapshot| snapshot.id).filter(|id| !lossy.contains(id));
+    report.findings.extend(whole.map(|snapshot| Finding::Whole { snapshot }));
+}
+
 /// Walks all snapshots, again when something is lost and the log has gone on: a pack that is not
 /// there any more may have given way to another.
-fn walk(
+pub(in crate::repository) fn walk(
     repository: &mut Repository,
     report: &mut Report,
     bad: &Bad,

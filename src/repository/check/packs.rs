@@ -31,6 +31,18 @@ pub struct Scanned {
     bytes: u64,
 }
 
+impl Scanned {
+    /// Chunks that are right.
+    pub const fn chunks(&self) -> u64 {
+        self.chunks
+    }
+
+    /// Frames that are not.
+    pub fn bad_frames(&self) -> impl Iterator<Item = u32> {
+        self.frames.iter().map(|(frame, _)| *frame)
+    }
+}
+
 /// Reads all packs that are there.
 pub fn read(
     repository: &Repository,
@@ -72,12 +84,20 @@ pub fn read(
     })?;
     let mut all: Vec<(u32, Scanned)> = results.into_iter().flatten().collect();
     all.sort_by_key(|(ordinal, _)| *ordinal);
+    let needed = repository.state().needed();
     for (ordinal, scanned) in all {
         let name = names::pack(packs[ordinal as usize].id);
+        let finding = |message: String| match needed[ordinal as usize] {
+            true => Finding::Object { name: name.clone(), message },
+            false => {
+                let message = format!("{message}, and no snapshot needs it that is not forgotten");
+                Finding::Leftover { name: name.clone(), message }
+            }
+        };
         report.chunks += scanned.chunks;
         report.bytes += scanned.bytes;
         if let Some(message) = scanned.whole {
-            report.findings.push(Finding::Object { name: name.clone(), message });
+            report.findings.push(finding(message));
             // A pack whose frames all open has lost nothing but its name or directory.
             if scanned.chunks == 0 && scanned.frames.is_empty() {
                 bad.packs.insert(ordinal);
@@ -85,8 +105,7 @@ pub fn read(
         }
         for (frame, message) in scanned.frames {
             bad.frames.insert((ordinal, frame));
-            let message = format!("frame {frame} {message}");
-            report.findings.push(Finding::Object { name: name.clone(), message });
+            report.findings.push(finding(format!("frame {frame} {message}")));
         }
     }
     Ok(())
@@ -96,8 +115,8 @@ fn is_there(pack: &Pack, ordinal: u32, bad: &Bad) -> bool {
     pack.state != PackState::Deleting && !bad.packs.contains(&ordinal)
 }
 
-/// Memory that one thread reuses from pack to pack.
-struct Scanner {
+/// Reads packs; with memory that one thread reuses from pack to pack.
+pub struct Scanner {
     store: Arc<dyn Store>,
     access: Arc<Access>,
     lookup: Lookup,
@@ -107,7 +126,11 @@ struct Scanner {
 }
 
 impl Scanner {
-    fn new(repository: &Repository) -> Result<Self> {
+    /// A reader of its own for one thread.
+    ///
+    /// # Errors
+    /// When the index database fails.
+    pub fn new(repository: &Repository) -> Result<Self> {
         Ok(Self {
             store: repository.shared_store(),
             access: Arc::clone(&repository.access),
@@ -118,7 +141,11 @@ impl Scanner {
         })
     }
 
-    fn scan(&mut self, id: PackId, ordinal: u32) -> Result<Scanned> {
+    /// Reads a pack and checks every chunk in it, as far as anything tells what it has.
+    ///
+    /// # Errors
+    /// When store or index fail; damage is in what it returns.
+    pub fn scan(&mut self, id: PackId, ordinal: u32) -> Result<Scanned> {
         let mut out = Scanned::default();
         match self.store.get(&names::pack(id), PACK_MAX as u64, &mut self.object) {
             Ok(()) => {}

@@ -45,6 +45,28 @@ pub fn candidates(store: &dyn Store) -> std::result::Result<Vec<Candidate>, Stor
     Ok(found)
 }
 
+/// The names of those whose bytes are not what they were: nobody believes them any more.
+///
+/// # Errors
+/// When the store fails as a whole.
+pub fn damaged_ones(store: &dyn Store) -> Result<Vec<String>> {
+    let mut damaged = Vec::new();
+    let mut object = Vec::new();
+    for candidate in candidates(store)? {
+        let got = store.get(&candidate.name, OBJECT_MAX as u64, &mut object);
+        match got.map_err(Error::from_part) {
+            Ok(()) if candidate.id.check("checkpoint", &object).is_ok() => {}
+            // Whoever writes a newer one removes old ones.
+            Err(Error::Missing { .. }) => {}
+            Ok(()) | Err(Error::Damaged { .. } | Error::Unreadable { .. }) => {
+                damaged.push(candidate.name);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(damaged)
+}
+
 fn parse(name: &str) -> Option<(Seq, CheckpointId)> {
     let (seq, id) = name.strip_prefix(names::CHECKPOINTS)?.split_once('-')?;
     let (seq, id) = (Seq(seq.parse().ok()?), id.parse().ok()?);

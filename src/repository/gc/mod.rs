@@ -18,7 +18,7 @@ mod apply;
 mod compact;
 mod decide;
 mod inventory;
-mod mark;
+pub(in crate::repository) mod mark;
 mod mirror;
 mod plan;
 mod probes;
@@ -27,10 +27,11 @@ mod repack;
 #[cfg(test)]
 mod tests;
 mod turn;
-mod usage;
+pub(in crate::repository) mod usage;
 
 pub use apply::{Report, apply};
 pub use inventory::{Inventory, Listed};
+pub(in crate::repository) use plan::expect_understood;
 pub use plan::{Plan, Stays, plan};
 
 use esker_format::ids::SnapshotId;
@@ -68,6 +69,12 @@ impl Amount {
     pub fn add(&mut self, bytes: u64) {
         self.count += 1;
         self.bytes += bytes;
+    }
+
+    /// Those of another count too.
+    pub fn join(&mut self, other: Self) {
+        self.count += other.count;
+        self.bytes += other.bytes;
     }
 }
 

@@ -17,7 +17,7 @@ pub fn old_probes(repository: &Repository, now: i64) -> Result<Vec<Stray>> {
     let mut old = Vec::new();
     let is_over = |time: u64| u64::try_from(now).unwrap_or(0).abs_diff(time) > OVER;
     repository.store().list(names::PROBES, &mut |listed| {
-        if time_of(&listed.name).is_none_or(is_over) {
+        if time_of(&listed.name).is_some_and(is_over) {
             old.push(Stray { name: listed.name, size: listed.size });
         }
     })?;

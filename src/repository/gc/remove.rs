@@ -5,14 +5,16 @@ use super::inventory::Stray;
 use super::mark::{nothing, unless_nothing};
 use super::plan::Plan;
 use crate::repository::Repository;
-use crate::repository::error::Result;
-use crate::store::StoreErrorKind;
+use crate::repository::error::{Error, Result};
+use crate::store::{Store, StoreErrorKind};
 use esker_format::cbor::Extra;
 use esker_format::checkpoint::{PackState, SessionState};
 use esker_format::ids::{SessionId, SnapshotId};
 use esker_format::log_entry::{Abort, Body, Delete};
 use esker_format::names;
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::ScopedJoinHandle;
 
 /// Ends a session that has not ended; false when it has, in whatever way.
 ///
@@ -102,19 +104,50 @@ pub struct Removed {
     pub refused: Amount,
 }
 
+/// Objects that one thread removes alone; more are shared by several, because a store that is far away
+/// takes its time for each.
+const ALONE: usize = 32;
+/// Threads that remove at a time.
+const THREADS: usize = 8;
+
 /// Removes objects that the log has given up.
 ///
 /// # Errors
 /// When the store cannot be reached. What is left is removed by the next collection.
 pub fn remove(repository: &Repository, strays: &[Stray]) -> Result<Removed> {
+    let next = AtomicUsize::new(0);
+    let store = repository.store();
+    let work = || remove_some(store, strays, &next);
+    if strays.len() <= ALONE {
+        return work();
+    }
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
+        let mut all = Removed::default();
+        // Each is waited for, also when one has failed.
+        let removed: Vec<_> = threads.into_iter().map(ScopedJoinHandle::join).collect();
+        for removed in removed {
+            let Removed { gone, refused } = removed.map_err(|_| Error::Thread)??;
+            all.gone.join(gone);
+            all.refused.join(refused);
+        }
+        Ok(all)
+    })
+}
+
+fn remove_some(store: &dyn Store, strays: &[Stray], next: &AtomicUsize) -> Result<Removed> {
     let mut removed = Removed::default();
-    for stray in strays {
-        match repository.store().delete(&stray.name) {
+    while let Some(stray) = strays.get(next.fetch_add(1, Ordering::Relaxed)) {
+        match store.delete(&stray.name) {
             Ok(()) => removed.gone.add(stray.size),
             Err(e) if matches!(e.kind(), StoreErrorKind::Permission | StoreErrorKind::Other) => {
                 removed.refused.add(stray.size);
             }
-            Err(e) => return Err(e.into()),
+            Err(e) => {
+                // The others end, too.
+                next.store(strays.len(), Ordering::Relaxed);
+                return Err(e.into());
+            }
         }
     }
     Ok(removed)

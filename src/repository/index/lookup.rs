@@ -1,14 +1,13 @@
 //! Finding chunks: decoded packs in memory first (a hit preloads all neighbours), then SQLite.
 
 use crate::repository::error::{Error, Result};
-use crate::repository::index::{database, row, row_of, split};
+use crate::repository::index::{KnownPack, database, row, row_of, split};
 use crate::repository::presence::Presence;
 use esker_format::envelope::Header;
-use esker_format::frame::FrameHead;
 use esker_format::ids::ChunkId;
-use esker_format::segment::{Prefix, SegmentPack, prefix};
+use esker_format::segment::{Prefix, prefix};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,47 +33,6 @@ pub struct Location {
     pub len: u32,
     /// Number of the chunk in the pack.
     pub number: u32,
-}
-
-/// One pack of the index, ready for look-ups.
-pub struct KnownPack {
-    /// Its ordinal.
-    pub ordinal: u32,
-    /// Its scope, whose keys name its chunks.
-    pub scope: u32,
-    /// What the segment says of it.
-    pub pack: SegmentPack,
-    chunks: HashMap<Prefix, Location>,
-    /// Where each frame begins in the pack.
-    offsets: Vec<u64>,
-}
-
-impl KnownPack {
-    fn new(ordinal: u32, scope: u32, pack: SegmentPack) -> Self {
-        let mut chunks = HashMap::with_capacity(pack.chunks.len());
-        let (mut list, mut at) = (pack.chunks.iter(), pack.header.len() as u64);
-        let mut number = 0;
-        let mut offsets = Vec::with_capacity(pack.frames.len());
-        for (frame, head) in pack.frames.iter().enumerate() {
-            offsets.push(at);
-            at += u64::from(head.sealed_len);
-            let mut offset = 0;
-            for (prefix, len) in list.by_ref().take(head.chunks as usize) {
-                let frame = frame as u32;
-                let place = Location { pack: ordinal, frame, offset, len: *len, number };
-                number += 1;
-                chunks.insert(*prefix, place);
-                offset += len;
-            }
-        }
-        Self { ordinal, scope, pack, chunks, offsets }
-    }
-
-    /// Head of a frame and where it begins in the pack.
-    pub fn frame(&self, number: u32) -> Option<(FrameHead, u64)> {
-        let number = number as usize;
-        Some((*self.pack.frames.get(number)?, *self.offsets.get(number)?))
-    }
 }
 
 /// Finds chunks; one for each thread.

@@ -5,6 +5,7 @@
 //! for move in one transaction, so that a crash leaves an older but true index.
 
 mod files;
+mod known_pack;
 mod load;
 mod lookup;
 mod row;
@@ -16,7 +17,8 @@ mod update;
 pub use files::{
     DeadRun, Files, Journal, Leaf, LeafReader, Leaves, NewLeaf, OpenLeaf, SourceKey, Standing,
 };
-pub use lookup::{KnownPack, Location, Lookup};
+pub use known_pack::KnownPack;
+pub use lookup::{Location, Lookup};
 pub use rows::{named, tags_of};
 pub use seen::Sighting;
 pub use update::Update;

@@ -5,7 +5,6 @@ use crate::repository::error::{Error, Result};
 use crate::store::Store;
 use crate::store::probe::{Probe, Report, Verdict};
 use esker_format::ids::RepositoryId;
-use esker_format::names;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -25,7 +24,7 @@ impl Probed {
     /// When it cannot be reached or refuses.
     pub fn make(store: &dyn Store, delete: bool) -> Result<Self> {
         let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-        let report = Probe { folder: names::PROBES, time, delete }.run(store)?;
+        let report = Probe { time, delete }.run(store)?;
         Ok(Self { time, report })
     }
 

@@ -102,10 +102,7 @@ fn follows_rules(state: &State, place: &Place, body: &Body) -> Result<(), Rule> 
         Body::Hold(list) => snapshots::holds(state, list),
         Body::Unhold(list) => snapshots::exist(state, &list.snapshots),
         Body::Note(note) => snapshots::notes(state, note),
-        Body::Damaged(damaged) => {
-            snapshots::exist(state, &damaged.snapshots)?;
-            has(state, &damaged.packs, 0)
-        }
+        Body::Damaged(damaged) => snapshots::damages(state, damaged),
         Body::Mark(mark) => collect::marks(state, place, mark),
         Body::Delete(delete) => collect::deletes(state, delete),
         Body::Narrow(narrow) => collect::narrows(state, narrow),

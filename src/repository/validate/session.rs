@@ -83,7 +83,8 @@ pub fn new_packs(state: &State, packs: &[PackAdd], session: SessionId) -> Result
     }
 }
 
-fn not_given_up(state: &State, set: &Ordinals) -> Result<(), Rule> {
+/// Whether all packs of a set stay.
+pub fn not_given_up(state: &State, set: &Ordinals) -> Result<(), Rule> {
     let gone = |o: u32| state.packs.get(o as usize).is_some_and(|p| p.state == PackState::Deleting);
     if set.iter().any(gone) {
         return Err("its pack set names packs that are given up");

@@ -1,11 +1,12 @@
 //! The rules of what is said about snapshots: forget, unforget, hold.
 
-use super::Rule;
+use super::session::not_given_up;
+use super::{Rule, has};
 use crate::repository::state::{Snapshot, State};
 use esker_format::checkpoint::PackState;
 use esker_format::ids::SnapshotId;
 use esker_format::limits::TAGS_MAX;
-use esker_format::log_entry::{Note, Snapshots};
+use esker_format::log_entry::{Damaged, Note, Snapshots};
 use std::collections::{BTreeMap, HashSet};
 
 pub fn exist(state: &State, snapshots: &[SnapshotId]) -> Result<(), Rule> {
@@ -39,6 +40,25 @@ pub fn notes(state: &State, note: &Note) -> Result<(), Rule> {
         return Err(
             "more tags of its snapshot would have been added, or taken away, than there is room for",
         );
+    }
+    Ok(())
+}
+
+/// What is whole again needs packs that are there and stay.
+pub fn damages(state: &State, damaged: &Damaged) -> Result<(), Rule> {
+    exist(state, &damaged.snapshots)?;
+    has(state, &damaged.packs, 0)?;
+    let live: HashSet<SnapshotId> = state.live_snapshots().map(|s| s.id).collect();
+    let mut seen = HashSet::new();
+    for mended in &damaged.mended {
+        if !seen.insert(mended.snapshot) {
+            return Err("it says twice that a snapshot is whole");
+        }
+        if !live.contains(&mended.snapshot) {
+            return Err("it says of a snapshot that is not there that it is whole");
+        }
+        has(state, &mended.set, 0)?;
+        not_given_up(state, &mended.set)?;
     }
     Ok(())
 }

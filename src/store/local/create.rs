@@ -9,6 +9,7 @@ use rustix::fs::{Mode, mkdir};
 use rustix::io::Errno;
 
 use super::folder::FOLDER_MODE;
+use crate::store::probe;
 
 /// How many names of a folder that is not empty are shown.
 const SHOWN: usize = 5;
@@ -20,9 +21,12 @@ pub(super) fn create_root(path: &Path) -> io::Result<()> {
     make_durably(&path)?;
     let mut names = Vec::new();
     for entry in std::fs::read_dir(&path)? {
-        let name = entry?.file_name();
+        let entry = entry?;
+        let name = entry.file_name();
         // mkfs puts this folder into every new ext file system; a disk made for backups is empty.
-        if name.as_bytes() != b"lost+found" {
+        let is_own = name.as_bytes() == b"lost+found"
+            || name.as_bytes() == probe::FOLDER.as_bytes() && is_left(&entry.path());
+        if !is_own {
             names.push(name.to_string_lossy().into_owned());
         }
     }
@@ -35,6 +39,16 @@ pub(super) fn create_root(path: &Path) -> io::Result<()> {
         shown += &format!(" and {} more", names.len() - SHOWN);
     }
     Err(io::Error::other(format!("the folder is not empty: it holds {shown}")))
+}
+
+/// Whether it is a folder that holds nothing but what probes left.
+fn is_left(path: &Path) -> bool {
+    let is_folder = path.symlink_metadata().is_ok_and(|found| found.is_dir());
+    let Ok(mut entries) = std::fs::read_dir(path) else { return false };
+    is_folder
+        && entries.all(|entry| {
+            entry.is_ok_and(|entry| entry.file_name().to_str().is_some_and(probe::is_left))
+        })
 }
 
 fn make_durably(path: &Path) -> io::Result<()> {

@@ -11,10 +11,10 @@ const WRITERS: usize = 16;
 
 /// How a race ended.
 pub(super) enum Outcome {
-    /// One was told that it stored its bytes, which are there: these.
-    Good(Vec<u8>),
-    /// Something else, and what is there now.
-    Bad(String, Vec<u8>),
+    /// One was told that it stored its bytes, which are there.
+    Good,
+    /// Something else.
+    Bad(String),
     /// Answers were lost, or the object was.
     Unclear(String),
 }
@@ -80,16 +80,18 @@ pub(super) fn round(store: &dyn Store, name: &str) -> Result<Outcome, StoreError
         Err(e) if e.kind == StoreErrorKind::NotFound => {
             return Ok(Outcome::Unclear("what was put is gone".to_owned()));
         }
+        // Others than one of ours, in any case.
+        Err(e) if matches!(e.kind, StoreErrorKind::TooLarge | StoreErrorKind::Truncated) => {}
         Err(e) => return Err(e),
     }
     Ok(match stored[..] {
-        [writer] if found == payload::of(race, writer) && failed == 0 => Outcome::Good(found),
+        [writer] if found == payload::of(race, writer) && failed == 0 => Outcome::Good,
         [writer] if found == payload::of(race, writer) => {
             Outcome::Unclear(format!("{failed} of {WRITERS} puts at once failed"))
         }
         [_] => {
             let why = "the bytes that are there are not those of the put that was told to have stored them";
-            Outcome::Bad(why.to_owned(), found)
+            Outcome::Bad(why.to_owned())
         }
         // An answer was lost on the way, and the put tried again.
         [] => Outcome::Unclear(format!(
@@ -100,7 +102,7 @@ pub(super) fn round(store: &dyn Store, name: &str) -> Result<Outcome, StoreError
                 "{} of {WRITERS} puts at once under one name were each told to have stored their bytes",
                 stored.len()
             );
-            Outcome::Bad(why, found)
+            Outcome::Bad(why)
         }
     })
 }

@@ -7,6 +7,7 @@ use super::RemoteStore;
 use crate::servers::S3Server;
 use crate::store::address::Address;
 use crate::store::conformance::{conformance, of_sixteen_racing_writers_exactly_one_stores, read};
+use crate::store::probe::Probe;
 use crate::store::settings::Settings;
 use crate::store::stores_file::StoresFile;
 use crate::store::{Durability, Put, Store, StoreErrorKind};
@@ -48,6 +49,32 @@ fn the_suite_finds_a_server_that_looks_first_and_puts_then() {
         std::panic::catch_unwind(race).is_err()
     });
     assert!(found, "of sixteen writers one stored, 200 times");
+}
+
+#[test]
+fn a_probe_over_s3_is_good_and_tells_the_time() {
+    let server = S3Server::start();
+    let store = open(&server, "s3://bucket/store");
+    assert!(store.nature().is_for_several_writers && store.nature().endpoint == server.endpoint);
+    let probe = Probe { time: 1_700_000_000, delete: true };
+    let found = probe.run(&store).unwrap();
+    for verdict in [&found.put_if_absent, &found.listing, &found.ranges] {
+        assert!(verdict.is_good(), "{found:?}");
+    }
+    assert_eq!(found.deletes, Some(true));
+    assert!(found.clock_ahead.unwrap().abs() < 60, "{found:?}");
+    store.list("", &mut |left| panic!("{} is left", left.name)).unwrap();
+}
+
+#[test]
+fn a_probe_finds_a_server_that_looks_first_and_puts_then() {
+    let server = S3Server::without_lock();
+    let probe = Probe { time: 1_700_000_000, delete: true };
+    let found = (0..50).any(|number| {
+        let store = open(&server, &format!("s3://bucket/store/{number}"));
+        !probe.run(&store).unwrap().put_if_absent.is_good()
+    });
+    assert!(found, "of sixteen writers one stored, 250 times");
 }
 
 #[test]

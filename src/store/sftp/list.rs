@@ -5,7 +5,7 @@ use super::packet::status;
 use super::session::{Entry, Handle, Session};
 use super::{SftpStore, Trouble, other, plain_size};
 use crate::store::name::is_valid_component;
-use crate::store::{Listed, StoreErrorKind, is_valid_name};
+use crate::store::{Listed, StoreErrorKind, is_valid_name, probe};
 
 /// Folders that are open at a time.
 const OPEN_MAX: usize = 32;
@@ -101,6 +101,10 @@ fn read_folders(
     Ok(found)
 }
 
+fn is_folder(entry: &Entry) -> bool {
+    entry.attributes.mode.is_some_and(|mode| mode & KIND == FOLDER)
+}
+
 impl SftpStore {
     /// Whether the root folder is there.
     pub(super) fn find_root(&self, session: &Session) -> Result<(), Trouble> {
@@ -158,9 +162,22 @@ impl SftpStore {
         /// How many names of a folder that is not empty are shown.
         const SHOWN: usize = 5;
         let entries = read_folders(self, session, &[String::new()])?;
-        let own = |name: &[u8]| [&b"."[..], b"..", b"lost+found"].contains(&name);
-        let names = entries.iter().map(|(_, entry)| &entry.name[..]).filter(|name| !own(name));
-        let mut names: Vec<_> = names.map(String::from_utf8_lossy).collect();
+        let itself = |name: &[u8]| [&b"."[..], b".."].contains(&name);
+        let mut names = Vec::new();
+        for (_, entry) in &entries {
+            let is_own = match &entry.name[..] {
+                b"lost+found" => true,
+                name if name == probe::FOLDER.as_bytes() && is_folder(entry) => {
+                    let inside = read_folders(self, session, &[probe::FOLDER.to_owned()])?;
+                    let left = |name| std::str::from_utf8(name).is_ok_and(probe::is_left);
+                    inside.iter().all(|(_, entry)| itself(&entry.name) || left(&entry.name))
+                }
+                name => itself(name),
+            };
+            if !is_own {
+                names.push(String::from_utf8_lossy(&entry.name));
+            }
+        }
         if names.is_empty() {
             return Ok(());
         }

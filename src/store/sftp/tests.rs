@@ -176,6 +176,8 @@ fn a_store_is_created_only_in_an_empty_folder() {
     let Some(sshd) = Sshd::begin() else { return };
     let folder = tempdir().unwrap();
     fs::create_dir(folder.path().join("lost+found")).unwrap();
+    fs::create_dir(folder.path().join("probe")).unwrap();
+    fs::write(folder.path().join("probe/1700000000-0011223344556677"), "left").unwrap();
     SftpStore::create(&target(&sshd, folder.path()), &options(&sshd)).unwrap();
     fs::write(folder.path().join("letter"), "").unwrap();
     let error = SftpStore::create(&target(&sshd, folder.path()), &options(&sshd)).unwrap_err();

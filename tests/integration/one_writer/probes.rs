@@ -67,7 +67,7 @@ fn a_writer_deletes_nothing_and_what_it_left_is_no_damage_and_not_copied() {
     command.env("ESKER_KEY_FILE", &key).arg("snapshot").arg(&source);
     Ran::of(&mut command).ok().says_nothing();
     let objects = left(&scene);
-    assert_eq!(objects.len(), 5, "the five names that were raced for");
+    assert_eq!(objects.len(), 6, "five names that were raced for, and one");
 
     let checked = scene.run(HERE, &["check", "--read-data"]).ok().says_nothing();
     assert!(!checked.out.contains("probe/"), "{}", checked.out);
@@ -77,7 +77,7 @@ fn a_writer_deletes_nothing_and_what_it_left_is_no_damage_and_not_copied() {
 
     // They may still be in use, for all that anybody knows; two days later they are not.
     scene.run(HERE, &["gc"]).ok();
-    assert_eq!(left(&scene).len(), 5);
+    assert_eq!(left(&scene).len(), 6);
     for object in &objects {
         let name = object.file_name().unwrap().to_str().unwrap();
         let (time, random) = name.split_once('-').unwrap();

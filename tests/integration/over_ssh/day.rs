@@ -71,6 +71,12 @@ fn a_day_over_ssh_with_append_only_in_authorized_keys() {
         format!("command=\"{program} store-serve --append-only {parent}\",restrict")
     };
     let Some((away, parent, folder)) = a_day("ssh", before_key) else { return };
+    let probed = away.run(&["probe", "--json"]).ok().json().remove(0);
+    assert_eq!(
+        (&probed["mode"], &probed["probe"]["can_delete"]),
+        (&"shared".into(), &false.into())
+    );
+    assert!(away.run(&["probe"]).ok().out.contains("delete         refused"));
     let objects = || fs::read_dir(folder.join("snapshot")).unwrap().count();
     let before = objects();
     away.run(&["forget", "latest"]).ok();

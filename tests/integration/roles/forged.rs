@@ -96,7 +96,12 @@ fn entries_of_destructive_kinds_are_void_and_change_nothing() {
             text: None,
             extra: extra(),
         }),
-        Body::Damaged(Damaged { snapshots: ids.clone(), packs: ordinals([0]), extra: extra() }),
+        Body::Damaged(Damaged {
+            snapshots: ids.clone(),
+            packs: ordinals([0]),
+            mended: Vec::new(),
+            extra: extra(),
+        }),
         Body::Delete(Delete {
             packs: ordinals([0]),
             manifests: ids.clone(),

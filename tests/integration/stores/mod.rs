@@ -1,4 +1,5 @@
 //! Repositories in services, with the real program and real servers.
 
 mod errors;
+mod requests;
 mod s3;

@@ -61,7 +61,12 @@ pub fn log() -> Log {
         extra: extra(),
     })));
     let (snapshots, packs) = (vec![TWO], set(&[0]));
-    log.put(log.forge(&Body::Damaged(Damaged { snapshots, packs, extra: extra() })));
+    log.put(log.forge(&Body::Damaged(Damaged {
+        snapshots,
+        packs,
+        mended: Vec::new(),
+        extra: extra(),
+    })));
     log.put(log.forge(&Body::Mark(Mark {
         packs: set(&[3, 4]),
         replacements: vec![],
@@ -80,8 +85,6 @@ pub fn log() -> Log {
     let hold = set(&[1, 2]);
     let (segments, packs) = (vec![], vec![pack(6)]);
     log.put(log.forge(&Body::Add(Add { session: D, segments, packs, hold, extra: extra() })));
-    let holder = Some("host".to_owned());
-    log.put(log.forge(&Body::Takeover(Takeover { holder, reason: None, extra: extra() })));
     let (checkpoint, at) = (CheckpointId::new([9; 32]), Seq(4));
     log.put(log.forge(&Body::Checkpoint(CheckpointEntry { checkpoint, at, extra: extra() })));
     assert_eq!(log.broken(), None);
@@ -96,6 +99,9 @@ pub fn rest(log: &Log) {
     log.put(log.forge(&Body::Add(Add { session: RUN, segments, packs, hold, extra: extra() })));
     let (old, new) = (vec![SegmentId::new([1; 32])], vec![SegmentId::new([3; 32])]);
     log.put(log.forge(&Body::Compact(Compact { old, new, scope: 0, extra: extra() })));
+    // From here on only that machine appends.
+    let holder = Some("host".to_owned());
+    log.put(log.forge(&Body::Takeover(Takeover { holder, reason: None, extra: extra() })));
     let (append, collect) = (vec![7], vec![9, 8]);
     log.put(log.forge(&Body::Setting(Setting { read: vec![], append, collect, extra: extra() })));
 }

@@ -8,7 +8,7 @@ use esker_format::cbor::{self, Extra};
 use esker_format::checkpoint::{PackState, SessionState};
 use esker_format::ids::{PackId, PackSetId, Seq, SessionId, SnapshotId};
 use esker_format::limits::TAGS_MAX;
-use esker_format::log_entry::{Add, Body, Commit, Genesis, Note, PackAdd};
+use esker_format::log_entry::{Add, Body, Commit, Damaged, Genesis, Narrowed, Note, PackAdd};
 use esker_format::node::Time;
 use esker_format::ordinals::Ordinals;
 
@@ -228,4 +228,55 @@ fn no_pack_is_longer_than_any_can_be() {
     else {
         panic!("the longest is refused")
     };
+}
+
+#[test]
+fn a_snapshot_is_whole_again_with_the_packs_that_it_needs_now() {
+    let log = Log::new();
+    let whole = Commit { set: (0..1).collect(), packs: vec![pack(1), pack(2)], ..commit() };
+    assert_eq!(broken_by(&log, whole), None);
+    let id = commit().manifest;
+    let says = |snapshots: &[SnapshotId], packs, mended: &[(u32, u32)]| {
+        let of = |(first, end): &(u32, u32)| Narrowed {
+            snapshot: id,
+            set: (*first..*end).collect(),
+            extra: Extra::default(),
+        };
+        log.put(log.forge(&Body::Damaged(Damaged {
+            snapshots: snapshots.to_vec(),
+            packs,
+            mended: mended.iter().map(of).collect(),
+            extra: Extra::default(),
+        })));
+        (log.broken(), log.state().snapshots[0].clone(), log.state().packs[0].damaged)
+    };
+    let none = Ordinals::default;
+    let (void, snapshot, pack) = says(&[id], (0..1).collect(), &[]);
+    assert_eq!((void, snapshot.damaged, pack), (None, true, true));
+    let twice = "it says twice that a snapshot is whole";
+    assert_eq!(says(&[], none(), &[(1, 2), (1, 2)]).0.unwrap(), twice);
+    let (void, snapshot, pack) = says(&[], none(), &[(1, 3)]);
+    assert_eq!(void.unwrap(), "its pack set names packs that are not there");
+    assert!(snapshot.damaged && pack);
+    // The packs stay what they are.
+    let (void, snapshot, pack) = says(&[], none(), &[(1, 2)]);
+    assert_eq!((void, snapshot.damaged, pack), (None, false, true));
+    assert_eq!(snapshot.set, (1..2).collect());
+    // What is lost of it by now is said last.
+    let (void, snapshot, _) = says(&[id], none(), &[(0, 2)]);
+    assert_eq!((void, snapshot.damaged, snapshot.set), (None, true, (0..2).collect()));
+    let mut state = log.state();
+    state.snapshots[0].forgotten = true;
+    let mended = vec![Narrowed { snapshot: id, set: (1..2).collect(), extra: Extra::default() }];
+    let body = Damaged { snapshots: vec![], packs: none(), mended, extra: Extra::default() };
+    let forged = log.forge(&Body::Damaged(body));
+    let gone = "it says of a snapshot that is not there that it is whole";
+    assert_eq!(void_in(&log, &state, &forged).unwrap(), gone);
+    state.snapshots[0].forgotten = false;
+    state.packs[1].state = PackState::Marked;
+    let mut after = state.clone();
+    after.apply(judge(&state, forged.bytes(), &log.access).unwrap());
+    assert_eq!(after.packs[1].state, PackState::Live);
+    state.packs[1].state = PackState::Deleting;
+    assert!(void_in(&log, &state, &forged).is_some());
 }

@@ -52,6 +52,17 @@ fn webdav_keeps_the_contract_for_one_writer() {
 
 #[cfg(feature = "webdav")]
 #[test]
+fn a_probe_over_webdav_lists_and_reads_whatever_the_race_says() {
+    let Some(server) = crate::servers::DavServer::start() else { return };
+    let store = open(&server.stores_file(), &server.address);
+    let probe = crate::store::probe::Probe { time: 1, delete: true };
+    let found = probe.run(&store).unwrap();
+    assert!(found.listing.is_good() && found.ranges.is_good(), "{found:?}");
+    assert_eq!((found.deletes, store.nature().is_for_several_writers), (Some(true), false));
+}
+
+#[cfg(feature = "webdav")]
+#[test]
 fn webdav_says_who_may_not() {
     let Some(server) = crate::servers::DavServer::start() else { return };
     let text = std::fs::read_to_string(server.stores_file()).unwrap();

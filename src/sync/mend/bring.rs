@@ -1,0 +1,85 @@
+//! Bringing objects back of which somebody knows that they are lost: packs, segments, manifests.
+
+use super::Mending;
+use super::first::{is_refusal, refusal};
+use crate::store::replace;
+use crate::sync::error::Error;
+use crate::sync::object::Object;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Which source has an object, by name.
+pub type Found = HashMap<String, usize>;
+
+/// What was brought back.
+#[derive(Debug, Default)]
+pub struct Brought {
+    /// The names of the objects, and the source of each.
+    pub objects: Found,
+    /// Their bytes.
+    pub bytes: u64,
+    /// What the store refused, in words.
+    pub refused: Vec<String>,
+}
+
+impl Mending {
+    /// Which of these objects a source lists, with the length that each is to have, where that is known. Whether it is
+    /// sound there is seen when it is read.
+    pub fn find(&self, names: &[(String, Option<u64>)]) -> Found {
+        let has = |name: &str, len: Option<u64>| {
+            let object = Object::of_name(name)?;
+            let is_it = |size: Option<u64>| size.is_some() && (len.is_none() || size == len);
+            self.sources.iter().position(|source| is_it(source.there.size(object)))
+        };
+        let found = names.iter().filter_map(|(name, len)| Some((name.clone(), has(name, *len)?)));
+        found.collect()
+    }
+
+    /// Brings these objects back, as far as a source has them sound.
+    ///
+    /// # Errors
+    /// When a store fails, or the run is stopped. What was brought stays.
+    pub fn bring(
+        &self,
+        names: &[(String, Option<u64>)],
+        bytes_done: &AtomicU64,
+        stop: &AtomicBool,
+    ) -> Result<Brought, Error> {
+        let todo: Vec<Object> =
+            names.iter().filter_map(|(name, _)| Object::of_name(name)).collect();
+        let (next, brought) = (AtomicUsize::new(0), Mutex::new(Brought::default()));
+        let work = || -> Result<(), Error> {
+            while let Some(object) = todo.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if stop.load(Ordering::Relaxed) {
+                    return Err(Error::Interrupted);
+                }
+                let Some((source, bytes)) = self.take(*object)? else { continue };
+                let done = replace(&*self.here, &object.name(), &bytes);
+                let mut brought = brought.lock().unwrap_or_else(PoisonError::into_inner);
+                match done {
+                    Ok(()) => {
+                        brought.objects.insert(object.name(), source);
+                        brought.bytes += bytes.len() as u64;
+                        bytes_done.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                    }
+                    Err(e) if is_refusal(&e) => brought.refused.push(refusal(&object.name(), &e)),
+                    Err(e) => return Err(e.into()),
+                }
+            }
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let threads = self.request.threads.min(todo.len());
+            let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            running.into_iter().try_for_each(|thread| match thread.join() {
+                Ok(done) => done,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+        })?;
+        let mut brought = brought.into_inner().unwrap_or_else(PoisonError::into_inner);
+        brought.refused.sort();
+        self.here.barrier()?;
+        Ok(brought)
+    }
+}

@@ -1,0 +1,164 @@
+//! What a store that is far away is asked, counted: every request costs a journey.
+
+use crate::support::{Draw, Home};
+use esker::pipeline::{self, Rules};
+use esker::repository::{Compression, NewKey, Repository, Unlock, create, select};
+use esker::restore::{self, Change, How};
+use esker::source::Select;
+use esker::store::{Call, MemoryStore, Operation, RecordingStore, Store};
+use esker_format::node::Time;
+use esker_format::secret::Entropy;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// A repository far away, and a tree of small and large files, some of which are there many times.
+struct Far {
+    home: Home,
+    store: Arc<RecordingStore<MemoryStore>>,
+    key: NewKey,
+}
+
+impl Far {
+    fn new(files: usize) -> Self {
+        let (home, mut draw) = (Home::new(), Draw::new(11));
+        let license = draw.noise(20_000);
+        for number in 0..files {
+            let folder = format!("work/{}/{}", number % 7, number / 100);
+            home.write(&format!("{folder}/{number}"), draw.noise(500 + number % 2000));
+            if number % 50 == 0 {
+                home.write(&format!("{folder}/license"), &license);
+            }
+            if number % 4000 == 0 {
+                home.write(&format!("{folder}/large"), draw.noise(3 << 20));
+            }
+        }
+        let key = NewKey::from(&mut Entropy::new([7; 32]));
+        let store = Arc::new(RecordingStore::new(MemoryStore::new()));
+        create(&*store, &key, None, TIME, "a test", &mut Entropy::new([8; 32])).unwrap();
+        let far = Self { home, store, key };
+        far.snapshot();
+        far
+    }
+
+    fn work(&self) -> PathBuf {
+        self.home.path("work")
+    }
+
+    fn open(&self, cache: &str) -> Repository {
+        let unlock = Unlock::File(self.key.material());
+        std::fs::create_dir_all(self.home.path(cache)).unwrap();
+        Repository::open(self.store.clone(), unlock, &self.home.path(cache)).unwrap()
+    }
+
+    fn snapshot(&self) -> pipeline::Report {
+        let request = pipeline::Request {
+            paths: vec![self.work()],
+            select: Arc::new(Select::default()),
+            allow_missing: false,
+            host: "far".to_owned(),
+            label: None,
+            tags: Vec::new(),
+            start: TIME,
+            clock: Box::new(|| TIME),
+            compression: Compression::default(),
+            threads: 2,
+            skip: Vec::new(),
+            rules: Rules::default(),
+            skip_if_unchanged: false,
+            is_dry: false,
+            program: "a test".to_owned(),
+        };
+        let mut repository = self.open("cache");
+        let (progress, stop) = (Default::default(), AtomicBool::new(false));
+        pipeline::snapshot(&mut repository, &request, &progress, None, &stop).unwrap()
+    }
+
+    /// Restores the latest snapshot, or a path of it, and returns where.
+    fn restore(&self, cache: &str, path: Option<&Path>) -> PathBuf {
+        let repository = self.open(cache);
+        let mut wanted = String::from("latest");
+        if let Some(path) = path {
+            wanted = format!("{wanted}:{}", path.display());
+        }
+        let selected = select(&repository, &wanted).unwrap();
+        let target = self.home.path("restored");
+        let _ = std::fs::remove_dir_all(&target);
+        let (how, observe) = (How::default(), &|_: &Change<'_>| ());
+        let request = restore::Request {
+            selected: &selected,
+            target: &target,
+            called: &target,
+            threads: 2,
+            how: &how,
+            observe,
+        };
+        let (progress, stop) = (Default::default(), AtomicBool::new(false));
+        let report = restore::restore(&repository, &request, &progress, &stop).unwrap();
+        assert!(report.problems.is_empty() && report.damaged.is_empty(), "{report:?}");
+        target
+    }
+}
+
+const TIME: Time = Time { seconds: 1_700_000_000, nanos: 0 };
+
+/// How often each pack was asked for.
+fn of_packs(calls: &[Call]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    let packs = calls.iter().filter(|call| call.name.starts_with("pack/"));
+    let read = packs.filter(|call| [Operation::Get, Operation::GetRange].contains(&call.operation));
+    for call in read {
+        *counts.entry(call.name.clone()).or_default() += 1;
+    }
+    counts
+}
+
+#[test]
+fn far_away_a_restore_of_all_asks_for_each_pack_once_and_reads_no_byte_twice() {
+    // More chunks than are planned at a time.
+    let far = Far::new(17_500);
+    let mut packs = 0;
+    let mut stored = 0;
+    far.store
+        .list("pack/", &mut |listed| (packs, stored) = (packs + 1, stored + listed.size))
+        .unwrap();
+    assert!(packs > 2, "{packs}");
+    far.store.forget();
+    let target = far.restore("cache", None);
+    let asked = of_packs(&far.store.calls());
+    assert_eq!(asked.len(), packs);
+    assert!(asked.values().all(|times| *times == 1), "{asked:?}");
+    assert!(far.store.bytes_read() < stored + 100_000, "{} of {stored}", far.store.bytes_read());
+    let below = target.join(far.work().strip_prefix("/").unwrap());
+    for name in ["0/0/0", "0/0/license", "3/149/14983", "6/100/10002"] {
+        let (saved, restored) = (far.work().join(name), below.join(name));
+        assert!(std::fs::read(saved).unwrap() == std::fs::read(restored).unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn far_away_one_file_of_many_takes_ten_requests_and_the_log_and_index_without_a_cache() {
+    let far = Far::new(3000);
+    // Entries of the log, what tells its end, and a segment come on top.
+    for (cache, most) in [("cache", 8), ("another", 14)] {
+        far.store.forget();
+        let file = far.work().join("3/29/2992");
+        let target = far.restore(cache, Some(&file));
+        let restored = std::fs::read(target.join("2992")).unwrap();
+        assert!(restored == std::fs::read(&file).unwrap());
+        let calls = far.store.calls();
+        assert!(calls.len() <= most, "{cache}: {} {calls:#?}", calls.len());
+    }
+}
+
+#[test]
+fn far_away_a_snapshot_that_finds_nothing_new_takes_twelve_requests() {
+    let far = Far::new(3000);
+    far.store.forget();
+    let report = far.snapshot();
+    assert_eq!(report.summary.counts.added, 0);
+    let calls = far.store.calls();
+    let requests = calls.iter().filter(|call| call.operation != Operation::Barrier);
+    assert!(requests.count() <= 12, "{calls:#?}");
+}
