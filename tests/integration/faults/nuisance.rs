@@ -50,7 +50,7 @@ fn garbage_as_the_next_entry_stops_appends_and_nothing_else_until_it_is_removed(
     let garbage = put(&site, &format!("log/0/{next}"));
     site.save().exit(4).says(&[&format!("log/0/{next}")]);
     expect_readable(&site, &id);
-    site.run(&["check"]).exit(4).says(&[&format!("log/0/{next} is damaged"), "remove it"]);
+    site.run(&["check"]).exit(4).says(&[&format!("log/0/{next} is damaged"), "esker repair"]);
     std::fs::remove_file(garbage).unwrap();
     site.save().ok();
     site.expect_sound();
