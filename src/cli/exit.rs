@@ -386,8 +386,13 @@ fn store_hint(e: &StoreError) -> Option<String> {
             "make room and run it again: what was uploaded whole is not lost"
         }
         StoreErrorKind::Permission if let Some(service) = Service::of(&e.location) => {
+            // S3 does not tell whether something is there to whoever may not find out by a listing.
+            let list = match service == Service::S3 && e.operation == "read" {
+                true => "; who may not list the bucket is denied what is not there too",
+                false => "",
+            };
             return Some(format!(
-                "are these the right keys, and may they do that there? They come from {}",
+                "are these the right keys, and may they do that there? They come from {}{list}",
                 service.keys_from()
             ));
         }

@@ -50,7 +50,7 @@ fn garbage_as_the_next_entry_stops_appends_and_nothing_else_until_it_is_removed(
     let garbage = put(&site, &format!("log/0/{next}"));
     site.save().exit(4).says(&[&format!("log/0/{next}")]);
     expect_readable(&site, &id);
-    site.run(&["check"]).exit(4).says(&[&format!("log/0/{next} is damaged"), "remove it"]);
+    site.run(&["check"]).exit(4).says(&[&format!("log/0/{next} is damaged"), "esker repair"]);
     std::fs::remove_file(garbage).unwrap();
     site.save().ok();
     site.expect_sound();
@@ -111,5 +111,45 @@ fn garbage_under_other_names_is_named_and_stops_nobody() {
         let _ = std::fs::remove_file(path);
     }
     site.save().ok();
+    site.expect_sound();
+}
+
+/// The worst of all keys, with a credential that may not delete: the log is taken back to before.
+#[test]
+fn what_a_thief_of_the_owners_key_gave_up_is_still_there_and_comes_back_with_the_log() {
+    let (site, first) = site(105);
+    site.change(1);
+    let second = saved(&site.save().ok());
+    let before = site.objects("log");
+    site.proxy.rule("DELETE * answer 403 AccessDenied");
+    for id in [&first, &second] {
+        site.run(&["forget", "--whole-series", id]).ok();
+    }
+    let gone = site.run(&["gc", "--grace", "0"]).ok();
+    gone.says(&["stays given up"]);
+    assert!(site.run(&["snapshots", "--json"]).ok().json().is_empty());
+    site.run(&["unforget", &second]).exit(1);
+
+    for (folder, since) in [("log/0", before), ("checkpoint", before)] {
+        let folder = site.server.bucket().join("host").join(folder);
+        for path in
+            std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path())
+        {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let number: usize = name.split('-').next().unwrap().parse().unwrap();
+            if number >= since {
+                std::fs::remove_file(path).unwrap();
+            }
+        }
+    }
+    site.run(&["snapshots"]).ok().says(&["rolled back"]);
+    site.run(&["--accept-history", "snapshots"]).ok();
+    site.proxy.clear();
+    let listed = site.run(&["snapshots", "--json"]).ok().json();
+    assert_eq!(listed.len(), 2);
+    anew(&site, &["check", "--read-data"]).ok();
+    let saved_again = site.save().ok();
+    assert_eq!(saved_again.json()[0]["counts"]["stored_bytes"], 0, "{saved_again:?}");
+    expect_readable(&site, &first);
     site.expect_sound();
 }

@@ -34,6 +34,12 @@ fn whoever_is_let_in_nowhere_is_told_by_whom_and_where_the_keys_come_from() {
     site.proxy.rule("* * answer 403 InvalidAccessKeyId");
     refused_by(&site, 1, &["permission denied", "InvalidAccessKeyId", "stores.toml"]);
     site.proxy.clear();
+    // As S3 answers for the entry behind the end to whoever may not list.
+    let next = site.objects("log");
+    site.proxy.rule(&format!("* /log/0/{next} answer 403 AccessDenied"));
+    let denied = site.save().exit(1);
+    denied.says(&["permission denied", "AccessDenied", "may not list the bucket"]);
+    site.proxy.clear();
     // In the words of the server itself.
     let stores = site.home.path("proxied.toml");
     write_private(&stores, &S3Server::stores_at(&site.proxy.endpoint, "esker", "wrong"));
