@@ -120,8 +120,9 @@ impl Finding {
                  has read it before writes such a checkpoint"
             }
             Self::Object { name, .. } if name.starts_with(names::CHECKPOINTS) => {
-                "where the log is whole, a checkpoint only spares time: `esker repair` writes another one. Where \
-                 entries of the log are missing, bring them back first with `esker repair --from COPY`"
+                "where the log is whole, a checkpoint only spares time: remove it, or let `esker repair` write another \
+                 one in the place of one that is damaged. Where entries of the log are missing, bring them back first \
+                 with `esker repair --from COPY`, because it may lead past them"
             }
             Self::Object { .. } | Self::Path { .. } | Self::Snapshot { .. } => {
                 "`esker repair --from COPY` brings back what another copy of the repository has. Without one, \
