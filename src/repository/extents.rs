@@ -69,6 +69,7 @@ impl Drop for Extent {
 /// What was read of packs last.
 pub struct Extents {
     store: Arc<dyn Store>,
+    is_far: bool,
     state: Mutex<State>,
     arrived: Condvar,
     /// More of what was read, where much is going to be.
@@ -90,12 +91,19 @@ struct State {
 impl Extents {
     /// Nothing read yet.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, state: Mutex::default(), arrived: Condvar::new(), spill: OnceLock::new() }
+        let (state, arrived, spill) = (Mutex::default(), Condvar::new(), OnceLock::new());
+        Self { is_far: store.local_identity().is_none(), store, state, arrived, spill }
+    }
+
+    /// The same for a store that is taken for a local one.
+    #[cfg(test)]
+    pub fn near(store: Arc<dyn Store>) -> Self {
+        Self { is_far: false, ..Self::new(store) }
     }
 
     /// Whether requests to this store cost a journey.
-    pub fn is_far(&self) -> bool {
-        self.store.local_identity().is_none()
+    pub const fn is_far(&self) -> bool {
+        self.is_far
     }
 
     /// Much is going to be read: what was, is kept in a file in `folder`. When it is all of a snapshot,

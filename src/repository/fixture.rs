@@ -183,6 +183,7 @@ impl Fixture {
         let mut lookup = self.repository.lookup().unwrap();
         let place = lookup.find(id).unwrap().unwrap();
         self.faults.hide(&names::pack(self.repository.state().packs[place.pack as usize].id));
+        self.repository.extents.forget();
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::repository::fixture::{Fixture, Thing, Tree, folder, key};
-use crate::repository::{Found, Map, root_of};
+use crate::repository::{Extents, Found, Map, root_of};
 use crate::store::Operation;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 type Roots = Vec<Option<(PageRef, u8)>>;
 
@@ -106,8 +107,9 @@ fn only_what_is_wanted_is_met() {
 
 #[test]
 fn a_page_of_several_maps_is_read_once_and_one_that_is_skipped_never() {
-    let (fixture, roots) = saved();
-    // With no room for frames, each page that is read is a call.
+    let (mut fixture, roots) = saved();
+    // With no room for frames, each page that is read is a call to a store that is near.
+    fixture.repository.extents = Arc::new(Extents::near(fixture.store.clone()));
     let pages = |roots: &Roots, skipped: fn(&PageRef, &[u32]) -> bool| {
         let mut chunks = Chunks::new(&fixture.repository, 0, 0).unwrap();
         let mut merge = Merge::new(roots.clone(), Bounds::All).skipping(skipped);
