@@ -118,15 +118,24 @@ impl Site {
         std::fs::remove_dir_all(target).unwrap();
     }
 
-    /// Objects of the repository below a folder of it.
+    /// How many objects the repository has below a folder of it.
     fn objects(&self, folder: &str) -> usize {
+        self.names(folder).len()
+    }
+
+    /// The last parts of their names.
+    fn names(&self, folder: &str) -> Vec<String> {
         let mut waiting = vec![self.server.bucket().join("host").join(folder)];
-        let mut found = 0;
+        let mut found = Vec::new();
         while let Some(next) = waiting.pop() {
             for path in
                 std::fs::read_dir(next).into_iter().flatten().map(|entry| entry.unwrap().path())
             {
-                if path.is_dir() { waiting.push(path) } else { found += 1 }
+                if path.is_dir() {
+                    waiting.push(path);
+                } else {
+                    found.push(path.file_name().unwrap().to_str().unwrap().to_owned());
+                }
             }
         }
         found
