@@ -261,7 +261,8 @@ impl Store for RemoteStore {
             is_for_several_writers: self.has_put_if_absent && self.is_for_several_writers,
             endpoint: self.endpoint.clone(),
             clock_ahead: self.clock.ahead(),
-            is_durable_when_visible: true,
+            // Others may answer before it is on their disks.
+            is_durable_when_visible: self.is_for_several_writers,
         }
     }
 }

@@ -9,11 +9,12 @@ use crate::store::{Durability, Put, Store, StoreError, StoreErrorKind};
 /// # Errors
 /// When the store fails, or does not delete.
 pub fn replace(store: &dyn Store, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
-    // Where nothing is to be deleted, nobody needs the right to.
-    if store.size(name)?.is_some() {
+    // Where nothing is in the way, nothing is deleted, and nobody needs the right to.
+    let mut put = store.put_new(name, &[bytes], Durability::Now)?;
+    if put == Put::Exists {
         store.delete(name)?;
+        put = store.put_new(name, &[bytes], Durability::Now)?;
     }
-    let put = store.put_new(name, &[bytes], Durability::Now)?;
     let mut found = Vec::new();
     store.get(name, bytes.len() as u64, &mut found).or_else(|e| match e.kind() {
         StoreErrorKind::TooLarge => Ok(()),

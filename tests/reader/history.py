@@ -207,6 +207,8 @@ def apply(data, n, state, keys):
     except FormatError as error:
         raise Void(error) from None
     rule((kind in OWNER_KINDS) == by_owner, "not of a kind that this key may sign")
+    if kind == 13 and value["mended"]:
+        roles = COLLECT
     rule(by_owner or writer.roles & roles, "not of a kind that its writer may append")
     rule(header.scope == (0 if by_owner else writer.scope), "another scope than its writer's")
     rule(bool(header.flags & 1) == (kind in DELETING_KINDS), "the flag does not fit the kind")

@@ -29,12 +29,19 @@ pub struct Scanned {
     chunks: u64,
     /// Bytes read.
     bytes: u64,
+    /// Why it could not be read at all, though it may be as sound as ever.
+    unreadable: Option<Error>,
 }
 
 impl Scanned {
     /// Chunks that are right.
     pub const fn chunks(&self) -> u64 {
         self.chunks
+    }
+
+    /// Why it could not be read at all, though it may be as sound as ever.
+    pub const fn take_unreadable(&mut self) -> Option<Error> {
+        self.unreadable.take()
     }
 
     /// Frames that are not.
@@ -155,6 +162,7 @@ impl Scanner {
                     return Err(error);
                 }
                 out.whole = Some(message(&error));
+                out.unreadable = Some(error).filter(|e| matches!(e, Error::Unreadable { .. }));
                 return Ok(out);
             }
         }

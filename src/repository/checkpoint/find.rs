@@ -58,9 +58,7 @@ pub fn damaged_ones(store: &dyn Store) -> Result<Vec<String>> {
             Ok(()) if candidate.id.check("checkpoint", &object).is_ok() => {}
             // Whoever writes a newer one removes old ones.
             Err(Error::Missing { .. }) => {}
-            Ok(()) | Err(Error::Damaged { .. } | Error::Unreadable { .. }) => {
-                damaged.push(candidate.name);
-            }
+            Ok(()) | Err(Error::Damaged { .. }) => damaged.push(candidate.name),
             Err(error) => return Err(error),
         }
     }

@@ -76,7 +76,8 @@ fn manifests(repository: &Repository) -> Result<Vec<Wrong>> {
     Ok(wrong)
 }
 
-/// What is wrong with an object that its name says everything about; none when it is sound.
+/// What is wrong with an object that its name says everything about; none when it is sound. One that cannot be
+/// read is not lost: that ends a repair.
 fn why_bad(
     repository: &Repository,
     name: &str,
@@ -84,7 +85,7 @@ fn why_bad(
     is_it: impl Fn(&[u8]) -> std::result::Result<(), FormatError>,
 ) -> Result<Option<String>> {
     let mut bytes = Vec::new();
-    let got = repository.store().get(name, limit as u64, &mut bytes).map_err(Error::from_part);
+    let got = repository.store().get(name, limit as u64, &mut bytes).map_err(Error::from_read);
     let sound = got.and_then(|()| {
         is_it(&bytes).map_err(|e| Error::damaged(name, e))?;
         let (header, _) = Header::decode(&bytes).map_err(|e| Error::damaged(name, e))?;

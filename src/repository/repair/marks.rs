@@ -7,6 +7,7 @@ use crate::repository::gc::usage::Usage;
 use crate::repository::gc::{Inventory, Listed};
 use crate::repository::state::State;
 use esker_format::cbor::Extra;
+use esker_format::checkpoint::PackState;
 use esker_format::ids::{SessionId, SnapshotId};
 use esker_format::log_entry::{Body, Damaged, Narrowed};
 use esker_format::ordinals::Ordinals;
@@ -79,6 +80,16 @@ pub fn take_back(
             let live = state.live_snapshots();
             let mended = live.filter_map(|snapshot| {
                 let set = usage.sets.get(&snapshot.id)?;
+                // What was found damaged since this was walked is no ground to stand on.
+                let is_lost = |o: u32| {
+                    state
+                        .packs
+                        .get(o as usize)
+                        .is_none_or(|p| p.damaged || p.state == PackState::Deleting)
+                };
+                if set.iter().any(is_lost) {
+                    return None;
+                }
                 let is_mended = snapshot.damaged && named.contains(&snapshot.id);
                 let is_damaged = |ordinal: u32| state.packs[ordinal as usize].damaged;
                 let is_elsewhere = !snapshot.damaged

@@ -313,8 +313,12 @@ fn pack(repository: &Repository, ordinal: u32, bad: &mut Bad) -> Result<Cure> {
                 .to_owned(),
         ));
     }
-    let scanned =
-        Scanner::new(repository)?.scan(repository.state().packs[ordinal as usize].id, ordinal)?;
+    let id = repository.state().packs[ordinal as usize].id;
+    let mut scanned = Scanner::new(repository)?.scan(id, ordinal)?;
+    // What cannot be read is not lost: nothing is made of it that could not be undone.
+    if let Some(error) = scanned.take_unreadable() {
+        return Err(error);
+    }
     let known = repository.lookup_in_all()?.pack_if_there(ordinal)?;
     let of = known.map_or(0, |known| known.pack.chunks.len() as u64);
     if scanned.chunks() == 0 {

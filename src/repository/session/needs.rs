@@ -27,10 +27,16 @@ impl Session {
         let mut needed: BTreeSet<u32> = lock(&self.used).iter().copied().collect();
         needed.extend(packs.iter().filter_map(|pack| state.ordinal(pack.id)));
         for (base, then) in lock(&self.bases).iter() {
+            if state.snapshot(*base).is_some_and(|s| s.damaged) {
+                // Its set is that of what is left of it.
+                return Err(Error::GivenUp { object: names::manifest(*base) });
+            }
             needed.extend(state.snapshot(*base).map_or(then, |s| &s.set).iter());
         }
         let given_up = |o: &&u32| {
-            state.packs.get(**o as usize).is_some_and(|p| p.state == PackState::Deleting)
+            let pack = state.packs.get(**o as usize);
+            // What a repair found damaged meanwhile holds no more than what is given up.
+            pack.is_some_and(|p| p.state == PackState::Deleting || p.damaged)
         };
         match needed.iter().find(given_up) {
             // What the simulation must notice.

@@ -42,8 +42,10 @@ pub const fn roles(body: &Body) -> Option<u32> {
         Body::Forget(_) | Body::Unforget(_) | Body::Hold(_) | Body::Unhold(_) | Body::Note(_) => {
             ROLE_FORGET
         }
-        Body::Damaged(_) => ROLE_FORGET | ROLE_COLLECT,
-        Body::Mark(_)
+        Body::Damaged(damaged) if damaged.mended.is_empty() => ROLE_FORGET | ROLE_COLLECT,
+        // It gives snapshots other sets.
+        Body::Damaged(_)
+        | Body::Mark(_)
         | Body::Delete(_)
         | Body::Narrow(_)
         | Body::Compact(_)

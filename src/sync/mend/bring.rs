@@ -1,7 +1,7 @@
 //! Bringing objects back of which somebody knows that they are lost: packs, segments, manifests.
 
-use super::Mending;
 use super::first::{is_refusal, refusal};
+use super::{Mending, read};
 use crate::store::replace;
 use crate::sync::error::Error;
 use crate::sync::object::Object;
@@ -55,7 +55,11 @@ impl Mending {
                     return Err(Error::Interrupted);
                 }
                 let Some((source, bytes)) = self.take(*object)? else { continue };
-                let done = replace(&*self.here, &object.name(), &bytes);
+                // It may have come back since, or have been in somebody's way only for a while.
+                let done = match read(&*self.here, *object, self.repository)? {
+                    Ok(_) => Ok(()),
+                    Err(_) => replace(&*self.here, &object.name(), &bytes),
+                };
                 let mut brought = brought.lock().unwrap_or_else(PoisonError::into_inner);
                 match done {
                     Ok(()) => {

@@ -125,11 +125,28 @@ impl Mending {
     /// When a store fails. That one object cannot be replaced does not keep the others from it.
     pub fn fix(&self, first: First) -> Result<Fixed, Error> {
         let mut fixed = Fixed::default();
+        let mut is_overtaken = false;
         for (object, bytes) in first.todo {
             let name = object.name();
-            let (done, count) = match bytes {
-                Some(bytes) => (replace(&*self.here, &name, &bytes), &mut fixed.brought),
-                None => (self.here.delete(&name), &mut fixed.removed),
+            if is_overtaken && matches!(object, Object::Entry(_)) {
+                continue;
+            }
+            let now = self.now(object, bytes.as_deref())?;
+            if now == Now::Other {
+                // Behind an entry of somebody else nothing fits any more.
+                is_overtaken = true;
+                fixed.refused.push(format!(
+                    "{name} is left alone: somebody has put another one meanwhile; run this again"
+                ));
+                continue;
+            }
+            let (done, count) = match (now, bytes) {
+                (Now::Wanted | Now::Other, _) => continue,
+                (Now::Missing | Now::Damaged, Some(bytes)) => {
+                    (replace(&*self.here, &name, &bytes), &mut fixed.brought)
+                }
+                (Now::Missing, None) => continue,
+                (Now::Damaged, None) => (self.here.delete(&name), &mut fixed.removed),
             };
             match done {
                 Ok(()) => *count += 1,
@@ -140,6 +157,32 @@ impl Mending {
         self.here.barrier()?;
         Ok(fixed)
     }
+
+    /// What is in an object's place by now: what is damaged or missing may have been put by somebody else since.
+    fn now(&self, object: Object, bytes: Option<&[u8]>) -> Result<Now, Error> {
+        // Nothing tells of a slot whether it is damaged; its name is nobody else's.
+        let is_slot = matches!(object, Object::Slot(_));
+        Ok(match read(&*self.here, object, self.repository)? {
+            Ok(found) if bytes.is_some_and(|bytes| bytes == found) => Now::Wanted,
+            Ok(_) if is_slot => Now::Damaged,
+            Ok(_) => Now::Other,
+            Err(_) if self.here.size(&object.name())?.is_none() => Now::Missing,
+            Err(_) => Now::Damaged,
+        })
+    }
+}
+
+/// What is in an object's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Now {
+    /// What is to be there.
+    Wanted,
+    /// Something sound that is not.
+    Other,
+    /// Nothing.
+    Missing,
+    /// Something damaged.
+    Damaged,
 }
 
 /// Whether a store does not let this happen, rather than fails.

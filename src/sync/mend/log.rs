@@ -44,10 +44,10 @@ impl Mending {
             }
         }
         let fits = |seq| fits(&links, seq);
-        let mut tail = self.tail(end, &links)?;
-        // From the newest downwards: the gap is closed only when everything above it is there.
-        gone.append(&mut tail);
-        for Gone { seq, why, copy } in gone.into_iter().rev() {
+        let tail = self.tail(end, &links)?;
+        // From the newest downwards: the gap is closed only when everything above it is there. What the end lost comes
+        // upwards, as it was appended: who appends meanwhile goes on from what is there.
+        for Gone { seq, why, copy } in gone.into_iter().rev().chain(tail) {
             let object = Object::Entry(Seq(seq));
             match copy {
                 Some((source, bytes)) if seq >= end || fits(seq) => {
@@ -66,16 +66,23 @@ impl Mending {
 
     /// The number behind the last entry, damaged or not.
     fn end(&self) -> u64 {
-        let end = self.there.end();
-        let near = self.there.entries().take_while(|seq| *seq < end.saturating_add(FAR));
-        near.last().map_or(0, |last| last + 1)
+        let mut end = 0_u64;
+        for seq in self.there.entries() {
+            if seq >= end.saturating_add(FAR) {
+                break;
+            }
+            end = seq + 1;
+        }
+        end
     }
 
     /// What of the end of the log a copy still has: the repository has lost it, and nobody has appended since. A
     /// copy that is behind its repository is brought up to date by a sync, which brings what entries need first.
     fn tail(&self, end: u64, links: &BTreeMap<u64, Link>) -> Result<Vec<Gone>, Error> {
         let mut tail = Vec::new();
-        if self.there.is_marked || links.len() as u64 != end {
+        // Where anything stands behind the end, nobody knows what it continues.
+        let has_more = self.there.entries().any(|seq| seq >= end);
+        if self.there.is_marked || has_more || links.len() as u64 != end {
             return Ok(tail);
         }
         let longest = self.sources.iter().enumerate().filter(|(_, s)| s.there.is_marked);

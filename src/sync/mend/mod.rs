@@ -112,11 +112,10 @@ fn read(
     match store.get(&object.name(), object.limit(), &mut bytes) {
         Ok(()) => {}
         Err(e) if e.kind() == StoreErrorKind::NotFound => return Ok(Err("is missing".to_owned())),
-        // That this one cannot be read says nothing about the others.
-        Err(e) if !e.is_temporary() => {
-            let why = e.source.as_ref().map_or_else(|| e.to_string(), ToString::to_string);
-            return Ok(Err(format!("cannot be read: {why}")));
+        Err(e) if e.kind() == StoreErrorKind::TooLarge => {
+            return Ok(Err("is damaged: it is longer than such an object can be".to_owned()));
         }
+        // What cannot be read is not lost, and nothing takes its place.
         Err(e) => return Err(e.into()),
     }
     Ok(match check(object, &bytes, repository) {

@@ -4,6 +4,7 @@
 mod costs;
 mod cut_off;
 mod damage;
+mod mending;
 mod moving;
 mod promoting;
 mod refused;

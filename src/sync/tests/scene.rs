@@ -2,9 +2,10 @@
 
 use super::super::{Error, Progress, Report, Request, apply, plan};
 use crate::store::{Durability, MemoryStore, Store};
-use esker_format::envelope::{FLAG_DELETES, Header, Kind};
+use esker_format::envelope::{FLAG_DELETES, Header, Kind, TAG_PREVIOUS};
 use esker_format::ids::{
-    CheckpointId, Named, PackId, RepositoryId, SegmentId, Seq, SessionId, SnapshotId, WriterId,
+    CheckpointId, EntryHash, LogHead, Named, PackId, RepositoryId, SegmentId, Seq, SessionId,
+    SnapshotId, WriterId,
 };
 use esker_format::key::SigningKey;
 use esker_format::secret::{Entropy, Secret};
@@ -16,6 +17,8 @@ pub struct Scene {
     pub store: MemoryStore,
     pub repository: RepositoryId,
     pub next: u64,
+    /// The log so far.
+    head: LogHead,
     entropy: Entropy,
 }
 
@@ -29,7 +32,8 @@ impl Scene {
     pub fn with(number: u8, entries: u64) -> Self {
         let repository = RepositoryId::new([number; 16]);
         let entropy = Entropy::new([number; 32]);
-        let mut scene = Self { store: MemoryStore::new(), repository, next: 0, entropy };
+        let mut scene =
+            Self { store: MemoryStore::new(), repository, next: 0, head: LogHead::START, entropy };
         let config = scene.signed(&scene.header(Kind::Config, 0), b"config");
         scene.put(names::CONFIG, &config);
         let slot = scene.header(Kind::Slot, 0);
@@ -89,6 +93,7 @@ impl Scene {
     pub fn append(&mut self, content: &[u8], deletes: bool) {
         let entry = self.entry(content, deletes);
         self.put(&names::entry(Seq(self.next)), &entry);
+        self.head = self.head.then(EntryHash::of(&entry));
         self.next += 1;
     }
 
@@ -96,6 +101,7 @@ impl Scene {
     pub fn entry(&mut self, content: &[u8], deletes: bool) -> Vec<u8> {
         let mut header = self.header(Kind::Entry, self.next);
         header.flags = if deletes { FLAG_DELETES } else { 0 };
+        header.tlvs.push((TAG_PREVIOUS, self.head.as_bytes().to_vec()));
         self.signed(&header, content)
     }
 

@@ -8,7 +8,9 @@ use esker_format::cbor::{self, Extra};
 use esker_format::checkpoint::{PackState, SessionState};
 use esker_format::ids::{PackId, PackSetId, Seq, SessionId, SnapshotId};
 use esker_format::limits::TAGS_MAX;
-use esker_format::log_entry::{Add, Body, Commit, Damaged, Genesis, Narrowed, Note, PackAdd};
+use esker_format::log_entry::{
+    Add, Body, Commit, Damaged, Genesis, Narrowed, Note, PackAdd, ROLE_FORGET,
+};
 use esker_format::node::Time;
 use esker_format::ordinals::Ordinals;
 
@@ -279,4 +281,24 @@ fn a_snapshot_is_whole_again_with_the_packs_that_it_needs_now() {
     assert_eq!(after.packs[1].state, PackState::Live);
     state.packs[1].state = PackState::Deleting;
     assert!(void_in(&log, &state, &forged).is_some());
+}
+
+#[test]
+fn who_may_forget_may_say_that_something_is_damaged_and_not_give_a_snapshot_another_set() {
+    let log = Log::new();
+    assert_eq!(broken_by(&log, commit()), None);
+    log.put(log.owners(&enrol(&stranger(), 0, ROLE_FORGET)));
+    let snapshot = commit().manifest;
+    let says = |snapshots: Vec<SnapshotId>, mended: Vec<Narrowed>| {
+        let (packs, extra) = (Ordinals::default(), Extra::default());
+        let body = Body::Damaged(Damaged { snapshots, packs, mended, extra });
+        log.put(log.forge(&body).by(&stranger()));
+        log.broken()
+    };
+    assert_eq!(says(vec![snapshot], Vec::new()), None);
+    let set = Ordinals::default();
+    let empty = Narrowed { snapshot, set, extra: Extra::default() };
+    let why = "its writer has no right to this kind of entry";
+    assert_eq!(says(Vec::new(), vec![empty]).unwrap(), why);
+    assert!(log.state().snapshots[0].damaged);
 }
