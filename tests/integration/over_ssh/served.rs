@@ -90,7 +90,8 @@ fn a_served_folder_survives_servers_that_are_killed_in_the_middle_of_puts() {
 fn a_served_folder_whose_server_hangs_is_out_of_reach() {
     let Some(sshd) = Sshd::begin() else { return };
     let folder = tempdir().unwrap();
-    let timeout = Duration::from_secs(2);
+    // Long enough for a connection on a busy machine.
+    let timeout = Duration::from_secs(8);
     let hasty = SshOptions { timeout, retries: 0, ..options(&sshd) };
     let store = SshStore::open(&target(&sshd, folder.path()), &hasty).unwrap();
     sshd.signal(Signal::STOP);
