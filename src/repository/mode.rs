@@ -33,7 +33,7 @@ pub enum Mode {
     Shared,
     /// One machine.
     Single {
-        /// Its name, as [`host`] has it.
+        /// Its name, as `host` has it.
         holder: String,
     },
 }

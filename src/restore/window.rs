@@ -21,12 +21,15 @@ pub enum Job {
     /// Chunks of one frame, and the bytes of its pack where they were read already.
     Frame { pack: Arc<KnownPack>, frame: u32, parts: Vec<Part>, read: Option<Arc<Extent>> },
     /// Frames of one pack that one request brings. Who takes it makes jobs for each of them.
-    Load { pack: Arc<KnownPack>, range: Range<u64>, frames: Vec<(u32, Vec<Part>)> },
+    Load { pack: Arc<KnownPack>, range: Range<u64>, frames: Frames },
     /// Files that need no frame, or none any more.
     Files(Vec<Arc<Pending>>),
     /// A file that is there.
     Compare(Comparison),
 }
+
+/// Frames of one pack by their numbers, and what is needed of each.
+pub type Frames = Vec<(u32, Vec<Part>)>;
 
 /// A chunk, and where it goes.
 pub struct Part {
@@ -179,7 +182,7 @@ fn loads(frames: Vec<Vec<Part>>, lookup: &mut Lookup) -> Result<Vec<Job>> {
         let needed: u64 = frames.iter().map(|(span, ..)| span.end - span.start).sum();
         let all = pack.frames_span();
         let is_most = needed * 2 >= all.end - all.start;
-        let mut runs: Vec<(Range<u64>, Vec<(u32, Vec<Part>)>)> = Vec::new();
+        let mut runs: Vec<(Range<u64>, Frames)> = Vec::new();
         for (span, frame, parts) in frames {
             match runs.last_mut() {
                 Some((range, run)) if is_most || span.start.saturating_sub(range.end) <= GAP => {
