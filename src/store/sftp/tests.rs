@@ -105,7 +105,7 @@ fn a_server_that_stops_answering_is_out_of_reach_and_can_come_back() {
     let Some(sshd) = Sshd::begin() else { return };
     let folder = tempdir().unwrap();
     let patient = options(&sshd);
-    let hasty = SshOptions { timeout: Duration::from_secs(8), retries: 0, ..patient.clone() };
+    let hasty = SshOptions { timeout: Duration::from_secs(2), retries: 0, ..patient.clone() };
     let store = SftpStore::open(&target(&sshd, folder.path()), &hasty).unwrap();
     store.put_new("a", &[b"1"], Durability::Now).unwrap();
     sshd.signal(Signal::STOP);
