@@ -143,7 +143,7 @@ impl Extents {
         state.coming.push(this.clone());
         let memory = state.make_room(range.end - range.start);
         drop(state);
-        let loaded = self.load(known, &range, memory, None);
+        let loaded = self.fetch(known, &range, memory, None);
         let mut state = lock(&self.state);
         state.coming.retain(|other| *other != this);
         if let Ok(extent) = &loaded {
@@ -161,11 +161,34 @@ impl Extents {
     }
 
     /// Reads a range of a pack into `memory`, which goes `home` in the end. What was read before need not
-    /// come from the store.
+    /// come from the store, and what is on its way is waited for.
     ///
     /// # Errors
     /// As [`around`](Self::around); then the memory has gone home.
     pub fn load(
+        &self,
+        known: &KnownPack,
+        range: &Range<u64>,
+        memory: Vec<u8>,
+        home: Option<Sender<Vec<u8>>>,
+    ) -> Result<Arc<Extent>> {
+        let this = (known.ordinal, range.clone());
+        let meets = |(pack, coming): &(u32, Range<u64>)| {
+            *pack == this.0 && coming.start < range.end && range.start < coming.end
+        };
+        let mut state = lock(&self.state);
+        while state.coming.iter().any(meets) {
+            state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.coming.push(this.clone());
+        drop(state);
+        let loaded = self.fetch(known, range, memory, home);
+        lock(&self.state).coming.retain(|other| *other != this);
+        self.arrived.notify_all();
+        loaded
+    }
+
+    fn fetch(
         &self,
         known: &KnownPack,
         range: &Range<u64>,
