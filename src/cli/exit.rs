@@ -173,6 +173,9 @@ impl Failure {
             Error::Unfinished { .. } => {
                 "nothing was saved in it: remove the folder and run `esker init` again"
             }
+            Error::NoProfile { .. } => {
+                "it was made by an earlier esker: make a new one, and bring the snapshots over with `esker copy`"
+            }
             Error::AlreadyThere { .. } => "use it as it is, or name another folder with --repo",
             Error::WrongKey { .. } => {
                 "name the right key with --key-file, or open it with --recovery-key"

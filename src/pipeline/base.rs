@@ -1,9 +1,7 @@
 //! The snapshot that a run is compared with, and the series that it continues.
 
 use crate::pipeline::new_series;
-use crate::repository::{Bounds, Chunks, Error, Found, Map, Repository, Result, Snapshot};
-use esker_format::FormatError;
-use esker_format::chunking::{Cutter, PROFILE_FILES};
+use crate::repository::{Bounds, Chunks, Found, Map, Repository, Result, Snapshot};
 use esker_format::ids::{SeriesId, SnapshotId};
 use esker_format::node::Time;
 use esker_format::page::{Entry, PageRef};
@@ -127,14 +125,6 @@ impl BaseEntries {
             }
         }
     }
-}
-
-/// The cutter for files, with the repository's own sizes.
-pub fn cutter(repository: &Repository) -> Result<Cutter> {
-    let unknown =
-        FormatError::Unsupported { what: "chunking profile", number: PROFILE_FILES.into() };
-    let profile = repository.config().profile(PROFILE_FILES).cloned().ok_or(unknown)?;
-    Cutter::new(profile, &repository.access().scope_keys.gear).map_err(Error::from)
 }
 
 /// The key of the root, for counts that leave it out.

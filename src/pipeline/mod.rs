@@ -32,14 +32,14 @@ pub use mark::Rules;
 pub use observe::Observer;
 pub use task::Progress;
 
-use crate::repository::{Compression, Finished, FrameWriter, Repository, Session};
+use crate::repository::{Compression, Cutters, Finished, FrameWriter, Repository, Session};
 use crate::source::{Roots, Select, Skip, Walk};
 use base::{Base, Root, root_of, week};
 use collect::{Collected, Collector};
 use esker_format::cbor::Extra;
 use esker_format::chunking::PROFILE_FILES;
 use esker_format::ids::{SeriesId, SnapshotId};
-use esker_format::node::Time;
+use esker_format::node::{NodeKind, Time};
 use esker_format::snapshot::{Counts, Manifest, Problem, Summary};
 use prior::{Prior, Start};
 use series::{check_names, default_label};
@@ -246,13 +246,13 @@ impl Run<'_> {
         prior: Prior,
     ) -> Result<Collected> {
         let &Self { request, roots, progress, stop, .. } = self;
-        let cutter = base::cutter(repository)?;
+        let cutters = Cutters::new(repository)?;
         let (sequence_ends, worker_ends, collector_ends) = queues(request.threads);
         let (counting, known, pages) = prior.into_parts(session, repository, request.rules)?;
         std::thread::scope(|scope| -> Result<Collected> {
             let (skip, select) = (request.skip.clone(), Arc::clone(&request.select));
             let walk = Walk::new(roots, skip, select, request.threads.min(4));
-            let cutter = &cutter;
+            let cutter = cutters.of(NodeKind::File)?;
             let run =
                 move || sequence::run(walk, cutter, session, known, sequence_ends, progress, stop);
             let mut stages = vec![scope.spawn(run)];

@@ -10,7 +10,7 @@ use crate::source::{
     xattrs_of,
 };
 use crossbeam_channel::Sender;
-use esker_format::chunking::Cutter;
+use esker_format::chunking::{Cutter, is_zero};
 use esker_format::content::{Content, Item};
 use esker_format::limits::{INLINE_MAX, ITEMS_INLINE_MAX, XATTRS_INLINE_MAX};
 use esker_format::list::ListBuilder;
@@ -369,12 +369,6 @@ fn vanished(error: &io::Error, what: &str) -> String {
         io::ErrorKind::NotFound => "vanished while it was saved".to_owned(),
         _ => format!("{what}: {error}"),
     }
-}
-
-/// Whether all bytes are zero; the first look settles it nearly always.
-fn is_zero(bytes: &[u8]) -> bool {
-    let (head, rest) = bytes.split_at(bytes.len().min(64));
-    head.iter().all(|b| *b == 0) && rest.iter().all(|b| *b == 0)
 }
 
 #[cfg(test)]
