@@ -109,6 +109,7 @@ impl Failure {
     fn repository(&self) -> Option<&Error> {
         match self {
             Self::Repository(e) | Self::Pipeline(pipeline::Error::Repository(e)) => Some(e),
+            Self::Pipeline(pipeline::Error::ReadOnce(e)) => Some(e),
             Self::Restore(restore::Error::Repository(e)) => Some(e),
             _ => None,
         }
@@ -165,6 +166,12 @@ impl Failure {
         }
         if let Self::Sync(error) = self {
             return sync_hint(error);
+        }
+        if let Self::Pipeline(pipeline::Error::Feed(_)) = self {
+            return Some("no snapshot was made; the last one is as it was".to_owned());
+        }
+        if let Self::Pipeline(pipeline::Error::ReadOnce(_)) = self {
+            return Some("run it again".to_owned());
         }
         let hint = match self.repository()? {
             Error::NoRepository { .. } => {

@@ -81,22 +81,24 @@ impl BaseEntries {
         Self { map: Map::new(Some((&root.0, root.1)), Bounds::All), next: None, over: false }
     }
 
-    /// Compares an entry; also returns how many of the base were passed because they are gone.
-    pub fn compare(&mut self, entry: &Entry, chunks: &mut Chunks) -> (Compared, u64) {
+    /// Compares an entry; also returns how long it was in the base, and how many of that were
+    /// passed because they are gone.
+    pub fn compare(&mut self, entry: &Entry, chunks: &mut Chunks) -> (Compared, Option<u64>, u64) {
         let mut gone = 0;
         loop {
             self.fill(chunks);
-            let Some(old) = &self.next else { return (Compared::New, gone) };
+            let Some(old) = &self.next else { return (Compared::New, None, gone) };
             match old.key.cmp(&entry.key) {
                 Ordering::Less => {
                     gone += 1;
                     self.next = None;
                 }
-                Ordering::Greater => return (Compared::New, gone),
+                Ordering::Greater => return (Compared::New, None, gone),
                 Ordering::Equal => {
-                    let same = old.node == entry.node;
+                    let (same, len) = (old.node == entry.node, old.node.len());
                     self.next = None;
-                    return (if same { Compared::Same } else { Compared::Changed }, gone);
+                    let compared = if same { Compared::Same } else { Compared::Changed };
+                    return (compared, Some(len), gone);
                 }
             }
         }

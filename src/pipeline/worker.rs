@@ -76,6 +76,7 @@ struct Unfinished<'e> {
 
 impl Unfinished<'_> {
     fn finish(self, output: Result<Output>) {
+        let output = output.map_err(Into::into);
         let _ = self.done.send(Done { number: self.number, output });
         std::mem::forget(self);
     }
@@ -83,7 +84,7 @@ impl Unfinished<'_> {
 
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
-        let _ = self.done.send(Done { number: self.number, output: Err(Error::Thread) });
+        let _ = self.done.send(Done { number: self.number, output: Err(Error::Thread.into()) });
     }
 }
 
@@ -287,10 +288,14 @@ impl Worker<'_> {
 
     fn piece(&mut self, buffer: &[u8], chunks: &[usize]) -> Result<Vec<Item>> {
         let mut at = 0;
-        let mut items = Vec::with_capacity(chunks.len());
+        let mut items: Vec<Item> = Vec::with_capacity(chunks.len());
         for len in chunks {
-            items.push(self.chunk(&buffer[at..at + len])?);
+            let item = self.chunk(&buffer[at..at + len])?;
             at += len;
+            match (items.last_mut(), item) {
+                (Some(Item::Zero(before)), Item::Zero(more)) => *before += more,
+                (_, item) => items.push(item),
+            }
         }
         Ok(items)
     }

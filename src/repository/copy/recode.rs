@@ -60,6 +60,7 @@ impl<'r> Recoder<'r> {
             let page = encode_xattrs(&xattrs(chunks, &node)?);
             node.xattrs = Some(Xattrs::Page(self.page(&page)?, page.len() as u64));
         }
+        self.data.gather(node.kind);
         node.links = node.links.map(|group| self.link_group(group));
         node.content = match node.content {
             Some(content @ (Content::Items(_) | Content::List(_))) => {
