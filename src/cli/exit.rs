@@ -165,6 +165,9 @@ impl Failure {
         if let Self::Restore(restore::Error::Target(error)) = self {
             return target_hint(error).map(str::to_owned);
         }
+        if let Self::Restore(restore::Error::Disk(error)) = self {
+            return disk::hint(error);
+        }
         if let Self::Restore(restore::Error::Swap(error)) = self {
             return swap_hint(error).map(str::to_owned);
         }
