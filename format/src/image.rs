@@ -46,6 +46,8 @@ cbor_map! {
         8 => file_system: Option<DiskFileSystem>,
         /// What may have changed it while it was read.
         9 => live: Vec<String>,
+        /// Bytes that its file systems call free, and that were not read.
+        10 => free: Option<u64>,
     }
 }
 

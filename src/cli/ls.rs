@@ -6,7 +6,7 @@ use crate::cli::exit::Exit;
 use crate::cli::{Global, Outcome, place, show};
 use crate::disk::Geometry;
 use crate::repository::{Bounds, Chunks, Found, Map, Selected, xattrs};
-use esker_format::image::{DISK, decode};
+use esker_format::image::{DISK, Disk, decode};
 use esker_format::node::{Node, NodeKind, Xattr};
 use esker_format::page::Entry;
 use serde::Serialize;
@@ -79,9 +79,21 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
                 writeln!(out, "{}", line(&entry))?;
                 if entry.node.kind == NodeKind::Image {
                     let attributes = xattrs(&mut chunks, &entry.node)?;
-                    let found = geometry(&entry.node, &attributes);
-                    for line in found.iter().flat_map(lines) {
+                    let found = disk(&entry.node, &attributes);
+                    let free = found.as_ref().and_then(|(_, disk)| disk.free);
+                    let (geometry, live) = found.map(|(g, disk)| (g, disk.live)).unzip();
+                    for line in geometry.iter().flat_map(lines) {
                         writeln!(out, "    {line}")?;
+                    }
+                    if let Some(free) = free {
+                        writeln!(out, "    without {} that are free", show::size(free))?;
+                    }
+                    for used in live.iter().flatten() {
+                        writeln!(
+                            out,
+                            "    was read while in use: {}",
+                            show::name(used.as_bytes())
+                        )?;
                     }
                 }
             }
@@ -100,10 +112,11 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     Ok(exit)
 }
 
-/// What was on the disk that an image is of.
-fn geometry(node: &Node, xattrs: &[Xattr]) -> Option<Geometry> {
+/// What was on the disk that an image is of, and all that is said of it.
+fn disk(node: &Node, xattrs: &[Xattr]) -> Option<(Geometry, Disk)> {
     let (_, value) = xattrs.iter().find(|(name, _)| name == DISK)?;
-    Some(Geometry::of_record(&decode(value).ok()?, node.len()))
+    let disk = decode(value).ok()?;
+    Some((Geometry::of_record(&disk, node.len()), disk))
 }
 
 /// A line as `ls -l` has it.
@@ -157,7 +170,7 @@ fn row(entry: &Entry, xattrs: &[Xattr]) -> Row {
         device: node.device,
         links: node.links.map(|l| l.to_string()),
         fidelity: show::fidelity_word(node.fidelity),
-        image: geometry(node, xattrs).as_ref().map(ShownGeometry::of),
+        image: disk(node, xattrs).map(|(g, disk)| ShownGeometry::of(&g).with(disk.live, disk.free)),
         xattrs: xattrs.iter().map(|(n, v)| (show::json_name(n), show::hex(v))).collect(),
     }
 }

@@ -6,8 +6,8 @@ use super::source::Source;
 use super::target::Target;
 use super::verify::{self, Verify};
 use crate::source::Extent;
-use esker_format::chunking::is_zero;
 use crossbeam_channel::{Receiver, Sender, bounded};
+use esker_format::chunking::is_zero;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

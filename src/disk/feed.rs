@@ -105,7 +105,8 @@ impl Image {
         let ranges = self.reader.unreadable();
         let lost: u64 = ranges.iter().map(|range| range.end - range.start).sum();
         let told = ranges.iter().take(TOLD);
-        let told: Vec<String> = told.map(|r| format!("{} from {} on", r.end - r.start, r.start)).collect();
+        let told: Vec<String> =
+            told.map(|r| format!("{} from {} on", r.end - r.start, r.start)).collect();
         let more = if ranges.len() > TOLD { ", and more" } else { "" };
         let unread = (lost > 0)
             .then(|| format!("{lost} bytes could not be read: {}{more}", told.join(", ")));
@@ -161,7 +162,7 @@ impl Feed for Image {
 
     fn finish(&mut self, _: Halt<'_>) -> Result<Fed, FeedError> {
         let live = self.live();
-        let disk = record(&self.source.geometry(), live);
+        let disk = record(&self.source.geometry(), live, self.source.left_out());
         let xattrs = vec![(DISK.to_vec(), encode(&disk))];
         let mut fed = Fed::whole(NodeKind::Image, (self.clock)(), xattrs);
         if self.source.nature() == Nature::File {

@@ -10,7 +10,7 @@ use esker_format::image::{Disk, DiskFileSystem, DiskPartition, PARTITIONS_MAX, T
 const TEXT_MAX: usize = 255;
 
 /// What a snapshot says of a disk, and of what may have changed it meanwhile.
-pub fn record(geometry: &Geometry, live: Vec<String>) -> Disk {
+pub fn record(geometry: &Geometry, live: Vec<String>, free: u64) -> Disk {
     let table = geometry.table.partitions();
     let flaw = match &geometry.table {
         Table::Unreadable(why) => Some(why.clone()),
@@ -32,6 +32,7 @@ pub fn record(geometry: &Geometry, live: Vec<String>) -> Disk {
         tail: table.map(|table| table.tail),
         partitions: list.iter().take(PARTITIONS_MAX).map(partition).collect(),
         file_system: geometry.file_system.as_ref().map(file_system),
+        free: (free > 0).then_some(free),
         live: live.into_iter().take(16).map(|text| short(&text)).collect(),
         extra: Extra::default(),
     }

@@ -1,6 +1,7 @@
 //! A disk or an image file that is read: opened once, for the whole run.
 
 use super::error::{Error, Result};
+use super::ext4;
 use super::geometry::{Bytes, Geometry};
 use super::kernel::{Kernel, Number};
 use super::usage::{Use, uses};
@@ -9,6 +10,7 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use std::fs;
 use std::io;
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -43,6 +45,8 @@ pub struct Source {
     pub(super) direct: OnceLock<Option<OwnedFd>>,
     uses: Vec<Use>,
     stat: Stat,
+    /// What file systems on it call free, and nobody wants.
+    free: Vec<Range<u64>>,
 }
 
 impl Source {
@@ -103,7 +107,8 @@ impl Source {
             return Err(Error::Empty { path: path.to_owned() });
         }
         let (path, direct) = (path.to_owned(), OnceLock::new());
-        let source = Self { path, file, nature, size, sectors, direct, uses, stat };
+        let free = Vec::new();
+        let source = Self { path, file, nature, size, sectors, direct, uses, stat, free };
         match container(&source).filter(|_| nature == Nature::File) {
             Some(what) => Err(Error::Container { path: source.path, what }),
             None => Ok(source),
@@ -145,11 +150,59 @@ impl Source {
         Geometry::read(self, self.sectors)
     }
 
+    /// From now on leaves out what file systems on it call free, as far as that is known for sure. Says
+    /// of each that is read as a whole which one it is, and why.
+    pub fn leave_free_out(&mut self) -> Vec<String> {
+        let geometry = self.geometry();
+        let is_live = self.live().next().is_some();
+        let (mut read_whole, mut free) = (Vec::new(), Vec::new());
+        let parts = geometry.table.partitions().map_or(&[][..], |table| &table.list);
+        let whole =
+            geometry.file_system.as_ref().map(|system| ("it".to_owned(), 0, self.size, system));
+        let parts = parts.iter().filter_map(|part| {
+            let system = part.file_system.as_ref()?;
+            Some((format!("partition {}", part.number), part.start, part.len, system))
+        });
+        for (name, start, len, system) in whole.into_iter().chain(parts) {
+            let found = match system.kind.as_str() {
+                "ext2" | "ext3" | "ext4" if is_live => Err("it may change meanwhile".to_owned()),
+                "ext2" | "ext3" | "ext4" => ext4::free(self, start, len),
+                other => Err(format!("what is free in {other} is not known here")),
+            };
+            match found {
+                Ok(ranges) => {
+                    free.extend(ranges.iter().map(|range| start + range.start..start + range.end));
+                }
+                Err(why) => read_whole.push(format!("{name} is read as a whole: {why}")),
+            }
+        }
+        free.sort_by_key(|range: &Range<u64>| range.start);
+        self.free = free;
+        read_whole
+    }
+
+    /// Bytes that are left out because file systems call them free.
+    pub fn left_out(&self) -> u64 {
+        self.free.iter().map(|range| range.end - range.start).sum()
+    }
+
     /// The next part, from `from` on; none at its end. Disks cannot tell what was never written.
     ///
     /// # Errors
     /// What the kernel says.
     pub fn extent(&self, from: u64) -> Result<Option<Extent>> {
+        let next = self.free.partition_point(|range| range.end <= from);
+        match self.free.get(next) {
+            Some(range) if range.start <= from => {
+                Ok(Some(Extent::Hole(from, range.end.min(self.size) - from)))
+            }
+            Some(range) => Ok(self.written(from)?.map(|extent| cut(extent, range.start))),
+            None => self.written(from),
+        }
+    }
+
+    /// The same without regard to what is free.
+    fn written(&self, from: u64) -> Result<Option<Extent>> {
         if from < self.size && matches!(self.nature, Nature::Device(_)) {
             return Ok(Some(Extent::Data(from, self.size - from)));
         }
@@ -185,6 +238,14 @@ impl Bytes for Source {
             Ok(_) => Err(io::ErrorKind::UnexpectedEof.into()),
             Err((_, error)) => Err(error),
         }
+    }
+}
+
+/// The part of an extent before `end`.
+fn cut(extent: Extent, end: u64) -> Extent {
+    match extent {
+        Extent::Data(from, len) => Extent::Data(from, len.min(end - from)),
+        Extent::Hole(from, len) => Extent::Hole(from, len.min(end - from)),
     }
 }
 

@@ -157,8 +157,8 @@ pub fn snapshot_of(
     // Before anything is begun.
     let cutters = Cutters::new(repository)?;
     feeds.iter().try_for_each(|feed| cutters.of(feed.kind()).map(|_| ()))?;
-    let path = |feed: &Box<dyn Feed>| PathBuf::from(OsStr::from_bytes(feed.path()));
-    let roots = Roots::named(feeds.iter().map(path).collect());
+    let paths = feeds.iter().map(|feed| PathBuf::from(OsStr::from_bytes(feed.path())));
+    let roots = Roots::named(paths.collect());
     let label = request.label.clone().unwrap_or_else(|| default_label(&roots.asked));
     check_names(&request.host, &label, &request.tags, &roots.paths)?;
     let base = Base::find(repository, &request.host, &label)?;

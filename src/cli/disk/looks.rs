@@ -18,6 +18,10 @@ pub struct ShownGeometry {
     #[serde(skip_serializing_if = "Option::is_none")]
     file_system: Option<ShownFileSystem>,
     partitions: Vec<ShownPartition>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    live: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    free: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -63,7 +67,14 @@ impl ShownGeometry {
                     file_system: partition.file_system.as_ref().map(ShownFileSystem::of),
                 })
                 .collect(),
+            live: Vec::new(),
+            free: None,
         }
+    }
+
+    /// With what may have changed it while it was read, and bytes that are free and were not read.
+    pub fn with(self, live: Vec<String>, free: Option<u64>) -> Self {
+        Self { live, free, ..self }
     }
 }
 

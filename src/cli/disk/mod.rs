@@ -12,7 +12,6 @@ pub use report::{Range, Shown, print};
 
 use std::path::{Path, PathBuf};
 
-
 /// The absolute path of a name, without links above it; the name itself stays what it is.
 pub fn kernel_path(path: &Path) -> PathBuf {
     let parent = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));

@@ -146,11 +146,15 @@ fn tell(global: &Global, report: &Report, mut told: ShownRestore, from: &str) ->
         ));
     }
     for Range { offset, length } in &told.damaged {
-        show::error(&format!("the repository has lost {length} bytes from {offset} on: zero in {target}"));
+        show::error(&format!(
+            "the repository has lost {length} bytes from {offset} on: zero in {target}"
+        ));
     }
     told.shown.differing = report.differing.iter().map(Range::from).collect();
     for Range { offset, length } in &told.shown.differing {
-        show::error(&format!("{target} is not as it was written, in {length} bytes from {offset} on"));
+        show::error(&format!(
+            "{target} is not as it was written, in {length} bytes from {offset} on"
+        ));
     }
     let exit = if !report.lost.is_empty() || !report.differing.is_empty() {
         Exit::Damage

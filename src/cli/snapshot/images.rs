@@ -23,6 +23,11 @@ pub struct Images {
     /// old and half new, and the snapshot says so
     #[arg(long, requires = "images")]
     allow_live: bool,
+    /// Leave out what the file systems on it call free, which is then zero in the image: for ext4, on the whole
+    /// disk or in partitions, where it was unmounted and has no errors. All else is read as a whole, with
+    /// a message
+    #[arg(long, requires = "images")]
+    used_only: bool,
     /// Read a disk although the repository is on it
     #[arg(long, requires = "images")]
     allow_repository_disk: bool,
@@ -53,9 +58,14 @@ impl Images {
                     ),
                 ));
             }
-            let source = Source::open(&kernel, path, Allow { live: self.allow_live })?;
+            let mut source = Source::open(&kernel, path, Allow { live: self.allow_live })?;
             for used in source.live() {
                 show::warning(&format!("{} may change while it is read: {used}", path.display()));
+            }
+            if self.used_only {
+                for why in source.leave_free_out() {
+                    show::note(&format!("note: {}: {why}", path.display()));
+                }
             }
             let name = name(path)?;
             if feeds.iter().any(|feed| feed.path() == name) {

@@ -13,11 +13,11 @@ use crate::pipeline::{self, Compared, Progress, Request, Rules, Shrunk};
 use crate::repository::{Compression, Repository};
 use crate::source::{Feed, Identity, Skip};
 use esker_format::node::Time;
+use images::Images;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use images::Images;
 use std::sync::atomic::Ordering;
 use streams::Streams;
 
@@ -79,6 +79,9 @@ pub struct Args {
     #[arg(last = true, value_name = "CMD")]
     words: Vec<OsString>,
 }
+
+/// What is read once.
+type Feeds = Vec<Box<dyn Feed>>;
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
     let select = Arc::new(args.selection.select()?);
@@ -178,11 +181,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
 
 impl Args {
     /// What is to be saved: paths or streams.
-    fn what(
-        &self,
-        global: &Global,
-        places: &Places,
-    ) -> Result<(Vec<PathBuf>, Vec<Box<dyn Feed>>), Failure> {
+    fn what(&self, global: &Global, places: &Places) -> Result<(Vec<PathBuf>, Feeds), Failure> {
         if !self.streams.is_some() && !self.images.is_some() {
             self.streams.check_unused()?;
             return Ok((self.selection.paths(global, &self.words)?, Vec::new()));

@@ -2,13 +2,18 @@
 
 use super::BUDGET;
 use crate::disk::Geometry;
-use crate::repository::{Bounds, Chunks, Found as Entries, Map, Repository, Result, Selected, xattrs};
+use crate::repository::{
+    Bounds, Chunks, Found as Entries, Map, Repository, Result, Selected, xattrs,
+};
 use esker_format::image::{DISK, decode};
 use esker_format::node::{Node, NodeKind};
 use esker_format::path::MapKey;
 
 /// Images that are named when it is not clear which is meant.
 const NAMED: usize = 8;
+
+/// Paths of images of which none is meant more than the others.
+pub type Paths = Vec<Vec<u8>>;
 
 /// What can go onto a disk.
 pub struct Found {
@@ -28,7 +33,7 @@ pub struct Found {
 pub fn find(
     repository: &Repository,
     selected: &Selected,
-) -> Result<std::result::Result<Found, Vec<Vec<u8>>>> {
+) -> Result<std::result::Result<Found, Paths>> {
     let mut chunks = Chunks::new(repository, selected.snapshot.scope, BUDGET)?;
     let (key, node) = match (&selected.key, &selected.entry) {
         (Some(key), Some(entry)) if entry.node.has_content() => (key.clone(), entry.node.clone()),
@@ -49,7 +54,7 @@ pub fn find(
 fn only(
     selected: &Selected,
     chunks: &mut Chunks,
-) -> Result<std::result::Result<(MapKey, Node), Vec<Vec<u8>>>> {
+) -> Result<std::result::Result<(MapKey, Node), Paths>> {
     let bounds = selected.key.clone().map_or(Bounds::All, Bounds::Below);
     let manifest = &selected.manifest;
     let root = manifest.root.as_ref().map(|root| (root, manifest.root_level as u8));

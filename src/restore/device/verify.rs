@@ -40,7 +40,8 @@ pub fn verify(
         }
         let is_whole = wanted == (from..to);
         let place = wanted.start - request.range.start..wanted.end - request.range.start;
-        let is_lost = report.lost.iter().any(|lost| lost.start < place.end && place.start < lost.end);
+        let is_lost =
+            report.lost.iter().any(|lost| lost.start < place.end && place.start < lost.end);
         let is_right = match item {
             // Of a chunk that goes beyond a partition, the name says nothing.
             Item::Data(..) if is_lost || !is_whole => continue,

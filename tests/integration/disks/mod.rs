@@ -2,11 +2,16 @@
 
 mod cloned;
 mod guarded;
+mod killed;
 mod looks;
+mod restored;
+mod saved;
 mod unreadable;
+mod used;
 
 use crate::support::Home;
-use std::path::PathBuf;
+use crate::support::loops::{Loop, Part, administration, bytes, does};
+use std::path::{Path, PathBuf};
 
 /// A sparse file of so many bytes with a few in it.
 fn sparse(home: &Home, name: &str, len: u64, bytes: &[(u64, &[u8])]) -> PathBuf {
@@ -18,4 +23,38 @@ fn sparse(home: &Home, name: &str, len: u64, bytes: &[(u64, &[u8])]) -> PathBuf 
         file.write_all_at(bytes, *at).unwrap();
     }
     path
+}
+
+/// Fails unless a disk has the same partitions as another one, and the tools of its file systems find
+/// nothing wrong.
+fn check(image: &Path, disk: &Path, parts: &[Part]) {
+    for (part, check) in parts.iter().zip(["e2fsck", "xfs_repair", "btrfs"]) {
+        assert!(bytes(disk, *part) == bytes(image, *part));
+        let (start, len) = (part.start.to_string(), part.len.to_string());
+        let options = ["--read-only", "--offset", &start, "--sizelimit", &len];
+        let Some(device) = Loop::with(disk, &options) else { return };
+        let mut command = administration(check);
+        match check {
+            "e2fsck" => command.arg("-fn"),
+            "xfs_repair" => command.arg("-n"),
+            _ => command.args(["check", "--readonly"]),
+        };
+        does(command.arg(device.path()));
+    }
+}
+
+/// Saves images.
+#[track_caller]
+fn save(home: &Home, images: &[&Path], options: &[&str]) -> crate::support::Ran {
+    let mut command = home.command();
+    command.arg("snapshot");
+    for image in images {
+        command.arg("--image").arg(image);
+    }
+    crate::support::Ran::of(command.args(options))
+}
+
+/// Bytes that no compression makes smaller, other ones for each seed.
+fn noise(len: usize, seed: u64) -> Vec<u8> {
+    crate::support::Draw::new(seed).noise(len)
 }

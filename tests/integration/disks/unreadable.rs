@@ -4,7 +4,7 @@ use super::sparse;
 use crate::support::loops::{Loop, Mount, assert_equal, make};
 use crate::support::{Home, Ran, needs};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 fn clone(home: &Home, from: &Path, to: &Path) -> Ran {
     Ran::of(home.command().arg("clone").arg(from).arg(to).arg("--json"))
@@ -16,23 +16,34 @@ fn unreadable(ran: &Ran) -> Vec<(u64, u64)> {
     told.iter().map(|r| (r["offset"].as_u64().unwrap(), r["length"].as_u64().unwrap())).collect()
 }
 
-#[test]
-fn only_the_bad_sectors_are_lost() {
-    let home = Home::new();
-    if !needs("mkfs.btrfs") {
-        return;
-    }
+/// A disk of which 4 KiB cannot be read: a file on a file system whose checksums do not fit.
+pub struct Flipped {
+    /// The disk; it goes first.
+    pub disk: Loop,
+    _mount: Mount,
+    _pool: Loop,
+    /// What it is a disk over.
+    pub image: PathBuf,
+    /// What is to be had of it.
+    pub good: PathBuf,
+    /// Where it cannot be read.
+    pub lost: (u64, u64),
+}
+
+pub const FLIPPED: u64 = 8 << 20;
+
+pub fn flipped(home: &Home) -> Option<Flipped> {
+    needs("mkfs.btrfs").then_some(())?;
     let (pool, mark) = (home.path("pool.img"), *b"these bytes are found again");
     make("btrfs", &pool, 128 << 20);
     let good = home.path("good.img");
-    let at = (5 << 20) + 3 * 4096 + 100;
+    let lost = (5 << 20) + 3 * 4096;
     let mut bytes: Vec<u8> =
-        (0..8u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-    bytes[at..at + mark.len()].copy_from_slice(&mark);
-    std::fs::write(&good, &bytes).unwrap();
+        (0..FLIPPED as u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    bytes[lost + 100..lost + 100 + mark.len()].copy_from_slice(&mark);
     {
-        let Some(device) = Loop::over(&pool) else { return };
-        let Some(mount) = Mount::of(device.path(), home.path("at"), "rw") else { return };
+        let device = Loop::over(&pool)?;
+        let mount = Mount::of(device.path(), home.path("at"), "rw")?;
         std::fs::write(mount.path().join("disk.img"), &bytes).unwrap();
     }
     // A byte of the file turns over below the file system, whose checksum tells.
@@ -40,20 +51,46 @@ fn only_the_bad_sectors_are_lost() {
     let place = all.windows(mark.len()).position(|window| window == mark).unwrap();
     let file = std::fs::OpenOptions::new().write(true).open(&pool).unwrap();
     file.write_all_at(&[mark[0] ^ 1], place as u64).unwrap();
-    let Some(device) = Loop::over(&pool) else { return };
-    let Some(mount) = Mount::of(device.path(), home.path("at"), "rw") else { return };
+    let pool = Loop::over(&pool)?;
+    let mount = Mount::of(pool.path(), home.path("at"), "rw")?;
     let image = mount.path().join("disk.img");
-    let Some(disk) = Loop::with(&image, &["--read-only"]) else { return };
-    let lost = (5 << 20) + 3 * 4096;
+    let disk = Loop::with(&image, &["--read-only"])?;
     bytes[lost..lost + 4096].fill(0);
     std::fs::write(&good, &bytes).unwrap();
-    for from in [disk.path(), &image] {
+    let lost = (lost as u64, 4096);
+    Some(Flipped { disk, _mount: mount, _pool: pool, image, good, lost })
+}
+
+#[test]
+fn only_the_bad_sectors_are_lost() {
+    let home = Home::new();
+    let Some(flipped) = flipped(&home) else { return };
+    for from in [flipped.disk.path(), &flipped.image] {
         let copy = home.path("copy.img");
         let ran = clone(&home, from, &copy).exit(3);
-        assert_eq!(unreadable(&ran), [(lost as u64, 4096)], "{}", from.display());
-        assert_equal(&good, &copy, 8 << 20);
+        assert_eq!(unreadable(&ran), [flipped.lost], "{}", from.display());
+        assert_equal(&flipped.good, &copy, FLIPPED);
         std::fs::remove_file(&copy).unwrap();
     }
+}
+
+#[test]
+fn a_snapshot_says_what_could_not_be_read_and_has_all_the_rest() {
+    let home = Home::new();
+    let Some(flipped) = flipped(&home) else { return };
+    let ran = home.run(["snapshot".as_ref(), "--image".as_ref(), flipped.disk.path().as_os_str()]);
+    let (offset, len) = flipped.lost;
+    ran.exit(3).says(&[&format!("{len} bytes could not be read: {len} from {offset} on")]);
+    let listed = home.run(["ls", "--json", "latest"]).ok().json();
+    assert_eq!(listed.last().unwrap()["fidelity"], "damaged");
+    home.restore("latest", home.path("out")).exit(3);
+    let name = flipped.disk.path().strip_prefix("/").unwrap();
+    assert_equal(&flipped.good, &home.path("out").join(name), FLIPPED);
+    let target = sparse(&home, "target.img", FLIPPED, &[(offset, &[9; 4096])]);
+    let options = ["--device", "--yes", "--json"];
+    let ran = Ran::of(home.command().args(["restore", "latest"]).arg(&target).args(options));
+    assert_eq!(unreadable(&ran.exit(3)), [flipped.lost]);
+    assert_equal(&flipped.good, &target, FLIPPED);
 }
 
 #[test]
