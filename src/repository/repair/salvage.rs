@@ -46,6 +46,10 @@ struct Saved {
     elsewhere: BTreeSet<u32>,
 }
 
+/// Packs that are copied before the log says so. What is known of them is in memory meanwhile, and one entry names
+/// them all.
+const GROUP: usize = if cfg!(test) { 8 } else { 64 };
+
 /// Saves what is sound in these packs, and takes them out of use. Of one that nothing describes any more it is not
 /// known what it had: it stays in the sets of snapshots, until they are whole without it or forgotten. Of those that are
 /// `known` to be damaged since long, only what nothing else has is saved.
@@ -60,54 +64,72 @@ pub fn salvage(
     stop: &AtomicBool,
 ) -> Result<Salvaged> {
     let mut lookup = repository.lookup_in_all()?;
-    let mut scopes: BTreeMap<u32, Vec<Arc<KnownPack>>> = BTreeMap::new();
-    for ordinal in packs.iter().chain(known) {
-        if let Some(known) = lookup.pack_if_there(*ordinal)? {
-            scopes.entry(known.scope).or_default().push(known);
+    let mut scopes: BTreeMap<u32, Vec<Wanted>> = BTreeMap::new();
+    let packs = packs.iter().map(|ordinal| (*ordinal, false));
+    for (ordinal, only_missing) in packs.chain(known.iter().map(|ordinal| (*ordinal, true))) {
+        if let Some(known) = lookup.pack_if_there(ordinal)? {
+            scopes.entry(known.scope).or_default().push(Wanted { ordinal, only_missing });
         }
     }
+    drop(lookup);
     // What was there may be gone by now.
     repository.presence.forget();
     let mut done = Salvaged::default();
-    for (scope, packs) in scopes {
-        of_scope(repository, scope, &packs, known, session, stop, &mut done)?;
+    for (scope, mut packs) in scopes {
+        let access = match scope == repository.access().scope {
+            true => Arc::clone(&repository.access),
+            false => Arc::new(repository.access().in_scope(scope)?),
+        };
+        while !packs.is_empty() {
+            let group = packs.split_off(packs.len().saturating_sub(GROUP));
+            let rest = group_of_scope(repository, &access, group, session, stop, &mut done)?;
+            // What was copied of those is in good packs by now.
+            packs.extend(rest.into_iter().map(|ordinal| Wanted { ordinal, only_missing: true }));
+        }
     }
     Ok(done)
 }
 
-fn of_scope(
+/// A damaged pack that is to be taken out of use.
+struct Wanted {
+    ordinal: u32,
+    /// Whether what others have stays where it is.
+    only_missing: bool,
+}
+
+/// Does so for some packs of one scope; returns those that did not fit into the entry.
+fn group_of_scope(
     repository: &mut Repository,
-    scope: u32,
-    packs: &[Arc<KnownPack>],
-    old: &[u32],
+    access: &Arc<Access>,
+    packs: Vec<Wanted>,
     session: SessionId,
     stop: &AtomicBool,
     done: &mut Salvaged,
-) -> Result<()> {
-    let access = match scope == repository.access().scope {
-        true => Arc::clone(&repository.access),
-        false => Arc::new(repository.access().in_scope(scope)?),
-    };
-    let mut copy = Copy::new(repository, &access, session)?;
+) -> Result<Vec<u32>> {
+    let mut copy = Copy::new(repository, access, session)?;
+    let mut lookup = repository.lookup_in_all()?;
     let mut saved = Vec::new();
-    for known in packs {
+    for Wanted { ordinal, only_missing } in packs {
         if stop.load(Ordering::Relaxed) {
             return Err(Error::Interrupted);
         }
-        saved.push(copy.pack(known, old.contains(&known.ordinal))?);
+        if let Some(known) = lookup.pack_if_there(ordinal)? {
+            saved.push(copy.pack(&known, only_missing)?);
+        }
     }
     let new = copy.finish()?;
-    let segments = put_segments(repository.store(), &access, session, &new)?;
+    let segments = put_segments(repository.store(), access, session, &new)?;
     // All that stands in is durable before the log says so.
     repository.store().barrier()?;
+    let scope = access.scope;
     let marking = Marking { session, scope, saved: &saved, new: &new, segments: &segments };
-    let marked = marking.append(repository)?;
+    let Marked { marked, rest } = marking.append(repository)?;
     repository.settle(&new, &segments);
     done.packs += marked.len() as u64;
-    let is_marked = |saved: &&Saved| marked.contains(&saved.ordinal);
-    done.chunks += saved.iter().filter(is_marked).map(|s| s.chunks.len() as u64).sum::<u64>();
-    done.in_use.extend(saved.iter().map(|s| s.ordinal).filter(|o| !marked.contains(o)));
-    Ok(())
+    let is_done = |saved: &&Saved| marked.contains(&saved.ordinal) || rest.contains(&saved.ordinal);
+    done.chunks += saved.iter().filter(is_done).map(|s| s.chunks.len() as u64).sum::<u64>();
+    done.in_use.extend(saved.iter().filter(|saved| !is_done(saved)).map(|s| s.ordinal));
+    Ok(rest)
 }
 
 /// Copies what is sound.
@@ -200,6 +222,15 @@ impl Copy {
     }
 }
 
+/// What an entry says.
+#[derive(Default)]
+struct Marked {
+    /// Packs that it takes out of use.
+    marked: Vec<u32>,
+    /// Packs for which it has no room.
+    rest: Vec<u32>,
+}
+
 /// An entry that takes packs out of use.
 struct Marking<'m> {
     session: SessionId,
@@ -210,19 +241,27 @@ struct Marking<'m> {
 }
 
 impl Marking<'_> {
-    /// Appends it; returns the packs that it names: those that nobody has in use.
-    fn append(&self, repository: &mut Repository) -> Result<Vec<u32>> {
-        let mut marked = Vec::new();
+    /// Appends it for those packs that nobody has in use.
+    fn append(&self, repository: &mut Repository) -> Result<Marked> {
+        let mut now = Marked::default();
         let appended = repository.append(self.session, &mut |state| {
             expect_open(state, self.session)?;
             let free = self.saved.iter().map(|saved| saved.ordinal).filter(|o| is_free(state, *o));
-            marked = free.collect();
-            match marked.is_empty() {
-                true => nothing(),
-                false => Ok(self.body(state, &marked)),
+            now = Marked { marked: free.collect(), rest: Vec::new() };
+            if now.marked.is_empty() {
+                return nothing();
+            }
+            loop {
+                let body = self.body(state, &now.marked);
+                if now.marked.len() == 1 || body.check().is_ok() {
+                    return Ok(body);
+                }
+                // More than an entry holds: the rest is for the next one.
+                let half = now.marked.len() / 2;
+                now.rest.extend(now.marked.drain(half..));
             }
         });
-        Ok(unless_nothing(appended)?.map_or_else(Vec::new, |_| marked))
+        Ok(unless_nothing(appended)?.map_or_else(Marked::default, |_| now))
     }
 
     fn body(&self, state: &State, marked: &[u32]) -> Body {
