@@ -37,6 +37,7 @@ mod presence;
 mod refresh;
 pub mod repair;
 pub mod retention;
+mod rewriter;
 mod selection;
 mod session;
 #[cfg(test)]

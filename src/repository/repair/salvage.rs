@@ -8,10 +8,9 @@ use crate::repository::Repository;
 use crate::repository::access::Access;
 use crate::repository::error::{Error, Result};
 use crate::repository::fetch::Frames;
-use crate::repository::frame_writer::FrameWriter;
 use crate::repository::gc::mark::{expect_open, nothing, unless_nothing};
 use crate::repository::index::{KnownPack, Lookup};
-use crate::repository::packer::Packer;
+use crate::repository::rewriter::Rewriter;
 use crate::repository::session::{pack_add, put_segments};
 use crate::repository::state::{Pack, State};
 use esker_format::cbor::Extra;
@@ -117,7 +116,7 @@ fn group_of_scope(
             saved.push(copy.pack(&known, only_missing)?);
         }
     }
-    let new = copy.finish()?;
+    let new = copy.rewriter.finish()?;
     let segments = put_segments(repository.store(), access, session, &new)?;
     // All that stands in is durable before the log says so.
     repository.store().barrier()?;
@@ -134,10 +133,7 @@ fn group_of_scope(
 
 /// Copies what is sound.
 struct Copy {
-    access: Arc<Access>,
-    packer: Packer,
-    data: FrameWriter,
-    pages: FrameWriter,
+    rewriter: Rewriter,
     frames: Frames,
     lookup: Lookup,
     plain: Vec<u8>,
@@ -145,12 +141,8 @@ struct Copy {
 
 impl Copy {
     fn new(repository: &Repository, access: &Arc<Access>, session: SessionId) -> Result<Self> {
-        let store = repository.shared_store();
         Ok(Self {
-            access: Arc::clone(access),
-            packer: Packer::new(store, Arc::clone(access), session, 1, None),
-            data: FrameWriter::data(0),
-            pages: FrameWriter::pages(),
+            rewriter: Rewriter::new(repository, access, session),
             frames: Frames::new(repository),
             lookup: repository.lookup_in(access.scope)?,
             plain: Vec::new(),
@@ -188,37 +180,20 @@ impl Copy {
         for (expected, len) in chunks {
             let range: Range<usize> = at..at + *len as usize;
             at = range.end;
-            let keys = &self.access.scope_keys;
-            let found = plain.get(range).map(|bytes| match frame_type {
-                FrameType::Data => (keys.data_id(bytes), bytes),
-                FrameType::Page => (keys.page_id(bytes), bytes),
-            });
+            let found = plain.get(range).map(|bytes| (self.rewriter.id(frame_type, bytes), bytes));
             let place = match saved.only_missing || found.is_none() {
                 true => self.lookup.find_prefix(expected)?,
                 false => None,
             };
             match found.filter(|(id, _)| prefix(id) == *expected && place.is_none()) {
                 Some((id, bytes)) => {
-                    let writer = match frame_type {
-                        FrameType::Data => &mut self.data,
-                        FrameType::Page => &mut self.pages,
-                    };
-                    writer.space(bytes.len(), &self.packer)?.copy_from_slice(bytes);
-                    writer.keep(id, bytes.len());
+                    self.rewriter.write(frame_type, id, bytes)?;
                     saved.chunks.push(*expected);
                 }
                 None => saved.elsewhere.extend(place.map(|place| place.pack)),
             }
         }
         Ok(())
-    }
-
-    /// Closes all packs; returns them.
-    fn finish(mut self) -> Result<Vec<SegmentPack>> {
-        self.data.flush(&self.packer)?;
-        self.pages.flush(&self.packer)?;
-        self.packer.finish()?;
-        Ok(self.packer.take_done())
     }
 }
 
