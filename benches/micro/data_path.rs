@@ -19,18 +19,21 @@ pub fn keys() -> ScopeKeys {
 
 pub fn cut(c: &mut Criterion) {
     let data = noise(1, 32 * MIB);
-    let cutter = Cutter::new(Profile::files(), &keys().gear).unwrap();
     let mut group = c.benchmark_group("cut");
     group.throughput(Throughput::Bytes(data.len() as u64));
-    group.bench_function("files profile", |b| {
-        b.iter(|| {
-            let mut at = 0;
-            while at < data.len() {
-                at += cutter.cut(black_box(&data[at..]), true).unwrap();
-            }
-            at
+    let profiles = [("files", Profile::files()), ("dump", Profile::dump())];
+    for (name, profile) in profiles.into_iter().chain([("disk", Profile::disk())]) {
+        let cutter = Cutter::new(profile, &keys()).unwrap();
+        group.bench_function(format!("{name} profile"), |b| {
+            b.iter(|| {
+                let mut at = 0;
+                while at < data.len() {
+                    at += cutter.cut(black_box(&data[at..]), true).unwrap();
+                }
+                at
+            });
         });
-    });
+    }
 }
 
 pub fn identify(c: &mut Criterion) {

@@ -187,7 +187,7 @@ impl Golden {
 
     fn put_config(&self, genesis: EntryHash, owner: &SigningKey) -> Outcome<()> {
         let header = self.header(Kind::Config, owner, SessionId::new([0; 16]));
-        let config = Config { genesis, profiles: vec![Profile::files()], extra: Extra::default() };
+        let config = Config { genesis, profiles: Profile::all(), extra: Extra::default() };
         let log_key = self.owner.epoch(0).log_key();
         let object = config.encode(&header, &log_key, owner, &mut self.draw());
         self.put(names::CONFIG, &object)

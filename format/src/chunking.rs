@@ -1,8 +1,10 @@
 //! Where data is cut into chunks: FastCDC (2020, normalised level 1) with the gear table of the
-//! scope, so that boundaries tell nothing to whoever does not hold the scope's key.
+//! scope, or at the ends of blocks that a keyed hash chooses, so that boundaries tell nothing to
+//! whoever does not hold the scope's key.
 
 use crate::cbor_map;
 use crate::error::{FormatError, Result, malformed};
+use crate::key::ScopeKeys;
 use crate::limits::CHUNK_MAX;
 use fastcdc::v2020::{Normalization, cut_gear, select_masks};
 
@@ -11,17 +13,23 @@ cbor_map! {
     pub struct Profile {
         /// Number by which manifests name the profile.
         0 => number: u32,
-        /// No chunk but the last of a file is smaller.
+        /// No chunk but the last of a file is smaller; with blocks, nor one before zeros.
         1 => min: u32,
         /// Where half of the chunks end, roughly.
         2 => average: u32,
         /// No chunk is larger.
         3 => max: u32,
+        /// Chunks end only where a block of this size does; anywhere when there is none.
+        4 => block: Option<u32>,
     }
 }
 
 /// Number of the profile for files in directories.
 pub const PROFILE_FILES: u32 = 1;
+/// Number of the profile for the output of commands: changes of a few bytes, spread all over.
+pub const PROFILE_DUMP: u32 = 2;
+/// Number of the profile for disks: blocks that change in place, and move as wholes.
+pub const PROFILE_DISK: u32 = 3;
 
 impl Profile {
     /// The profile for files: a file below the minimum is one chunk.
@@ -31,8 +39,26 @@ impl Profile {
             min: 128 << 10,
             average: 512 << 10,
             max: 4 << 20,
+            block: None,
             extra: crate::cbor::Extra::default(),
         }
+    }
+
+    /// The profile for the output of commands.
+    pub fn dump() -> Self {
+        let (min, average, max) = (2 << 10, 8 << 10, 32 << 10);
+        Self { number: PROFILE_DUMP, min, average, max, ..Self::files() }
+    }
+
+    /// The profile for disks: the block is that of nearly all file systems.
+    pub fn disk() -> Self {
+        let (min, average, max, block) = (4 << 10, 32 << 10, 128 << 10, Some(4 << 10));
+        Self { number: PROFILE_DISK, min, average, max, block, ..Self::files() }
+    }
+
+    /// The profiles of a new repository.
+    pub fn all() -> Vec<Self> {
+        vec![Self::files(), Self::dump(), Self::disk()]
     }
 
     /// Fails unless the cutter can work with these sizes.
@@ -48,6 +74,11 @@ impl Profile {
         if min > average || average > max || max > CHUNK_MAX {
             return Err(malformed("chunking profile", "sizes out of order"));
         }
+        let Some(block) = self.block else { return Ok(()) };
+        let fits = |size: u32| size.is_multiple_of(block);
+        if block < 512 || ![self.min, self.average, self.max].into_iter().all(fits) {
+            return Err(malformed("chunking profile", "sizes that are not whole blocks"));
+        }
         Ok(())
     }
 }
@@ -55,23 +86,33 @@ impl Profile {
 /// Cuts streams of bytes.
 pub struct Cutter {
     profile: Profile,
-    masks: [u64; 4],
-    gear: Box<[u64; 256]>,
-    gear_shifted: Box<[u64; 256]>,
+    way: Way,
+}
+
+/// How a profile cuts.
+enum Way {
+    /// Anywhere, where the bytes before say so.
+    Gear { masks: [u64; 4], gear: Box<[u64; 256]>, gear_shifted: Box<[u64; 256]> },
+    /// Behind a block whose number is below a threshold.
+    Blocks { block: usize, below: u32, keys: Box<ScopeKeys> },
 }
 
 impl Cutter {
-    /// A cutter for one profile with the table of one scope.
+    /// A cutter for one profile with the keys of one scope.
     ///
     /// # Errors
     /// When the profile's sizes are unusable.
-    pub fn new(profile: Profile, gear: &[u64; 256]) -> Result<Self> {
+    pub fn new(profile: Profile, keys: &ScopeKeys) -> Result<Self> {
         profile.check()?;
-        let (small, large) = select_masks(profile.average as usize, Normalization::Level1);
-        let mut gear_shifted = Box::new(*gear);
-        gear_shifted.iter_mut().for_each(|g| *g <<= 1);
-        let masks = [small, large, small << 1, large << 1];
-        Ok(Self { profile, masks, gear: Box::new(*gear), gear_shifted })
+        let way = match profile.block {
+            None => Way::gear(profile.average as usize, &keys.gear),
+            Some(block) => Way::Blocks {
+                block: block as usize,
+                below: u32::MAX / (profile.average / block),
+                keys: Box::new(keys.clone()),
+            },
+        };
+        Ok(Self { profile, way })
     }
 
     /// Sizes in use.
@@ -86,24 +127,58 @@ impl Cutter {
     /// When too few bytes are given.
     pub fn cut(&self, bytes: &[u8], last: bool) -> Result<usize> {
         let Profile { min, average, max, .. } = self.profile;
-        if bytes.len() < max as usize && !last {
+        let (min, average, max) = (min as usize, average as usize, max as usize);
+        if bytes.len() < max && !last {
             return Err(FormatError::Length { what: "bytes to cut" });
         }
-        let [s, l, s_shifted, l_shifted] = self.masks;
-        let (_, len) = cut_gear(
-            bytes,
-            min as usize,
-            average as usize,
-            max as usize,
-            s,
-            l,
-            s_shifted,
-            l_shifted,
-            &self.gear[..],
-            &self.gear_shifted[..],
-        );
-        Ok(len)
+        Ok(match &self.way {
+            Way::Gear { masks: [s, l, s2, l2], gear, gear_shifted } => {
+                let (gear, shifted) = (&gear[..], &gear_shifted[..]);
+                cut_gear(bytes, min, average, max, *s, *l, *s2, *l2, gear, shifted).1
+            }
+            Way::Blocks { block, below, keys } => {
+                let bytes = &bytes[..bytes.len().min(max)];
+                cut_blocks(bytes, *block, min, |block| keys.block_number(block) < *below)
+            }
+        })
     }
+}
+
+impl Way {
+    fn gear(average: usize, gear: &[u64; 256]) -> Self {
+        let (small, large) = select_masks(average, Normalization::Level1);
+        let mut gear_shifted = Box::new(*gear);
+        gear_shifted.iter_mut().for_each(|g| *g <<= 1);
+        let masks = [small, large, small << 1, large << 1];
+        Self::Gear { masks, gear: Box::new(*gear), gear_shifted }
+    }
+}
+
+/// Length of the chunk that `bytes` begin with: a run of zero blocks, or blocks without one up to
+/// that which ends them.
+fn cut_blocks(bytes: &[u8], size: usize, min: usize, ends: impl Fn(&[u8]) -> bool) -> usize {
+    let mut blocks = bytes.chunks_exact(size);
+    if bytes.len() >= size && is_zero(&bytes[..size]) {
+        return blocks.take_while(|block| is_zero(block)).count() * size;
+    }
+    let mut len = 0;
+    for block in &mut blocks {
+        if is_zero(block) {
+            return len;
+        }
+        len += size;
+        if len >= min && ends(block) {
+            return len;
+        }
+    }
+    // What is left is less than a block, and the last of all.
+    bytes.len()
+}
+
+/// Whether all bytes are zero; the first look settles it nearly always.
+pub fn is_zero(bytes: &[u8]) -> bool {
+    let (head, rest) = bytes.split_at(bytes.len().min(64));
+    head.iter().all(|b| *b == 0) && rest.iter().all(|b| *b == 0)
 }
 
 #[cfg(test)]
@@ -119,8 +194,12 @@ mod tests {
     }
 
     fn cuts(seed: u8, data: &[u8]) -> Vec<usize> {
+        cuts_of(Profile::files(), seed, data)
+    }
+
+    fn cuts_of(profile: Profile, seed: u8, data: &[u8]) -> Vec<usize> {
         let keys = ScopeSecret(Secret::new([seed; 32])).keys();
-        let cutter = Cutter::new(Profile::files(), &keys.gear).unwrap();
+        let cutter = Cutter::new(profile, &keys).unwrap();
         let (mut at, mut out) = (0, Vec::new());
         while at < data.len() {
             at += cutter.cut(&data[at..], true).unwrap();
@@ -155,8 +234,46 @@ mod tests {
     #[test]
     fn too_few_bytes_are_refused_unless_they_are_the_last() {
         let keys = ScopeSecret(Secret::new([1; 32])).keys();
-        let cutter = Cutter::new(Profile::files(), &keys.gear).unwrap();
+        let cutter = Cutter::new(Profile::files(), &keys).unwrap();
         assert!(cutter.cut(&[0; 1000], false).is_err());
         assert_eq!(cutter.cut(&[0; 1000], true).unwrap(), 1000);
+    }
+
+    /// What the independent implementation of tests/reader makes of the same bytes.
+    #[test]
+    fn cuts_of_dumps_and_disks_are_where_they_always_were() {
+        let data = noise(256 << 10);
+        let dump = cuts_of(Profile::dump(), 1, &data);
+        assert_eq!(blake3::hash(format!("{dump:?}").as_bytes()).to_hex().as_str(), DUMP);
+        let disk = cuts_of(Profile::disk(), 1, &data);
+        assert_eq!(blake3::hash(format!("{disk:?}").as_bytes()).to_hex().as_str(), DISK);
+    }
+
+    const DUMP: &str = "964a81dc308b87f867e494245854ae3ae0b5120546dcb2de3c373ab9f5c4f452";
+    const DISK: &str = "8d85f3bfcd3e26983a5b614579c87802c0475c78d95f6d0149371f1feb41ec8b";
+
+    #[test]
+    fn disks_are_cut_at_the_ends_of_blocks_and_around_zeros() {
+        let mut data = noise(2 << 20);
+        data[400 << 10..700 << 10].fill(0);
+        data.extend([7; 100]);
+        let cuts = cuts_of(Profile::disk(), 1, &data);
+        assert!(cuts[..cuts.len() - 1].iter().all(|cut| cut % 4096 == 0), "{cuts:?}");
+        for border in [400 << 10, 528 << 10, 656 << 10, 700 << 10, data.len()] {
+            assert!(cuts.contains(&border), "{border} is not in {cuts:?}");
+        }
+        assert_ne!(cuts, cuts_of(Profile::disk(), 2, &data), "another scope cuts elsewhere");
+        let (chunks, len) = (cuts.len(), data.len() - (300 << 10));
+        assert!((16 << 10..64 << 10).contains(&(len / chunks)), "{chunks} chunks of {len}");
+    }
+
+    #[test]
+    fn blocks_that_moved_are_cut_as_before() {
+        let data = noise(2 << 20);
+        let moved = [&noise(3 << 20)[2 << 20..][..28 << 10], &data[..]].concat();
+        let a = cuts_of(Profile::disk(), 1, &data);
+        let b = cuts_of(Profile::disk(), 1, &moved);
+        let same = a.iter().filter(|cut| b.contains(&(**cut + (28 << 10)))).count();
+        assert!(same + 4 >= a.len(), "{a:?} {b:?}");
     }
 }

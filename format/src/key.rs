@@ -60,6 +60,7 @@ impl ScopeSecret {
             page: self.0.derive("esker 0 chunk id page", &[]),
             links: self.0.derive("esker 0 hard-link group", &[]),
             cuts: self.0.derive("esker 0 page cuts", &[]),
+            blocks: self.0.derive("esker 0 block cuts", &[]),
             segment: self.0.derive("esker 0 segment key", &[]),
             summary: self.0.derive("esker 0 summary key", &[]),
             gear: table,
@@ -74,6 +75,7 @@ pub struct ScopeKeys {
     page: Secret,
     links: Secret,
     cuts: Secret,
+    blocks: Secret,
     /// Seals segments and pack directories.
     pub segment: Secret,
     /// Seals the summaries in commit entries.
@@ -108,6 +110,11 @@ impl ScopeKeys {
         let mut out = [0; 4];
         hasher.finalize_xof().fill(&mut out);
         u32::from_le_bytes(out)
+    }
+    /// A uniform number that decides whether a chunk of a disk ends behind this block.
+    pub fn block_number(&self, block: &[u8]) -> u32 {
+        let hash = blake3::keyed_hash(self.blocks.expose(), block);
+        hash.as_bytes().first_chunk().map_or(0, |first| u32::from_le_bytes(*first))
     }
 }
 

@@ -84,6 +84,10 @@ impl Time {
 /// An extended attribute: name and value.
 pub type Xattr = (Vec<u8>, Vec<u8>);
 
+/// Attributes of a stream or image whose names begin with this say where it came from. They are for
+/// whoever reads the snapshot; a file that is made of it does not get them.
+pub const ORIGIN: &[u8] = b"esker.";
+
 /// The extended attributes of a node, names ascending. POSIX ACLs and capabilities are among them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Xattrs {

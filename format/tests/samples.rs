@@ -381,7 +381,7 @@ fn summary_sample() -> Sample {
 fn config_sample() -> Sample {
     let config = Config {
         genesis: EntryHash::new([0x66; 32]),
-        profiles: vec![Profile::files(), Profile { number: 2, ..Profile::files() }],
+        profiles: Profile::all(),
         extra: Extra::default(),
     };
     let (key, signer) = (epoch().log_key(), owner().owner_key());

@@ -432,6 +432,11 @@ fn profiles_of_a_config_ascend_and_can_be_used() {
     assert!(read(vec![profile(2, 128), profile(1, 128)]).is_err());
     assert!(read(vec![profile(1, 128), profile(1, 128)]).is_err());
     assert!(read(vec![profile(1, 129)]).is_err());
+    let blocks = |min, block| Profile { min, block: Some(block), ..Profile::disk() };
+    assert!(read(vec![blocks(4096, 4096), Profile { number: 4, ..blocks(512, 512) }]).is_ok());
+    for (min, block) in [(4096 + 2, 4096), (4096, 256), (4096, 0), (4096, 3 << 10)] {
+        assert!(read(vec![blocks(min, block)]).is_err(), "{min} {block}");
+    }
 }
 
 #[test]

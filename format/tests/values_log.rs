@@ -16,7 +16,7 @@ pub fn config(d: &mut Draw) -> Config {
         let min = d.between(32, 1 << 19) as u32 * 2;
         let average = d.between(u64::from(min / 2).max(128), 2 << 20) as u32 * 2;
         let max = d.between(u64::from(average / 2), 8 << 20) as u32 * 2;
-        Profile { number, min, average, max, extra: d.extra() }
+        Profile { number, min, average, max, block: None, extra: d.extra() }
     };
     let profiles = numbers.into_iter().map(profile).collect();
     Config { genesis: EntryHash::new(d.array()), profiles, extra: d.extra() }

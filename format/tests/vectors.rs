@@ -159,6 +159,7 @@ fn derived() -> Vectors {
     .hex("cut_key", b"usr\0lib\0\0libc.so")
     .number("cut_level", 0)
     .number("cut_number", keys.cut_number(0, b"usr\0lib\0\0libc.so"))
+    .number("block_number", keys.block_number(plain))
     .hex("epoch_secret", epoch().0.expose())
     .hex("log_key", epoch().log_key().expose())
     .hex("pre_shared_key", epoch().pre_shared_key().expose())

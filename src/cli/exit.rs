@@ -109,6 +109,7 @@ impl Failure {
     fn repository(&self) -> Option<&Error> {
         match self {
             Self::Repository(e) | Self::Pipeline(pipeline::Error::Repository(e)) => Some(e),
+            Self::Pipeline(pipeline::Error::ReadOnce(e)) => Some(e),
             Self::Restore(restore::Error::Repository(e)) => Some(e),
             _ => None,
         }
@@ -166,12 +167,21 @@ impl Failure {
         if let Self::Sync(error) = self {
             return sync_hint(error);
         }
+        if let Self::Pipeline(pipeline::Error::Feed(_)) = self {
+            return Some("no snapshot was made; the last one is as it was".to_owned());
+        }
+        if let Self::Pipeline(pipeline::Error::ReadOnce(_)) = self {
+            return Some("run it again".to_owned());
+        }
         let hint = match self.repository()? {
             Error::NoRepository { .. } => {
                 "make one with `esker init`, or name another with --repo or ESKER_REPOSITORY"
             }
             Error::Unfinished { .. } => {
                 "nothing was saved in it: remove the folder and run `esker init` again"
+            }
+            Error::NoProfile { .. } => {
+                "it was made by an earlier esker: make a new one, and bring the snapshots over with `esker copy`"
             }
             Error::AlreadyThere { .. } => "use it as it is, or name another folder with --repo",
             Error::WrongKey { .. } => {

@@ -20,7 +20,7 @@ const UNMATCHED_SHOWN: usize = 20;
 pub struct Selection {
     /// Files and directories. One that is given twice, or lies within another, is saved once
     #[arg(
-        required_unless_present_any = ["files_from", "files_from0"],
+        required_unless_present_any = ["files_from", "files_from0", "stdin", "command", "words"],
         value_name = "PATH",
         help_heading = None
     )]
@@ -81,11 +81,16 @@ impl Selection {
         self.allow_missing
     }
 
-    /// Everything that was asked for.
+    /// Whether any file or directory is named.
+    pub fn names_any(&self) -> bool {
+        !self.paths.is_empty() || !self.files_from.is_empty() || !self.files_from0.is_empty()
+    }
+
+    /// Everything that was asked for, and these.
     ///
     /// # Errors
     /// When a list cannot be read, or standard input is asked for twice.
-    pub fn paths(&self, global: &Global) -> Result<Vec<PathBuf>, Failure> {
+    pub fn paths(&self, global: &Global, more: &[OsString]) -> Result<Vec<PathBuf>, Failure> {
         let lists = self.files_from.iter().chain(&self.files_from0);
         let from_stdin = lists.filter(|list| is_stdin(list)).count();
         if from_stdin > 1 {
@@ -99,6 +104,7 @@ impl Selection {
             ));
         }
         let mut paths = self.paths.clone();
+        paths.extend(more.iter().map(PathBuf::from));
         for list in &self.files_from {
             paths.extend(path_list::read(list, Between::Lines)?);
         }

@@ -1,9 +1,7 @@
 //! The snapshot that a run is compared with, and the series that it continues.
 
 use crate::pipeline::new_series;
-use crate::repository::{Bounds, Chunks, Error, Found, Map, Repository, Result, Snapshot};
-use esker_format::FormatError;
-use esker_format::chunking::{Cutter, PROFILE_FILES};
+use crate::repository::{Bounds, Chunks, Found, Map, Repository, Result, Snapshot};
 use esker_format::ids::{SeriesId, SnapshotId};
 use esker_format::node::Time;
 use esker_format::page::{Entry, PageRef};
@@ -83,22 +81,24 @@ impl BaseEntries {
         Self { map: Map::new(Some((&root.0, root.1)), Bounds::All), next: None, over: false }
     }
 
-    /// Compares an entry; also returns how many of the base were passed because they are gone.
-    pub fn compare(&mut self, entry: &Entry, chunks: &mut Chunks) -> (Compared, u64) {
+    /// Compares an entry; also returns how long it was in the base, and how many of that were
+    /// passed because they are gone.
+    pub fn compare(&mut self, entry: &Entry, chunks: &mut Chunks) -> (Compared, Option<u64>, u64) {
         let mut gone = 0;
         loop {
             self.fill(chunks);
-            let Some(old) = &self.next else { return (Compared::New, gone) };
+            let Some(old) = &self.next else { return (Compared::New, None, gone) };
             match old.key.cmp(&entry.key) {
                 Ordering::Less => {
                     gone += 1;
                     self.next = None;
                 }
-                Ordering::Greater => return (Compared::New, gone),
+                Ordering::Greater => return (Compared::New, None, gone),
                 Ordering::Equal => {
-                    let same = old.node == entry.node;
+                    let (same, len) = (old.node == entry.node, old.node.len());
                     self.next = None;
-                    return (if same { Compared::Same } else { Compared::Changed }, gone);
+                    let compared = if same { Compared::Same } else { Compared::Changed };
+                    return (compared, Some(len), gone);
                 }
             }
         }
@@ -127,14 +127,6 @@ impl BaseEntries {
             }
         }
     }
-}
-
-/// The cutter for files, with the repository's own sizes.
-pub fn cutter(repository: &Repository) -> Result<Cutter> {
-    let unknown =
-        FormatError::Unsupported { what: "chunking profile", number: PROFILE_FILES.into() };
-    let profile = repository.config().profile(PROFILE_FILES).cloned().ok_or(unknown)?;
-    Cutter::new(profile, &repository.access().scope_keys.gear).map_err(Error::from)
 }
 
 /// The key of the root, for counts that leave it out.

@@ -15,7 +15,7 @@ use esker_format::content::{Content, Item};
 use esker_format::limits::ITEMS_INLINE_MAX;
 use esker_format::list::ListBuilder;
 use esker_format::map_builder::{KnownLeaf, MapBuilder};
-use esker_format::node::{Fidelity, Xattr, Xattrs, encode_xattrs};
+use esker_format::node::{Fidelity, NodeKind, Xattr, Xattrs, encode_xattrs};
 use esker_format::page::{Entry, PageRef};
 use esker_format::segment::prefix;
 use esker_format::snapshot::{Counts, Problem};
@@ -45,6 +45,19 @@ pub struct Collected {
     pub left_out: Vec<(Vec<u8>, &'static str)>,
     /// Files that changed while they were read, as they may.
     pub changing: u64,
+    /// Streams that are less than half as long as the last time.
+    pub shrunk: Vec<Shrunk>,
+}
+
+/// A stream that is much shorter than it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shrunk {
+    /// Its path.
+    pub path: Vec<u8>,
+    /// Its length in the base.
+    pub before: u64,
+    /// Its length now.
+    pub now: u64,
 }
 
 /// Collects results.
@@ -56,6 +69,8 @@ pub struct Collector<'s> {
     list: ListBuilder,
     short: Vec<Item>,
     refs: Vec<u8>,
+    /// What has its place behind what is still to come.
+    later: Vec<Saved>,
     counting: Counting,
     observer: Observer<'s>,
     select: &'s Select,
@@ -79,6 +94,7 @@ impl<'s> Collector<'s> {
             list: ListBuilder::default(),
             short: Vec::new(),
             refs: Vec::new(),
+            later: Vec::new(),
             counting,
             observer,
             select,
@@ -118,6 +134,9 @@ impl<'s> Collector<'s> {
         if stop.load(Ordering::Relaxed) {
             return Err(Error::Interrupted.into());
         }
+        let mut later = std::mem::take(&mut self.later);
+        later.sort_by(|a, b| a.key.cmp(&b.key));
+        later.into_iter().try_for_each(|saved| self.saved(saved))?;
         let Self { mut pages, map, mut out, counting, .. } = self;
         out.counts = counting.finish();
         out.root = map.finish(&mut pages)?;
@@ -141,7 +160,15 @@ impl<'s> Collector<'s> {
                 (self.list, self.short, self.refs) = Default::default();
                 Ok(())
             }
-            Output::FileEnd(saved, xattrs) => self.file_end(*saved, &xattrs),
+            Output::FileEnd(saved, xattrs) => {
+                let saved = self.with_content(*saved, &xattrs)?;
+                self.saved(saved)
+            }
+            Output::Later(saved, xattrs) => {
+                let saved = self.with_content(*saved, &xattrs)?;
+                self.later.push(saved);
+                Ok(())
+            }
             Output::Problem(path, message) => {
                 self.problem(path, message);
                 Ok(())
@@ -180,8 +207,8 @@ impl<'s> Collector<'s> {
         })
     }
 
-    /// The end of a large file: its items become its content.
-    fn file_end(&mut self, mut saved: Saved, xattrs: &Vec<Xattr>) -> Result<()> {
+    /// The end of a large file or a stream: the items become its content.
+    fn with_content(&mut self, mut saved: Saved, xattrs: &Vec<Xattr>) -> Result<Saved> {
         let items = std::mem::take(&mut self.short);
         let list = std::mem::take(&mut self.list);
         let mut refs = std::mem::take(&mut self.refs);
@@ -202,9 +229,10 @@ impl<'s> Collector<'s> {
                 node.xattrs = Some(Xattrs::Page(self.pages.page(&page)?, page.len() as u64));
             }
         }
-        // What is not there as a whole cannot be looked for.
-        saved.refs = if refs.len() < REFS_MAX { refs } else { Vec::new() };
-        self.saved(saved)
+        // What is not there as a whole cannot be looked for; what has no mark is never looked for.
+        let is_of_use = refs.len() < REFS_MAX && saved.mark.is_some();
+        saved.refs = if is_of_use { refs } else { Vec::new() };
+        Ok(saved)
     }
 
     fn saved(&mut self, saved: Saved) -> Result<()> {
@@ -230,7 +258,8 @@ impl<'s> Collector<'s> {
             return self.nothing(&versus);
         }
         let entry = Entry { key, node };
-        let compared = self.counting.entry(&entry, &versus);
+        let (compared, before) = self.counting.entry(&entry, &versus);
+        self.shrunk(&entry, before);
         if let Some(observer) = self.observer {
             observer(&entry.key.path(), compared);
         }
@@ -238,6 +267,17 @@ impl<'s> Collector<'s> {
         // Behind the entry, which may have opened a leaf before it.
         self.pages.remember(mark, refs);
         Ok(())
+    }
+
+    /// Looks whether a stream is much shorter than it was.
+    fn shrunk(&mut self, entry: &Entry, before: Option<u64>) {
+        let Entry { key, node } = entry;
+        let now = node.len();
+        if let Some(before) =
+            before.filter(|before| node.kind == NodeKind::Stream && now < before / 2)
+        {
+            self.out.shrunk.push(Shrunk { path: key.path(), before, now });
+        }
     }
 
     /// An entry that is not saved; what the base has of it is gone.

@@ -42,17 +42,17 @@ impl Counting {
         first.is_none_or(|first| *first == state(node))
     }
 
-    /// Counts an entry; returns how it compares with the base.
-    pub fn entry(&mut self, entry: &Entry, versus: &Versus) -> Compared {
-        let compared = match versus {
+    /// Counts an entry; returns how it compares with the base, and how long it was there.
+    pub fn entry(&mut self, entry: &Entry, versus: &Versus) -> (Compared, Option<u64>) {
+        let (compared, old) = match versus {
             Versus::Unknown => self.compare(entry),
-            Versus::New => Compared::New,
-            Versus::Same => Compared::Same,
-            Versus::Old(old) if **old == entry.node => Compared::Same,
-            Versus::Old(_) => Compared::Changed,
+            Versus::New => (Compared::New, None),
+            Versus::Same => (Compared::Same, Some(entry.node.len())),
+            Versus::Old(old) if **old == entry.node => (Compared::Same, Some(old.len())),
+            Versus::Old(old) => (Compared::Changed, Some(old.len())),
         };
         if is_root(&entry.key) {
-            return compared;
+            return (compared, old);
         }
         match compared {
             Compared::New => self.counts.new += 1,
@@ -69,7 +69,7 @@ impl Counting {
         if links.is_none_or(is_first) {
             self.counts.bytes += entry.node.len();
         }
-        compared
+        (compared, old)
     }
 
     /// Counts a leaf of which nothing has changed.
@@ -101,10 +101,10 @@ impl Counting {
         self.counts
     }
 
-    fn compare(&mut self, entry: &Entry) -> Compared {
-        let Some((base, chunks)) = &mut self.base else { return Compared::New };
-        let (compared, gone) = base.compare(entry, chunks);
+    fn compare(&mut self, entry: &Entry) -> (Compared, Option<u64>) {
+        let Some((base, chunks)) = &mut self.base else { return (Compared::New, None) };
+        let (compared, old, gone) = base.compare(entry, chunks);
         self.counts.removed += gone;
-        compared
+        (compared, old)
     }
 }

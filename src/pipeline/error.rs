@@ -1,6 +1,6 @@
 //! Why a run made no snapshot.
 
-use crate::source::{RootError, Roots};
+use crate::source::{FeedError, RootError, Roots};
 use std::path::PathBuf;
 
 /// The result of a run.
@@ -27,6 +27,12 @@ pub enum Error {
         /// Of what.
         unit: &'static str,
     },
+    /// A stream did not come to a good end.
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+    /// Nobody can read a stream twice.
+    #[error("the run would have to start over, and a stream cannot be read again: {0}")]
+    ReadOnce(Box<crate::repository::Error>),
     /// Store, log or index failed.
     #[error(transparent)]
     Repository(#[from] crate::repository::Error),

@@ -14,6 +14,7 @@ pub use kept::{Kept, Looked, Taken, Versus};
 use crate::pipeline::mark::Rules;
 use crate::repository::{LeafReader, Leaves, Lookup, Result, Session};
 use crate::source::{Listed, Stat};
+use esker_format::path::MapKey;
 use kept::resolves;
 use std::cmp::Ordering;
 use stream::Stream;
@@ -150,6 +151,17 @@ impl<'s> Known<'s> {
             }
         }
         Ok(Looked::Save(versus))
+    }
+
+    /// How an entry compares with the base, whatever the file system would say of it. Asked for in
+    /// ascending order, and not together with [`Known::look`].
+    pub fn compare(&mut self, key: &MapKey) -> Versus {
+        let Some(base) = &mut self.base else { return Versus::Unknown };
+        self.gone += base.seek(&key.parent, &key.name, self.session);
+        match base.matching(&key.parent, &key.name, self.session) {
+            Some(kept) => Versus::Old(Box::new(kept.entry.node)),
+            None => Versus::New,
+        }
     }
 
     /// What is left behind the last entry of the walk; returns how many entries of the base are

@@ -1,7 +1,8 @@
-//! One backup of directories, top to bottom.
+//! One backup of directories, or of streams and images, top to bottom.
 //!
 //! ```text
-//! sequence   walk in map order, cut large files              one thread
+//! sequence   walk in map order, cut large files; or read
+//!            what is read once, and cut it                   one thread
 //! work       read, identify, gather, compress, seal, pack    a thread for each core
 //! collect    nodes in order -> pages, problems, counts       the calling thread
 //! commit     segment, manifest, barrier, one log entry
@@ -27,30 +28,37 @@ mod verdict;
 mod worker;
 
 pub use base::Compared;
+pub use collect::Shrunk;
 pub use error::{Error, Result};
 pub use mark::Rules;
 pub use observe::Observer;
 pub use task::Progress;
 
-use crate::repository::{Compression, Finished, FrameWriter, Repository, Session};
-use crate::source::{Roots, Select, Skip, Walk};
+use crate::repository::{
+    Compression, Cutters, Finished, FrameWriter, Repository, Session, profile_of,
+};
+use crate::source::{Feed, Roots, Select, Skip, Walk};
 use base::{Base, Root, root_of, week};
 use collect::{Collected, Collector};
 use esker_format::cbor::Extra;
 use esker_format::chunking::PROFILE_FILES;
 use esker_format::ids::{SeriesId, SnapshotId};
-use esker_format::node::Time;
+use esker_format::node::{NodeKind, Time};
 use esker_format::snapshot::{Counts, Manifest, Problem, Summary};
 use prior::{Prior, Start};
+use sequence::{Feeding, run_feeds};
 use series::{check_names, default_label};
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use task::queues;
 
 /// What to save, and as what.
 pub struct Request {
-    /// Files and directories.
+    /// Files and directories; none when streams or images are saved.
     pub paths: Vec<PathBuf>,
     /// What of them is left out.
     pub select: Arc<Select>,
@@ -103,6 +111,8 @@ pub struct Report {
     pub adopted: usize,
     /// Why the run started over, each time.
     pub started_over: Vec<String>,
+    /// Streams that are less than half as long as the last time.
+    pub shrunk: Vec<Shrunk>,
 }
 
 /// Takes a snapshot of directories and files.
@@ -126,12 +136,65 @@ pub fn snapshot(
     let label = request.label.clone().unwrap_or_else(|| default_label(&roots.asked));
     check_names(&request.host, &label, &request.tags, &roots.paths)?;
     let base = Base::find(repository, &request.host, &label)?;
-    let run = Run { request, roots: &roots, label: &label, base: &base, progress, observer, stop };
+    let feeds = Feeds::default();
+    let run =
+        Run { request, roots: &roots, feeds, label: &label, base: &base, progress, observer, stop };
+    run.repeat(repository, Start { is_fed: false, hold: false, ..start(request) })
+}
+
+/// Takes a snapshot of streams and images. They are read one after the other, once.
+///
+/// # Errors
+/// As [`snapshot`], and when one of them does not come to a good end: then there is no snapshot.
+pub fn snapshot_of(
+    repository: &mut Repository,
+    request: &Request,
+    feeds: Vec<Box<dyn Feed>>,
+    progress: &Progress,
+    observer: Observer<'_>,
+    stop: &AtomicBool,
+) -> Result<Report> {
+    // Before anything is begun.
+    let cutters = Cutters::new(repository)?;
+    feeds.iter().try_for_each(|feed| cutters.of(feed.kind()).map(|_| ()))?;
+    let path = |feed: &Box<dyn Feed>| PathBuf::from(OsStr::from_bytes(feed.path()));
+    let roots = Roots::named(feeds.iter().map(path).collect());
+    let label = request.label.clone().unwrap_or_else(|| default_label(&roots.asked));
+    check_names(&request.host, &label, &request.tags, &roots.paths)?;
+    let base = Base::find(repository, &request.host, &label)?;
+    let profiles = feeds.iter().map(|feed| profile_of(feed.kind())).collect();
+    let feeds = Feeds { profiles, unread: Mutex::new(Some(feeds)) };
+    let run =
+        Run { request, roots: &roots, feeds, label: &label, base: &base, progress, observer, stop };
+    // What is read once cannot be read again where others make a run start over.
+    run.repeat(repository, Start { is_fed: true, hold: !request.is_dry, ..start(request) })
+}
+
+fn start(request: &Request) -> Start {
     let Request { threads, is_dry, .. } = *request;
-    run.repeat(
-        repository,
-        Start { threads, is_dry, without_table: false, week: week(request.start), hold: false },
-    )
+    let week = week(request.start);
+    Start { threads, is_dry, without_table: false, week, hold: false, is_fed: false }
+}
+
+/// What is read once.
+#[derive(Default)]
+struct Feeds {
+    /// Numbers of the profiles that they are cut by.
+    profiles: BTreeSet<u32>,
+    /// As long as nobody has begun to read.
+    unread: Mutex<Option<Vec<Box<dyn Feed>>>>,
+}
+
+impl Feeds {
+    fn take(&self) -> Option<Vec<Box<dyn Feed>>> {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Whether they are there, and have been begun.
+    fn were_read(&self) -> bool {
+        let unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
+        !self.profiles.is_empty() && unread.is_none()
+    }
 }
 
 /// Attempts of a run that others made start over: the last one holds what it relies on.
@@ -141,6 +204,7 @@ const ATTEMPTS: u32 = 4;
 struct Run<'r> {
     request: &'r Request,
     roots: &'r Roots,
+    feeds: Feeds,
     label: &'r str,
     base: &'r Base,
     progress: &'r Progress,
@@ -155,6 +219,12 @@ impl Run<'_> {
         let (mut attempt, mut has_index, mut started_over) = (1, true, Vec::new());
         loop {
             match self.make(repository, start) {
+                Err(Error::Repository(
+                    cause @ (Cause::FileTable
+                    | Cause::Database { .. }
+                    | Cause::GivenUp { .. }
+                    | Cause::Fenced { .. }),
+                )) if self.feeds.were_read() => return Err(Error::ReadOnce(Box::new(cause))),
                 // Another run has changed it, or a bit has.
                 Err(Error::Repository(Cause::FileTable)) if !start.without_table => {
                     start.without_table = true;
@@ -206,7 +276,7 @@ impl Run<'_> {
             return self.commit(repository, session, collected, summary, adopted);
         };
         let counts = Counts { added: end.added, stored: end.stored, ..summary.counts.clone() };
-        let Collected { problems, left_out, changing, .. } = collected;
+        let Collected { problems, left_out, changing, shrunk, .. } = collected;
         let (snapshot, indexed, tabled) = (None, true, true);
         let summary = Summary { counts, ..summary };
         let started_over = Vec::new();
@@ -220,6 +290,7 @@ impl Run<'_> {
             tabled,
             adopted,
             started_over,
+            shrunk,
         })
     }
 
@@ -245,20 +316,36 @@ impl Run<'_> {
         session: &Session,
         prior: Prior,
     ) -> Result<Collected> {
-        let &Self { request, roots, progress, stop, .. } = self;
-        let cutter = base::cutter(repository)?;
+        let Self { request, roots, progress, stop, .. } = self;
+        let feeds = self.feeds.take();
+        let kind = feeds.as_ref().and_then(|feeds| feeds.first());
+        let kind = kind.map_or(NodeKind::File, |feed| feed.kind());
+        let is_over = AtomicBool::new(false);
+        let cutters = Cutters::new(repository)?;
         let (sequence_ends, worker_ends, collector_ends) = queues(request.threads);
         let (counting, known, pages) = prior.into_parts(session, repository, request.rules)?;
         std::thread::scope(|scope| -> Result<Collected> {
-            let (skip, select) = (request.skip.clone(), Arc::clone(&request.select));
-            let walk = Walk::new(roots, skip, select, request.threads.min(4));
-            let cutter = &cutter;
-            let run =
-                move || sequence::run(walk, cutter, session, known, sequence_ends, progress, stop);
-            let mut stages = vec![scope.spawn(run)];
+            let (cutters, is_over, start) = (&cutters, &is_over, request.start);
+            let cutter = cutters.of(NodeKind::File)?;
+            let mut stages = vec![match feeds {
+                Some(feeds) => {
+                    let feeding =
+                        Feeding { cutters, session, known, progress, stop, is_over, start };
+                    scope.spawn(move || run_feeds(feeds, feeding, sequence_ends))
+                }
+                None => {
+                    let (skip, select) = (request.skip.clone(), Arc::clone(&request.select));
+                    let walk = Walk::new(roots, skip, select, request.threads.min(4));
+                    let ends = sequence_ends;
+                    scope.spawn(move || {
+                        sequence::run(walk, cutter, session, known, ends, progress, stop)
+                    })
+                }
+            }];
             for thread in 0..request.threads {
                 let (lookup, ends) = (repository.lookup()?, worker_ends.clone());
-                let data = FrameWriter::data(thread).compressed(request.compression);
+                let mut data = FrameWriter::data(thread).compressed(request.compression);
+                data.gather(kind);
                 let run = move || worker::run(data, session, cutter, lookup, &ends, progress);
                 stages.push(scope.spawn(run));
             }
@@ -266,6 +353,7 @@ impl Run<'_> {
             let collector =
                 Collector::new(session, pages, counting, self.observer, &request.select);
             let collected = collector.run(collector_ends, roots, repository, stop);
+            is_over.store(true, Ordering::Relaxed);
             for stage in stages {
                 stage.join().map_err(|_| crate::repository::Error::Thread)??;
             }
@@ -302,7 +390,11 @@ impl Run<'_> {
         mut summary: Summary,
         adopted: usize,
     ) -> Result<Report> {
-        let Collected { root, problems, left_out, changing, .. } = collected;
+        let Collected { root, problems, left_out, changing, shrunk, .. } = collected;
+        let profiles: Vec<u32> = match self.feeds.profiles.is_empty() {
+            true => vec![PROFILE_FILES],
+            false => self.feeds.profiles.iter().copied().collect(),
+        };
         let finished = session.commit(repository, |added, stored| {
             summary.counts = Counts { added, stored, ..summary.counts.clone() };
             let root_level = root.as_ref().map_or(0, |(_, level)| u32::from(*level));
@@ -310,7 +402,7 @@ impl Run<'_> {
                 summary: summary.clone(),
                 root: root.map(|(page, _)| page),
                 root_level,
-                profiles: vec![PROFILE_FILES],
+                profiles: profiles.clone(),
                 problems: problems.clone(),
                 program: self.request.program.clone(),
                 extra: Extra::default(),
@@ -329,6 +421,7 @@ impl Run<'_> {
             tabled,
             adopted,
             started_over,
+            shrunk,
         })
     }
 }

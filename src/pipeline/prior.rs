@@ -47,6 +47,8 @@ pub struct Start {
     pub week: i64,
     /// Whether packs must stay that the run may rely on.
     pub hold: bool,
+    /// Whether all content comes from what is read once: nothing of the base is taken over.
+    pub is_fed: bool,
 }
 
 impl Prior {
@@ -106,7 +108,8 @@ impl Prior {
                 // not. Now and then each chunk is looked for, so that a collection without the reading
                 // key, which goes by the packs that snapshots name, has something to give back.
                 let is_due = base.week.is_some_and(|week| week != start.week);
-                prior.is_certain = !is_due && session.build_on(repository, snapshot)?;
+                prior.is_certain =
+                    !start.is_fed && !is_due && session.build_on(repository, snapshot)?;
             }
             // Forgotten; or a log that is older than the table, or another: its rows are as good as those of a
             // run that was killed.

@@ -1,15 +1,18 @@
 //! The first stage: the walk in map order, beside what was known before, made into tasks. Large
 //! files and files with holes are read and cut here; their chunks are work for all threads.
 
+mod feed;
 mod large;
 
+use crate::pipeline::error::Error;
 use crate::pipeline::known::{Known, Looked, Taken};
 use crate::pipeline::task::{Done, Entry, Output, Progress, SequenceEnds, Task, Work};
 use crate::pipeline::verdict::is_large;
-use crate::repository::{Error, Result, Session};
-use crate::source::{Listing, Outcome, Owners, Stat, Walk};
+use crate::repository::{Result, Session};
+use crate::source::{FeedError, Listing, Outcome, Owners, Stat, Walk};
 use esker_format::chunking::Cutter;
 use esker_format::node::{NodeKind, Time};
+pub use feed::{Feeding, run as run_feeds};
 use large::Large;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -73,9 +76,18 @@ impl From<esker_format::FormatError> for Over {
     }
 }
 
-impl From<Error> for Over {
-    fn from(error: Error) -> Self {
-        Self::Failed(error)
+impl From<crate::repository::Error> for Over {
+    fn from(error: crate::repository::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<FeedError> for Over {
+    fn from(error: FeedError) -> Self {
+        match error {
+            FeedError::Stopped => Self::Stopped,
+            error => Self::Failed(error.into()),
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! What the stages of a run hand to each other.
 
+use crate::pipeline::error::Error;
 use crate::pipeline::known::{Kept, Taken, Versus};
 use crate::pipeline::mark::Mark;
-use crate::repository::Error;
 use crate::source::Listed;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use esker_format::content::Item;
@@ -77,6 +77,9 @@ pub enum Output {
     Again,
     /// The end of that file: its node without content, and attributes that do not fit it.
     FileEnd(Box<Saved>, Vec<Xattr>),
+    /// Something whose place in the map comes later. The content that was handed out before is that of
+    /// a stream or an image. The attributes are those that do not fit its node.
+    Later(Box<Saved>, Vec<Xattr>),
     /// A directory that could not be listed, or a thing that was not saved at all.
     Problem(Vec<u8>, String),
     /// A thing that was left out on purpose.

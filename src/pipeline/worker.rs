@@ -10,7 +10,7 @@ use crate::source::{
     xattrs_of,
 };
 use crossbeam_channel::Sender;
-use esker_format::chunking::Cutter;
+use esker_format::chunking::{Cutter, is_zero};
 use esker_format::content::{Content, Item};
 use esker_format::limits::{INLINE_MAX, ITEMS_INLINE_MAX, XATTRS_INLINE_MAX};
 use esker_format::list::ListBuilder;
@@ -76,6 +76,7 @@ struct Unfinished<'e> {
 
 impl Unfinished<'_> {
     fn finish(self, output: Result<Output>) {
+        let output = output.map_err(Into::into);
         let _ = self.done.send(Done { number: self.number, output });
         std::mem::forget(self);
     }
@@ -83,7 +84,7 @@ impl Unfinished<'_> {
 
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
-        let _ = self.done.send(Done { number: self.number, output: Err(Error::Thread) });
+        let _ = self.done.send(Done { number: self.number, output: Err(Error::Thread.into()) });
     }
 }
 
@@ -287,10 +288,14 @@ impl Worker<'_> {
 
     fn piece(&mut self, buffer: &[u8], chunks: &[usize]) -> Result<Vec<Item>> {
         let mut at = 0;
-        let mut items = Vec::with_capacity(chunks.len());
+        let mut items: Vec<Item> = Vec::with_capacity(chunks.len());
         for len in chunks {
-            items.push(self.chunk(&buffer[at..at + len])?);
+            let item = self.chunk(&buffer[at..at + len])?;
             at += len;
+            match (items.last_mut(), item) {
+                (Some(Item::Zero(before)), Item::Zero(more)) => *before += more,
+                (_, item) => items.push(item),
+            }
         }
         Ok(items)
     }
@@ -369,12 +374,6 @@ fn vanished(error: &io::Error, what: &str) -> String {
         io::ErrorKind::NotFound => "vanished while it was saved".to_owned(),
         _ => format!("{what}: {error}"),
     }
-}
-
-/// Whether all bytes are zero; the first look settles it nearly always.
-fn is_zero(bytes: &[u8]) -> bool {
-    let (head, rest) = bytes.split_at(bytes.len().min(64));
-    head.iter().all(|b| *b == 0) && rest.iter().all(|b| *b == 0)
 }
 
 #[cfg(test)]

@@ -164,7 +164,7 @@ pub fn create_in_mode(
         let object = slot::encode(header, &key.material(), passphrase.as_bytes(), cost, entropy)?;
         let _ = store.put_new(&name, &[&object], Durability::Now)?;
     }
-    let config = Config { genesis, profiles: vec![Profile::files()], extra: Extra::default() };
+    let config = Config { genesis, profiles: Profile::all(), extra: Extra::default() };
     let object = config.encode(&header(Kind::Config, entropy), &access.log_key, &owner, entropy);
     match store.put_new(names::CONFIG, &[&object], Durability::Now)? {
         Put::Stored => Ok(Created { repository: key.repository }),

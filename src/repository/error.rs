@@ -108,6 +108,12 @@ pub enum Error {
         /// What is newer.
         source: FormatError,
     },
+    /// The repository was made before there was a profile for such content.
+    #[error("this repository has no chunking profile {number}, which such content is cut by")]
+    NoProfile {
+        /// Its number.
+        number: u32,
+    },
     /// There is no repository at this place.
     #[error("{location} holds no esker repository")]
     NoRepository {

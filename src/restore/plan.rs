@@ -16,7 +16,7 @@ use crate::repository::{Chunks, Error, Found, Items, Map, xattrs};
 use crossbeam_channel::Sender;
 use esker_format::content::{Content, Item};
 use esker_format::ids::{ChunkId, LinkGroup};
-use esker_format::node::{Fidelity, Node, NodeKind, Time, Xattr};
+use esker_format::node::{Fidelity, Node, NodeKind, ORIGIN, Time, Xattr};
 use esker_format::path::{MapKey, is_below};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -441,7 +441,13 @@ impl<'r> Plan<'r> {
                 self.outcome.damage(key, node.links, message);
                 Ok(Vec::new())
             }
-            other => Ok(other?),
+            other => {
+                let mut list = other?;
+                if matches!(node.kind, NodeKind::Stream | NodeKind::Image) {
+                    list.retain(|(name, _)| !name.starts_with(ORIGIN));
+                }
+                Ok(list)
+            }
         }
     }
 

@@ -85,6 +85,11 @@ impl Roots {
         Self { asked: paths.clone(), paths, way: Arc::new(way), ..Self::default() }
     }
 
+    /// Paths of what is no file: nothing on this machine leads to them.
+    pub fn named(paths: Vec<PathBuf>) -> Self {
+        Self { asked: paths.clone(), paths, ..Self::default() }
+    }
+
     /// Takes it that paths are not there, as if they had been left out on purpose. What is there and
     /// cannot be reached stays missing.
     pub fn allow_missing(&mut self) {
@@ -173,7 +178,7 @@ fn absolute(path: &Path) -> (PathBuf, io::Result<Stat>) {
     }
 }
 
-fn look_at(path: &Path) -> io::Result<Stat> {
+pub(super) fn look_at(path: &Path) -> io::Result<Stat> {
     let name = CString::new(path.as_os_str().as_bytes())?;
     Ok(Stat::of_name(CWD.as_fd(), &name)?)
 }

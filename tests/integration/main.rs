@@ -24,6 +24,7 @@ mod roles;
 mod select;
 #[cfg(feature = "s3")]
 mod stores;
+mod streams;
 mod support;
 mod trees;
 mod unchanged;

@@ -12,7 +12,7 @@ APPEND, FORGET, COLLECT, ADMIN = 1, 2, 4, 8
 ID16, ID32 = exactly(16), exactly(32)
 
 PROFILE = record([Field(0, "number", u32), Field(1, "min", u32), Field(2, "average", u32),
-                  Field(3, "max", u32)])
+                  Field(3, "max", u32), Field(4, "block", u32, "none")])
 CONFIG_RECORD = record([Field(0, "genesis", ID32), Field(1, "profiles", PROFILE, "list")])
 PACK_ADD = record([Field(0, "id", ID32), Field(1, "len", u64), Field(2, "session", ID16, "none")])
 REPLACEMENT = record([Field(0, "old", u32), Field(1, "new", ordinals, "set")])

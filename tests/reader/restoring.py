@@ -126,6 +126,8 @@ class Restore:
         try:
             # An ACL may take from the owner what setting the others needs.
             for attribute, value in sorted(xattrs_of(self.chunks, node), key=lambda pair: pair[0] == ACL):
+                if node["kind"] in ("stream", "image") and attribute.startswith(b"esker."):
+                    continue
                 os.setxattr(path, attribute, value, follow_symlinks=False)
         except (OSError, FormatError) as error:
             self.report(key, f"extended attributes: {error}")

@@ -139,6 +139,19 @@ class Document(unittest.TestCase):
             start += cut(data, start, gear, small, large)
             cuts.append(start)
         self.assertEqual(cuts, [424910, 1804859, 2354934, 3314610, 3912072, 4194304])
+        data, found, start = data[: 256 << 10], [], 0
+        while start < len(data):
+            start += cut(data, start, gear, 0x0000D90313530000, 0x0000D90103530000, 2048, 8192, 32768)
+            found.append(start)
+        self.assertEqual(blake3(str(found).encode()).hexdigest(), DUMP)
+        found, start, key = [], 0, D("esker 0 block cuts", bytes([1]) * 32)
+        while start < len(data):
+            start += cut_blocks(data, start, key)
+            found.append(start)
+        self.assertEqual(blake3(str(found).encode()).hexdigest(), DISK)
+
+DUMP = "964a81dc308b87f867e494245854ae3ae0b5120546dcb2de3c373ab9f5c4f452"
+DISK = "8d85f3bfcd3e26983a5b614579c87802c0475c78d95f6d0149371f1feb41ec8b"
 
 
 def cut(data, start, gear, small, large, low=131072, average=524288, high=4194304):
@@ -152,6 +165,22 @@ def cut(data, start, gear, small, large, low=131072, average=524288, high=419430
         if h & (small if i < centre else large) == 0:
             return i
     return end
+
+def cut_blocks(data, start, key, size=4096, low=4096, average=32768, high=131072):
+    """Section 20, with blocks."""
+    end = min(len(data), start + high)
+    blocks = [data[at : at + size] for at in range(start, end - size + 1, size)]
+    zero = [not any(block) for block in blocks]
+    if zero and zero[0]:
+        return size * (zero.index(False) if False in zero else len(zero))
+    for number, block in enumerate(blocks):
+        if zero[number]:
+            return size * number
+        below = int.from_bytes(blake3(block, key=key).digest()[:4], "little") < 0xFFFFFFFF // (average // size)
+        if size * (number + 1) >= low and below:
+            return size * (number + 1)
+    return end - start
+
 
 if __name__ == "__main__":
     unittest.main()

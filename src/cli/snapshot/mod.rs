@@ -1,26 +1,32 @@
-//! `esker snapshot`: save directories and files.
+//! `esker snapshot`: save directories and files, or streams.
 
 mod report;
+mod streams;
 
-use crate::cli::exit::Exit;
+use crate::cli::exit::{Exit, Failure};
 use crate::cli::place::{self, Places, places};
 use crate::cli::progress::{Bar, Status};
 use crate::cli::selection::{self, Selection};
 use crate::cli::{Global, Outcome, init, show, signals};
-use crate::pipeline::{self, Compared, Progress, Request, Rules};
+use crate::pipeline::{self, Compared, Progress, Request, Rules, Shrunk};
 use crate::repository::{Compression, Repository};
-use crate::source::{Identity, Skip};
+use crate::source::{Feed, Identity, Skip};
 use esker_format::node::Time;
+use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use streams::Streams;
 
-/// Save directories and files as one snapshot
+/// Save directories and files, or streams, as one snapshot
 ///
 /// Paths are stored under their absolute names. What cannot be read is listed at the end, the rest
 /// is saved, and the exit code is 3. The repository itself, its caches and the key file are left out.
 /// Patterns look at each PATH itself and at what is below it, not at the directories above it.
+///
+/// With --stdin or --command streams are saved instead, under names below /. There is a snapshot only
+/// if all of them come to a good end.
 #[derive(clap::Args)]
 pub struct Args {
     /// Name of the series; made of the paths when not given
@@ -63,13 +69,18 @@ pub struct Args {
     verbose: bool,
     #[command(flatten)]
     selection: Selection,
+    #[command(flatten)]
+    streams: Streams,
+    /// The command of --command and its arguments; without it further paths
+    #[arg(last = true, value_name = "CMD")]
+    words: Vec<OsString>,
 }
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
     let select = Arc::new(args.selection.select()?);
-    let paths = args.selection.paths(global)?;
+    let (paths, feeds) = args.what(global)?;
     let places = places(global)?;
-    if paths.is_empty() {
+    if paths.is_empty() && feeds.is_empty() {
         show::note("note: nothing to save: the list is empty");
         return Ok(Exit::Ok);
     }
@@ -81,7 +92,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         let looked = paths.iter().map(|path| (path, path.symlink_metadata()));
         let missing: Vec<_> =
             looked.filter_map(|(p, m)| Some((p.clone(), m.err()?.to_string()))).collect();
-        if missing.len() == paths.len() {
+        if feeds.is_empty() && missing.len() == paths.len() {
             return Err(pipeline::Error::NothingToSave(missing).into());
         }
         init::make_default(global, &places)?;
@@ -121,7 +132,11 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         };
         let tell = |path: &[u8], compared: Compared| report::entry(path, compared, global.json);
         let observer: pipeline::Observer<'_> = if args.verbose { Some(&tell) } else { None };
-        pipeline::snapshot(&mut repository, &request, &progress, observer, signals::stop())?
+        let (repository, stop) = (&mut repository, signals::stop());
+        match feeds.is_empty() {
+            true => pipeline::snapshot(repository, &request, &progress, observer, stop)?,
+            false => pipeline::snapshot_of(repository, &request, feeds, &progress, observer, stop)?,
+        }
     };
     repository.tell();
     for problem in &report.problems {
@@ -130,6 +145,10 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     let more = report.summary.problems - report.problems.len() as u64;
     if more > 0 {
         show::warning(&format!("and {more} more"));
+    }
+    for Shrunk { path, before, now } in &report.shrunk {
+        let (before, now) = (show::size(*before), show::size(*now));
+        show::warning(&format!("{} has {now}; the last time it had {before}", show::name(path)));
     }
     if !report.indexed {
         show::warning(
@@ -151,6 +170,32 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         report::text(&report, &excluded, global, args.dry_run, can_read)?;
     }
     Ok(if report.summary.problems > 0 { Exit::Partial } else { Exit::Ok })
+}
+
+impl Args {
+    /// What is to be saved: paths or streams.
+    fn what(&self, global: &Global) -> Result<(Vec<PathBuf>, Vec<Box<dyn Feed>>), Failure> {
+        if !self.streams.is_some() {
+            self.streams.check_unused()?;
+            return Ok((self.selection.paths(global, &self.words)?, Vec::new()));
+        }
+        let usage = |message: &str, hint: &str| {
+            Err(Failure::Usage(message.to_owned(), Some(hint.to_owned())))
+        };
+        if self.selection.names_any() {
+            return usage(
+                "paths and streams cannot be in one snapshot",
+                "make a snapshot of each; the words of a command go behind `--`",
+            );
+        }
+        if self.skip_if_unchanged {
+            return usage(
+                "--skip-if-unchanged is for files: a stream is never the same as the last one",
+                "leave it out: what was stored before is not stored again",
+            );
+        }
+        Ok((Vec::new(), self.streams.feeds(global, &self.words)?))
+    }
 }
 
 /// What must not be saved: the repository would grow into itself, and the key does not belong

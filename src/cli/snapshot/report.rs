@@ -41,6 +41,7 @@ struct Shown<'r> {
     changing: u64,
     adopted_packs: usize,
     started_over: &'r [String],
+    shrunk: Vec<(String, u64, u64)>,
     problems_total: u64,
     problems: Vec<(String, String)>,
     left_out: Vec<(String, &'static str)>,
@@ -177,6 +178,7 @@ pub fn json(
         changing: report.changing,
         adopted_packs: report.adopted,
         started_over: &report.started_over,
+        shrunk: report.shrunk.iter().map(|s| (show::json_name(&s.path), s.before, s.now)).collect(),
         problems_total: s.problems,
         problems: report
             .problems

@@ -12,21 +12,21 @@ mod recode;
 #[cfg(test)]
 mod tests;
 
+use crate::repository::cutters::{Cutters, profile_of};
 use crate::repository::error::{Error, Result};
 use crate::repository::fetch::Chunks;
 use crate::repository::map::{Bounds, Found, Map};
 use crate::repository::session::{Finished, Session};
 use crate::repository::snapshots::Snapshot;
 use crate::repository::{Repository, root_of};
-use esker_format::FormatError;
 use esker_format::cbor::Extra;
-use esker_format::chunking::{Cutter, PROFILE_FILES};
 use esker_format::ids::SnapshotId;
 use esker_format::map_builder::MapBuilder;
 use esker_format::page::Entry;
 use esker_format::snapshot::{Counts, Manifest, Summary};
 use known::Known;
 use recode::Recoder;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Bytes of frames that are kept while a snapshot is read.
@@ -121,9 +121,10 @@ fn once(
         progress,
         stop,
         taken: 0,
+        profiles: BTreeSet::new(),
     };
-    let cutter = cutter(target)?;
-    let mut recoder = Recoder::new(&session, target.lookup()?, &cutter, progress);
+    let cutters = Cutters::new(target)?;
+    let mut recoder = Recoder::new(&session, target.lookup()?, &cutters, progress);
     let root = run.entries(target, &session, &manifest, &mut recoder)?;
     recoder.flush()?;
     let (read, taken) = (recoder.read, run.taken);
@@ -137,21 +138,13 @@ fn once(
             summary: Summary { counts, ..summary },
             root_level: root.as_ref().map_or(0, |(_, level)| u32::from(*level)),
             root: root.map(|(page, _)| page),
-            profiles: vec![PROFILE_FILES],
+            profiles: run.profiles.iter().copied().collect(),
             problems: manifest.problems.clone(),
             program: program.to_owned(),
             extra: Extra::default(),
         }
     })?;
     Ok(Copied { snapshot, was_there: false, taken, read, added, stored })
-}
-
-/// How the files of a repository are cut.
-fn cutter(repository: &Repository) -> Result<Cutter> {
-    let number = PROFILE_FILES.into();
-    let unknown = FormatError::Unsupported { what: "chunking profile", number };
-    let profile = repository.config().profile(PROFILE_FILES).cloned().ok_or(unknown)?;
-    Ok(Cutter::new(profile, &repository.access().scope_keys.gear)?)
 }
 
 /// An earlier snapshot of the series that both repositories have.
@@ -215,6 +208,8 @@ struct Run<'r> {
     progress: &'r Progress,
     stop: &'r AtomicBool,
     taken: u64,
+    /// Numbers of the profiles that content is cut by.
+    profiles: BTreeSet<u32>,
 }
 
 impl Run<'_> {
@@ -236,6 +231,9 @@ impl Run<'_> {
                 Found::Entry(entry) => *entry,
                 Found::Lost { error, .. } => return Err(error),
             };
+            if node.has_content() {
+                self.profiles.insert(profile_of(node.kind));
+            }
             let node = match self.known.find(&key, &node, &mut self.chunks)? {
                 Some(known) => {
                     self.taken += 1;

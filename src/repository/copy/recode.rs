@@ -2,6 +2,7 @@
 
 use super::Progress;
 use crate::repository::content::{Items, xattrs};
+use crate::repository::cutters::Cutters;
 use crate::repository::error::{Error, Result};
 use crate::repository::fetch::Chunks;
 use crate::repository::frame_writer::{FrameWriter, Kept};
@@ -25,7 +26,7 @@ const ZEROS: u64 = 1 << 20;
 pub struct Recoder<'r> {
     session: &'r Session,
     lookup: Lookup,
-    cutter: &'r Cutter,
+    cutters: &'r Cutters,
     data: FrameWriter,
     pages: FrameWriter,
     /// Bytes of a file that are not cut yet.
@@ -39,11 +40,12 @@ impl<'r> Recoder<'r> {
     pub fn new(
         session: &'r Session,
         lookup: Lookup,
-        cutter: &'r Cutter,
+        cutters: &'r Cutters,
         progress: &'r Progress,
     ) -> Self {
         let (data, pages) = (FrameWriter::data(0), FrameWriter::pages());
-        Self { session, lookup, cutter, data, pages, held: Vec::new(), progress, read: 0 }
+        let (held, read) = Default::default();
+        Self { session, lookup, cutters, data, pages, held, progress, read }
     }
 
     /// Closes the last frames.
@@ -58,10 +60,11 @@ impl<'r> Recoder<'r> {
             let page = encode_xattrs(&xattrs(chunks, &node)?);
             node.xattrs = Some(Xattrs::Page(self.page(&page)?, page.len() as u64));
         }
+        self.data.gather(node.kind);
         node.links = node.links.map(|group| self.link_group(group));
         node.content = match node.content {
             Some(content @ (Content::Items(_) | Content::List(_))) => {
-                Some(self.content(&content, chunks)?)
+                Some(self.content(&content, self.cutters.of(node.kind)?, chunks)?)
             }
             other => other,
         };
@@ -78,7 +81,12 @@ impl<'r> Recoder<'r> {
     }
 
     /// Reads content and stores it. What lies between two holes is cut as one piece, as a backup does.
-    fn content(&mut self, content: &Content, chunks: &mut Chunks) -> Result<Content> {
+    fn content(
+        &mut self,
+        content: &Content,
+        cutter: &Cutter,
+        chunks: &mut Chunks,
+    ) -> Result<Content> {
         let (mut items, mut list) = (Items::new(content), ListBuilder::default());
         self.held.clear();
         while let Some((item, error)) = items.next(chunks)? {
@@ -90,24 +98,24 @@ impl<'r> Recoder<'r> {
                     self.held.extend_from_slice(chunks.get(&id, len, FrameType::Data)?);
                     self.read += len;
                     self.progress.bytes.fetch_add(len, Ordering::Relaxed);
-                    self.cut(&mut list, false)?;
+                    self.cut(cutter, &mut list, false)?;
                 }
                 // Zeros are found again where they fill a chunk there.
                 Item::Zero(mut len) => {
                     while len > 0 {
                         let some = len.min(ZEROS);
                         self.held.resize(self.held.len() + some as usize, 0);
-                        self.cut(&mut list, false)?;
+                        self.cut(cutter, &mut list, false)?;
                         len -= some;
                     }
                 }
                 Item::Hole(_) | Item::Lost(_) => {
-                    self.cut(&mut list, true)?;
+                    self.cut(cutter, &mut list, true)?;
                     self.push(item, &mut list)?;
                 }
             }
         }
-        self.cut(&mut list, true)?;
+        self.cut(cutter, &mut list, true)?;
         if let Some(short) = list.short() {
             return Ok(Content::Items(short.to_vec()));
         }
@@ -117,12 +125,12 @@ impl<'r> Recoder<'r> {
     }
 
     /// Cuts what is held as far as it can be; all of it when nothing follows.
-    fn cut(&mut self, list: &mut ListBuilder, is_last: bool) -> Result<()> {
-        let max = self.cutter.profile().max as usize;
+    fn cut(&mut self, cutter: &Cutter, list: &mut ListBuilder, is_last: bool) -> Result<()> {
+        let max = cutter.profile().max as usize;
         let held = std::mem::take(&mut self.held);
         let mut at = 0;
         while held.len() - at >= max || (is_last && at < held.len()) {
-            let len = self.cutter.cut(&held[at..], is_last)?;
+            let len = cutter.cut(&held[at..], is_last)?;
             let item = self.chunk(&held[at..at + len])?;
             self.push(item, list)?;
             at += len;

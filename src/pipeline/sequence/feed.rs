@@ -1,0 +1,184 @@
+//! What is read once and is no file: its bytes, cut here, are work for all threads, and the entry
+//! is known when they end. Several follow each other as they were asked for.
+
+use super::{Over, Sequence};
+use crate::pipeline::known::{Known, Versus};
+use crate::pipeline::task::{Output, PIECE, Progress, Saved, SequenceEnds, Work};
+use crate::repository::{Cutters, Result, Session};
+use crate::source::{Fed, Feed, Owners, Part};
+use esker_format::content::Item;
+use esker_format::limits::XATTRS_INLINE_MAX;
+use esker_format::node::{Time, Xattrs, xattrs_size};
+use esker_format::path::MapKey;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What the stage needs beside its ends of the queues.
+pub struct Feeding<'s> {
+    pub cutters: &'s Cutters,
+    pub session: &'s Session,
+    pub known: Known<'s>,
+    pub progress: &'s Progress,
+    pub stop: &'s AtomicBool,
+    /// Set when nobody collects any more.
+    pub is_over: &'s AtomicBool,
+    /// When the run began.
+    pub start: Time,
+}
+
+/// Reads feeds and hands out their content, until all have ended well or one has not.
+///
+/// # Errors
+/// Never: what goes wrong is told to the collector.
+pub fn run(feeds: Vec<Box<dyn Feed>>, feeding: Feeding<'_>, ends: SequenceEnds) -> Result<()> {
+    let Feeding { cutters, session, known, progress, stop, is_over, start } = feeding;
+    let Some(cutter) = feeds.first().map(|feed| cutters.of(feed.kind())).transpose()? else {
+        return Ok(());
+    };
+    let owners = Owners::default();
+    let (number, carry, before) = Default::default();
+    let mut sequence =
+        Sequence { cutter, session, known, ends, progress, stop, owners, number, carry, before };
+    match sequence.feeds(feeds, cutters, is_over, start) {
+        Ok(()) => Ok(()),
+        Err(over) => sequence.end(over),
+    }
+}
+
+impl<'s> Sequence<'s> {
+    fn feeds(
+        &mut self,
+        feeds: Vec<Box<dyn Feed>>,
+        cutters: &'s Cutters,
+        is_over: &AtomicBool,
+        start: Time,
+    ) -> std::result::Result<(), Over> {
+        // What the base has of them, asked for in map order.
+        let mut found = BTreeMap::new();
+        for (key, is_directory) in keys(&feeds)? {
+            let versus = self.known.compare(&key);
+            if is_directory {
+                self.fed(key.clone(), Fed::directory(&key.path(), start), None, versus)?;
+            } else {
+                found.insert(key, versus);
+            }
+        }
+        self.rest()?;
+        for mut feed in feeds {
+            self.cutter = cutters.of(feed.kind())?;
+            let key = MapKey::from_path(feed.path())?;
+            let versus = found.remove(&key).unwrap_or(Versus::Unknown);
+            let stop = self.stop;
+            let halt = move || stop.load(Ordering::Relaxed) || is_over.load(Ordering::Relaxed);
+            let len = self.parts(&mut *feed, &halt)?;
+            let fed = feed.finish(&halt)?;
+            self.fed(key, fed, Some(len), versus)?;
+        }
+        self.progress.walked.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Hands out content; returns its length.
+    fn parts(
+        &mut self,
+        feed: &mut dyn Feed,
+        halt: &dyn Fn() -> bool,
+    ) -> std::result::Result<u64, Over> {
+        let mut piece = self.piece()?;
+        let mut len: u64 = 0;
+        loop {
+            let part = feed.next(&mut piece.buffer[piece.used..], halt)?;
+            let (item, more) = match part {
+                Part::Data(more) => {
+                    piece.used += more;
+                    (None, more as u64)
+                }
+                Part::Hole(more) => (Some(Item::Hole(more)), more),
+                Part::Zero(more) => (Some(Item::Zero(more)), more),
+                Part::Lost(more) => (Some(Item::Lost(more)), more),
+                Part::End => {
+                    self.give(piece, true)?;
+                    return Ok(len);
+                }
+            };
+            len += more;
+            self.progress.seen_bytes.fetch_add(more, Ordering::Relaxed);
+            if let Some(item) = item {
+                // What lies between two of these is cut by itself.
+                self.give(piece, true)?;
+                self.progress.done(0, more);
+                self.tell(Output::Items(vec![item]))?;
+                piece = self.piece()?;
+            } else if piece.used == piece.buffer.len() {
+                self.give(piece, false)?;
+                piece = self.piece()?;
+            }
+        }
+    }
+
+    /// Memory for what comes next, with what was left of the piece before.
+    fn piece(&mut self) -> std::result::Result<Piece, Over> {
+        let mut buffer = self.ends.buffers.recv().map_err(|_| Over::Stopped)?;
+        if buffer.is_empty() {
+            buffer.resize(PIECE.max(self.cutter.profile().max as usize + (1 << 20)), 0);
+        }
+        let used = self.carry.len();
+        buffer[..used].copy_from_slice(&self.carry);
+        self.carry.clear();
+        Ok(Piece { buffer, used })
+    }
+
+    /// Cuts a piece as far as it can be, and hands it out.
+    fn give(&mut self, piece: Piece, is_last: bool) -> std::result::Result<(), Over> {
+        let max = self.cutter.profile().max as usize;
+        let Piece { buffer, used } = piece;
+        let (mut at, mut chunks) = (0, Vec::new());
+        while used - at >= max || (is_last && at < used) {
+            let cut = self.cutter.cut(&buffer[at..used], is_last)?;
+            chunks.push(cut);
+            at += cut;
+        }
+        self.carry.extend_from_slice(&buffer[at..used]);
+        self.begin(Work::Piece { buffer, chunks })
+    }
+
+    /// The entry, now that its content is known.
+    fn fed(
+        &mut self,
+        key: MapKey,
+        fed: Fed,
+        len: Option<u64>,
+        versus: Versus,
+    ) -> std::result::Result<(), Over> {
+        let Fed { mut node, mut xattrs, problem, .. } = fed;
+        node.size = len;
+        if !xattrs.is_empty() && xattrs_size(&xattrs) <= XATTRS_INLINE_MAX {
+            node.xattrs = Some(Xattrs::Inline(std::mem::take(&mut xattrs)));
+        }
+        self.progress.done(1, 0);
+        let saved = Saved { node: Some(node), versus, ..Saved::nothing(key, String::new()) };
+        self.tell(Output::Later(Box::new(Saved { problem, ..saved }), xattrs))
+    }
+}
+
+/// Bytes that were read and not cut.
+struct Piece {
+    buffer: Vec<u8>,
+    used: usize,
+}
+
+/// Where feeds stand, and the directories that lead to them, in map order.
+fn keys(feeds: &[Box<dyn Feed>]) -> esker_format::error::Result<BTreeMap<MapKey, bool>> {
+    let mut keys = BTreeMap::new();
+    for feed in feeds {
+        let key = MapKey::from_path(feed.path())?;
+        let mut parent = key.parent.clone();
+        while !parent.is_empty() {
+            let above = MapKey::from_parent(&parent);
+            parent.clone_from(&above.parent);
+            keys.insert(above, true);
+        }
+        keys.insert(key, false);
+    }
+    Ok(keys)
+}
