@@ -1,6 +1,6 @@
 //! How the program ends: exit codes, and errors as people read them.
 
-use crate::cli::{opened, show, signals};
+use crate::cli::{disk, opened, show, signals};
 use crate::pipeline;
 use crate::repository::{Error, Refusal};
 use crate::restore::{self, swap::SwapError, tree::Kind, tree::TreeError};
@@ -66,6 +66,8 @@ pub enum Failure {
     Restore(restore::Error),
     /// A copy was not made, or not taken into service.
     Sync(sync::Error),
+    /// A disk could not be read or written.
+    Disk(crate::disk::Error),
     /// Words, with what to do about them.
     Usage(String, Option<String>),
     /// The output could not be written.
@@ -82,6 +84,7 @@ from!(
     Pipeline(pipeline::Error),
     Restore(restore::Error),
     Sync(sync::Error),
+    Disk(crate::disk::Error),
     Output(std::io::Error)
 );
 
@@ -118,7 +121,8 @@ impl Failure {
     /// The exit code that it stands for.
     pub fn exit(&self) -> Exit {
         let is_interrupted = matches!(self.repository(), Some(Error::Interrupted))
-            || matches!(self, Self::Sync(sync::Error::Interrupted));
+            || matches!(self, Self::Sync(sync::Error::Interrupted))
+            || matches!(self, Self::Disk(crate::disk::Error::Interrupted { .. }));
         if let Some(signal) = signals::received().filter(|_| is_interrupted) {
             return Exit::Signal(signal);
         }
@@ -172,6 +176,9 @@ impl Failure {
         }
         if let Self::Pipeline(pipeline::Error::ReadOnce(_)) = self {
             return Some("run it again".to_owned());
+        }
+        if let Self::Disk(error) = self {
+            return disk::hint(error);
         }
         let hint = match self.repository()? {
             Error::NoRepository { .. } => {
@@ -321,6 +328,7 @@ impl Failure {
             Self::Pipeline(e) => e,
             Self::Restore(e) => e,
             Self::Sync(e) => e,
+            Self::Disk(e) => e,
             Self::Output(e) => {
                 let error = format!("cannot write the output: {e}");
                 return Told { error, ..Told::default() };
