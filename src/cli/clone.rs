@@ -1,6 +1,6 @@
 //! `esker clone`: copy a disk to another one.
 
-use crate::cli::disk::{Onto, Over, Range, Shown, ShownGeometry, print};
+use crate::cli::disk::{Onto, Over, Range, Shown, ShownGeometry, print, read_table_again};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::{Bar, Status};
 use crate::cli::{Global, Outcome, show, signals};
@@ -8,7 +8,7 @@ use crate::disk::{
     self, Allow, Bytes, Copied, Copy, Geometry, Kernel, Progress, Source, Target, fitting, relocate,
 };
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -111,14 +111,6 @@ fn observed(global: &Global, copy: &Copy<'_>) -> Result<Copied, Failure> {
         of_is_final: true,
     });
     Ok(disk::copy(copy, &progress, signals::stop())?)
-}
-
-/// The kernel looks at the new partitions. Where it cannot, it does when the disk is attached again.
-fn read_table_again(path: &Path) {
-    use std::process::{Command, Stdio};
-    let mut command = Command::new("blockdev");
-    let command = command.arg("--rereadpt").arg(path).stdin(Stdio::null());
-    let _ = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
 }
 
 fn tell(

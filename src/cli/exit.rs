@@ -165,20 +165,23 @@ impl Failure {
         if let Self::Restore(restore::Error::Target(error)) = self {
             return target_hint(error).map(str::to_owned);
         }
+        if let Self::Restore(restore::Error::Disk(error)) = self {
+            return disk::hint(error);
+        }
         if let Self::Restore(restore::Error::Swap(error)) = self {
             return swap_hint(error).map(str::to_owned);
         }
         if let Self::Sync(error) = self {
             return sync_hint(error);
         }
+        if let Self::Disk(error) = self {
+            return disk::hint(error);
+        }
         if let Self::Pipeline(pipeline::Error::Feed(_)) = self {
             return Some("no snapshot was made; the last one is as it was".to_owned());
         }
         if let Self::Pipeline(pipeline::Error::ReadOnce(_)) = self {
             return Some("run it again".to_owned());
-        }
-        if let Self::Disk(error) = self {
-            return disk::hint(error);
         }
         let hint = match self.repository()? {
             Error::NoRepository { .. } => {

@@ -5,8 +5,8 @@ use super::read::Reader;
 use super::source::Source;
 use super::target::Target;
 use super::verify::{self, Verify};
-use super::zero::is_zero;
 use crate::source::Extent;
+use esker_format::chunking::is_zero;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -93,7 +93,7 @@ fn read(
     used: &Receiver<Vec<u8>>,
     stop: &AtomicBool,
 ) -> Result<Vec<Range<u64>>> {
-    let mut reader = Reader::new(copy.source);
+    let mut reader = Reader::default();
     let mut at = 0;
     while let Some(extent) = copy.source.extent(at)?.filter(|_| at < copy.len) {
         let (Extent::Data(_, len) | Extent::Hole(_, len)) = extent;
@@ -111,7 +111,7 @@ fn read(
             let len = (end - at).min(PIECE - at % PIECE);
             let mut bytes = used.try_recv().unwrap_or_default();
             bytes.resize(len as usize, 0);
-            reader.read(at, &mut bytes)?;
+            reader.read(copy.source, at, &mut bytes)?;
             let part = if is_zero(&bytes) { Part::Zero(at, len) } else { Part::Data(at, bytes) };
             if parts.send(part).is_err() {
                 break;

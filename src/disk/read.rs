@@ -23,9 +23,9 @@ const BLOCK: usize = 4096;
 /// Bytes that are read at once when errors are looked for.
 const PIECE: usize = 1 << 20;
 
-/// One reading of a source.
-pub struct Reader<'s> {
-    source: &'s Source,
+/// One reading of a source, which is the same one each time.
+#[derive(Default)]
+pub struct Reader {
     reading: Reading,
     unreadable: Vec<Range<u64>>,
     /// Bytes in a row up to here of which nothing could be read.
@@ -33,13 +33,7 @@ pub struct Reader<'s> {
     scratch: Option<Aligned>,
 }
 
-impl<'s> Reader<'s> {
-    /// A reading from wherever one likes.
-    pub fn new(source: &'s Source) -> Self {
-        let (reading, unreadable) = (Reading::default(), Vec::new());
-        Self { source, reading, unreadable, dead: 0, scratch: None }
-    }
-
+impl Reader {
     /// What could not be read so far, in order of reading.
     pub fn unreadable(&self) -> &[Range<u64>] {
         &self.unreadable
@@ -50,12 +44,12 @@ impl<'s> Reader<'s> {
     ///
     /// # Errors
     /// When there is nothing left to be read from.
-    pub fn read(&mut self, offset: u64, out: &mut [u8]) -> Result<bool> {
+    pub fn read(&mut self, source: &Source, offset: u64, out: &mut [u8]) -> Result<bool> {
         let mut done = 0;
         let before = self.lost();
         while done < out.len() {
             let at = offset + done as u64;
-            match self.source.file.read(at, &mut out[done..], &mut self.reading) {
+            match source.file.read(at, &mut out[done..], &mut self.reading) {
                 Ok(len) if len == out.len() - done => {
                     self.dead = 0;
                     break;
@@ -68,16 +62,16 @@ impl<'s> Reader<'s> {
                     break;
                 }
                 Err((len, error)) => {
-                    self.check(at, error)?;
+                    check(source, at, error)?;
                     done += len;
                     // What was read counts in blocks: around the error it is read again, past the cache.
                     let len = (out.len() - done).min(PIECE);
-                    self.salvage(offset + done as u64, &mut out[done..done + len])?;
+                    self.salvage(source, offset + done as u64, &mut out[done..done + len])?;
                     done += len;
                 }
             }
         }
-        self.source.file.release(&mut self.reading, offset + out.len() as u64);
+        source.file.release(&mut self.reading, offset + out.len() as u64);
         Ok(self.lost() == before)
     }
 
@@ -86,15 +80,15 @@ impl<'s> Reader<'s> {
     }
 
     /// Reads what can be read.
-    fn salvage(&mut self, offset: u64, out: &mut [u8]) -> Result<()> {
-        match self.again(offset, out) {
+    fn salvage(&mut self, source: &Source, offset: u64, out: &mut [u8]) -> Result<()> {
+        match self.again(source, offset, out) {
             Ok(()) => {
                 self.dead = 0;
                 return Ok(());
             }
-            Err(error) => self.check(offset, error)?,
+            Err(error) => check(source, offset, error)?,
         }
-        let unit = if self.dead >= DEAD { DEAD_PIECE } else { self.unit() };
+        let unit = if self.dead >= DEAD { DEAD_PIECE } else { unit(source) };
         if out.len() <= unit {
             out.fill(0);
             self.lose(offset, out.len());
@@ -102,12 +96,8 @@ impl<'s> Reader<'s> {
         }
         let half = (out.len() / 2).div_ceil(unit) * unit;
         let (first, second) = out.split_at_mut(half);
-        self.salvage(offset, first)?;
-        self.salvage(offset + half as u64, second)
-    }
-
-    fn unit(&self) -> usize {
-        self.source.sectors.map_or(BLOCK, |(logical, _)| logical as usize)
+        self.salvage(source, offset, first)?;
+        self.salvage(source, offset + half as u64, second)
     }
 
     fn lose(&mut self, offset: u64, len: usize) {
@@ -119,30 +109,9 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// Fails when the error is not about these bytes alone.
-    fn check(&self, offset: u64, source: io::Error) -> Result<()> {
-        let of_bytes = [
-            Errno::IO,
-            Errno::NODATA,
-            Errno::REMOTEIO,
-            Errno::ILSEQ,
-            Errno::BADMSG,
-            Errno::UCLEAN,
-            Errno::TIMEDOUT,
-        ];
-        let number = Errno::from_io_error(&source);
-        // What is gone has no size any more, but gives the same error.
-        let is_gone = matches!(self.source.nature, Nature::Device(_))
-            && rustix::fs::seek(self.source.file.fd(), rustix::fs::SeekFrom::End(0)) == Ok(0);
-        if number.is_some_and(|number| of_bytes.contains(&number)) && !is_gone {
-            return Ok(());
-        }
-        Err(Error::Gone { path: self.source.path.clone(), offset, source })
-    }
-
     /// Reads once more, past the page cache where that can be: it would ask for whole pages.
-    fn again(&mut self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let direct = self.source.direct.get_or_init(|| direct(self.source));
+    fn again(&mut self, source: &Source, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let direct = source.direct.get_or_init(|| direct(source));
         let scratch = self.scratch.get_or_insert_with(|| Aligned::new(PIECE)).as_mut();
         let room = &mut scratch[..out.len()];
         let read = direct.as_ref().map(|direct| rustix::io::pread(direct, &mut *room, offset));
@@ -153,13 +122,38 @@ impl<'s> Reader<'s> {
             }
             Some(Err(error)) if error != Errno::INVAL => Err(error.into()),
             // The end of a file, or a piece that does not fit: the plain way.
-            _ => match self.source.file.read(offset, out, &mut Reading::default()) {
+            _ => match source.file.read(offset, out, &mut Reading::default()) {
                 Ok(len) if len == out.len() => Ok(()),
                 Ok(_) => Err(Errno::IO.into()),
                 Err((_, error)) => Err(error),
             },
         }
     }
+}
+
+/// Fails when the error is not about these bytes alone.
+fn check(from: &Source, offset: u64, source: io::Error) -> Result<()> {
+    let of_bytes = [
+        Errno::IO,
+        Errno::NODATA,
+        Errno::REMOTEIO,
+        Errno::ILSEQ,
+        Errno::BADMSG,
+        Errno::UCLEAN,
+        Errno::TIMEDOUT,
+    ];
+    let number = Errno::from_io_error(&source);
+    // What is gone has no size any more, but gives the same error.
+    let is_gone = matches!(from.nature, Nature::Device(_))
+        && rustix::fs::seek(from.file.fd(), rustix::fs::SeekFrom::End(0)) == Ok(0);
+    if number.is_some_and(|number| of_bytes.contains(&number)) && !is_gone {
+        return Ok(());
+    }
+    Err(Error::Gone { path: from.path.clone(), offset, source })
+}
+
+fn unit(source: &Source) -> usize {
+    source.sectors.map_or(BLOCK, |(logical, _)| logical as usize)
 }
 
 fn direct(source: &Source) -> Option<OwnedFd> {

@@ -169,6 +169,10 @@ impl<'s> Collector<'s> {
                 self.later.push(saved);
                 Ok(())
             }
+            Output::LaterKept(saved) => {
+                self.later.push(*saved);
+                Ok(())
+            }
             Output::Problem(path, message) => {
                 self.problem(path, message);
                 Ok(())

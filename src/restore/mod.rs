@@ -11,6 +11,7 @@
 //! things in it takes the way of `existing`.
 
 mod change;
+pub mod device;
 mod error;
 mod existing;
 mod filter;

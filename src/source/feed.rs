@@ -96,6 +96,12 @@ pub trait Feed: Send {
     /// What it is: this says how it is cut, and how large its frames are.
     fn kind(&self) -> NodeKind;
 
+    /// What the file system says of it now, where the same as the last time means that it is unchanged
+    /// and need not be read.
+    fn stat(&self) -> Option<Stat> {
+        None
+    }
+
     /// What comes next; data is put at the beginning of `space`, which is not empty.
     ///
     /// # Errors
