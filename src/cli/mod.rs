@@ -7,10 +7,12 @@ mod completions;
 mod copy;
 mod diff;
 mod exit;
+mod export;
 mod find;
 mod forget;
 mod gc;
 mod hold;
+mod import;
 mod init;
 mod key;
 mod ls;
@@ -132,6 +134,8 @@ enum Command {
     Ls(ls::Args),
     Cat(cat::Args),
     Restore(restore::Args),
+    Export(export::Args),
+    Import(import::Args),
     Find(find::Args),
     Diff(diff::Args),
     Stats(stats::Args),
@@ -183,6 +187,8 @@ pub fn main() -> ExitCode {
         Command::Ls(args) => ls::run(global, &args),
         Command::Cat(args) => cat::run(global, &args),
         Command::Restore(args) => restore::run(global, &args),
+        Command::Export(args) => export::run(global, &args),
+        Command::Import(args) => import::run(global, &args),
         Command::Find(args) => find::run(global, &args),
         Command::Diff(args) => diff::run(global, &args),
         Command::Stats(args) => stats::run(global, &args),

@@ -80,6 +80,8 @@ pub enum Output {
     /// Something whose place in the map comes later. The content that was handed out before is that of
     /// a stream or an image. The attributes are those that do not fit its node.
     Later(Box<Saved>, Vec<Xattr>),
+    /// A further name of something that came as [`Output::Later`] before.
+    Link(MapKey, MapKey),
     /// A directory that could not be listed, or a thing that was not saved at all.
     Problem(Vec<u8>, String),
     /// A thing that was left out on purpose.

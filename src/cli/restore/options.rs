@@ -4,7 +4,9 @@ use crate::cli::choose::Choose;
 use crate::cli::exit::Failure;
 use crate::repository::Selected;
 use crate::restore::{self, Filter, How};
+use clap::builder::ArgPredicate;
 use esker_format::path::MapKey;
+use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
 /// Give back a snapshot, or a part of it
@@ -29,8 +31,23 @@ pub struct Args {
     #[arg(value_name = "SNAPSHOT[:PATH]")]
     pub what: String,
     /// A directory
-    #[arg(value_name = "TARGET")]
+    #[arg(
+        value_name = "TARGET",
+        required = false,
+        required_unless_present = "to_command",
+        conflicts_with = "to_command",
+        default_value_if("to_command", ArgPredicate::IsPresent, "-")
+    )]
     pub target: PathBuf,
+    /// Give a file or stream to the standard input of a command instead, without a shell:
+    /// `esker restore latest:/db.sql --to-command mysql -- mydb`. It must read all and end with exit
+    /// code 0. Should something be damaged, it is ended before it can take what it got for all
+    #[arg(long, value_name = "CMD", conflicts_with_all = ["overwrite", "in_place", "delete", "include",
+        "exclude", "owner", "dry_run", "verify", "swap"])]
+    pub to_command: Option<OsString>,
+    /// Arguments of the command
+    #[arg(last = true, value_name = "ARG")]
+    pub words: Vec<OsString>,
     /// Which of the files that are in TARGET are replaced
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Overwrite::IfChanged)]
     pub overwrite: Overwrite,
@@ -126,6 +143,19 @@ impl Args {
             run: None,
             guarded: Vec::new(),
         })
+    }
+
+    /// Fails when there are words for no command.
+    ///
+    /// # Errors
+    /// With what to do instead.
+    pub fn check_words(&self) -> Result<(), Failure> {
+        if self.to_command.is_none() && !self.words.is_empty() {
+            let hint = "name the command with --to-command CMD";
+            let message = "what stands behind `--` is for a command, and none is named";
+            return Err(Failure::Usage(message.to_owned(), Some(hint.to_owned())));
+        }
+        Ok(())
     }
 
     /// Whether the target is the root of this system.
