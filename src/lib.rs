@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod compare;
+pub mod disk;
 pub mod pattern;
 pub mod pipeline;
 pub mod repository;

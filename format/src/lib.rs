@@ -14,6 +14,7 @@ pub mod envelope;
 pub mod error;
 pub mod frame;
 pub mod ids;
+pub mod image;
 pub mod key;
 pub mod key_material;
 pub mod limits;

@@ -221,7 +221,8 @@ cbor_map! {
     }
 }
 cbor_map! {
-    /// Replaces segments of one scope by fewer with the same packs.
+    /// Replaces segments of one scope by fewer with the same packs. Without old ones, the new ones describe packs that
+    /// no segment describes any more.
     pub struct Compact {
         /// Segments that go.
         0 => old: Vec<SegmentId>,

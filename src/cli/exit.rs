@@ -1,6 +1,6 @@
 //! How the program ends: exit codes, and errors as people read them.
 
-use crate::cli::{opened, show, signals};
+use crate::cli::{disk, opened, show, signals};
 use crate::pipeline;
 use crate::repository::{Error, Refusal};
 use crate::restore::{self, swap::SwapError, tree::Kind, tree::TreeError};
@@ -66,6 +66,8 @@ pub enum Failure {
     Restore(restore::Error),
     /// A copy was not made, or not taken into service.
     Sync(sync::Error),
+    /// A disk could not be read or written.
+    Disk(crate::disk::Error),
     /// Words, with what to do about them.
     Usage(String, Option<String>),
     /// The output could not be written.
@@ -82,6 +84,7 @@ from!(
     Pipeline(pipeline::Error),
     Restore(restore::Error),
     Sync(sync::Error),
+    Disk(crate::disk::Error),
     Output(std::io::Error)
 );
 
@@ -118,7 +121,8 @@ impl Failure {
     /// The exit code that it stands for.
     pub fn exit(&self) -> Exit {
         let is_interrupted = matches!(self.repository(), Some(Error::Interrupted))
-            || matches!(self, Self::Sync(sync::Error::Interrupted));
+            || matches!(self, Self::Sync(sync::Error::Interrupted))
+            || matches!(self, Self::Disk(crate::disk::Error::Interrupted { .. }));
         if let Some(signal) = signals::received().filter(|_| is_interrupted) {
             return Exit::Signal(signal);
         }
@@ -161,11 +165,17 @@ impl Failure {
         if let Self::Restore(restore::Error::Target(error)) = self {
             return target_hint(error).map(str::to_owned);
         }
+        if let Self::Restore(restore::Error::Disk(error)) = self {
+            return disk::hint(error);
+        }
         if let Self::Restore(restore::Error::Swap(error)) = self {
             return swap_hint(error).map(str::to_owned);
         }
         if let Self::Sync(error) = self {
             return sync_hint(error);
+        }
+        if let Self::Disk(error) = self {
+            return disk::hint(error);
         }
         if let Self::Pipeline(pipeline::Error::Feed(_)) = self {
             return Some("no snapshot was made; the last one is as it was".to_owned());
@@ -321,6 +331,7 @@ impl Failure {
             Self::Pipeline(e) => e,
             Self::Restore(e) => e,
             Self::Sync(e) => e,
+            Self::Disk(e) => e,
             Self::Output(e) => {
                 let error = format!("cannot write the output: {e}");
                 return Told { error, ..Told::default() };

@@ -1,9 +1,12 @@
 //! `esker ls`: list what is in a snapshot.
 
 use crate::cli::choose::Choose;
+use crate::cli::disk::{ShownGeometry, lines};
 use crate::cli::exit::Exit;
 use crate::cli::{Global, Outcome, place, show};
+use crate::disk::Geometry;
 use crate::repository::{Bounds, Chunks, Found, Map, Selected, xattrs};
+use esker_format::image::{DISK, decode};
 use esker_format::node::{Node, NodeKind, Xattr};
 use esker_format::page::Entry;
 use serde::Serialize;
@@ -46,6 +49,8 @@ struct Row {
     links: Option<String>,
     fidelity: &'static str,
     xattrs: Vec<(String, String)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<ShownGeometry>,
 }
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
@@ -70,7 +75,16 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
                     .map_err(std::io::Error::from)?;
                 out.write_all(b"\n")?;
             }
-            Found::Entry(entry) => writeln!(out, "{}", line(&entry))?,
+            Found::Entry(entry) => {
+                writeln!(out, "{}", line(&entry))?;
+                if entry.node.kind == NodeKind::Image {
+                    let attributes = xattrs(&mut chunks, &entry.node)?;
+                    let found = geometry(&entry.node, &attributes);
+                    for line in found.iter().flat_map(lines) {
+                        writeln!(out, "    {line}")?;
+                    }
+                }
+            }
             Found::Lost { first, entries, error } => {
                 out.flush()?;
                 let path = show::name(&first.path());
@@ -84,6 +98,12 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     }
     out.flush()?;
     Ok(exit)
+}
+
+/// What was on the disk that an image is of.
+fn geometry(node: &Node, xattrs: &[Xattr]) -> Option<Geometry> {
+    let (_, value) = xattrs.iter().find(|(name, _)| name == DISK)?;
+    Some(Geometry::of_record(&decode(value).ok()?, node.len()))
 }
 
 /// A line as `ls -l` has it.
@@ -137,6 +157,7 @@ fn row(entry: &Entry, xattrs: &[Xattr]) -> Row {
         device: node.device,
         links: node.links.map(|l| l.to_string()),
         fidelity: show::fidelity_word(node.fidelity),
+        image: geometry(node, xattrs).as_ref().map(ShownGeometry::of),
         xattrs: xattrs.iter().map(|(n, v)| (show::json_name(n), show::hex(v))).collect(),
     }
 }

@@ -3,9 +3,11 @@
 mod cat;
 mod check;
 mod choose;
+mod clone;
 mod completions;
 mod copy;
 mod diff;
+mod disk;
 mod exit;
 mod export;
 mod find;
@@ -154,6 +156,7 @@ enum Command {
     Sync(sync::Args),
     Promote(promote::Args),
     Copy(copy::Args),
+    Clone(clone::Args),
     Probe(probe::Args),
     Takeover(takeover::Args),
     Completions(completions::Args),
@@ -207,6 +210,7 @@ pub fn main() -> ExitCode {
         Command::Sync(args) => sync::run(global, &args),
         Command::Promote(args) => promote::run(global, &args),
         Command::Copy(args) => copy::run(global, &args),
+        Command::Clone(args) => clone::run(global, &args),
         Command::Probe(args) => probe::run(global, &args),
         Command::Takeover(args) => takeover::run(global, &args),
         Command::Completions(args) => completions::run(&args),

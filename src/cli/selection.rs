@@ -20,7 +20,7 @@ const UNMATCHED_SHOWN: usize = 20;
 pub struct Selection {
     /// Files and directories. One that is given twice, or lies within another, is saved once
     #[arg(
-        required_unless_present_any = ["files_from", "files_from0", "stdin", "command", "words"],
+        required_unless_present_any = ["files_from", "files_from0", "stdin", "command", "images", "words"],
         value_name = "PATH",
         help_heading = None
     )]

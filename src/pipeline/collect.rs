@@ -175,6 +175,10 @@ impl<'s> Collector<'s> {
             Output::Link(key, first) => {
                 Ok(self.later.link(key, &first, &self.session.access().scope_keys)?)
             }
+            Output::LaterKept(saved) => {
+                self.later.add(*saved);
+                Ok(())
+            }
             Output::Problem(path, message) => {
                 self.problem(path, message);
                 Ok(())

@@ -13,7 +13,7 @@ pub use kept::{Kept, Looked, Taken, Versus};
 
 use crate::pipeline::mark::Rules;
 use crate::repository::{LeafReader, Leaves, Lookup, Result, Session};
-use crate::source::{Listed, Stat};
+use crate::source::{Listed, Stat, Volume};
 use esker_format::path::MapKey;
 use kept::resolves;
 use std::cmp::Ordering;
@@ -74,7 +74,7 @@ impl<'s> Known<'s> {
         if self.takes_leaves() {
             self.look_in_base(parent, name, listed, stat, before)
         } else {
-            self.look_everywhere(parent, name, listed, stat)
+            self.look_everywhere(parent, name, listed.volume, stat)
         }
     }
 
@@ -122,7 +122,7 @@ impl<'s> Known<'s> {
         &mut self,
         parent: &[u8],
         name: &[u8],
-        listed: &Listed,
+        volume: Volume,
         stat: Option<&Stat>,
     ) -> Result<Looked> {
         let mut versus = Versus::Unknown;
@@ -140,7 +140,7 @@ impl<'s> Known<'s> {
             let Some(mut kept) = stream.matching(parent, name, self.session) else { continue };
             // The base is the last one; what it refers to may be certain.
             let certain = self.is_certain && at == dead;
-            if kept.mark.is_unchanged(stat, listed.volume, self.rules)
+            if kept.mark.is_unchanged(stat, volume, self.rules)
                 && (certain || resolves(&kept, self.session, &mut self.lookup)?)
             {
                 kept.versus = match versus {
@@ -162,6 +162,14 @@ impl<'s> Known<'s> {
             Some(kept) => Versus::Old(Box::new(kept.entry.node)),
             None => Versus::New,
         }
+    }
+
+    /// The same where the file system says something that an unchanged entry says again.
+    ///
+    /// # Errors
+    /// As [`Known::look`].
+    pub fn look_at(&mut self, key: &MapKey, stat: &Stat) -> Result<Looked> {
+        self.look_everywhere(&key.parent, &key.name, Volume::root(), Some(stat))
     }
 
     /// What is left behind the last entry of the walk; returns how many entries of the base are

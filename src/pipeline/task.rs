@@ -82,6 +82,8 @@ pub enum Output {
     Later(Box<Saved>, Vec<Xattr>),
     /// A further name of something that came as [`Output::Later`] before.
     Link(MapKey, MapKey),
+    /// An entry that is unchanged, and has its place behind what is still to come.
+    LaterKept(Box<Saved>),
     /// A directory that could not be listed, or a thing that was not saved at all.
     Problem(Vec<u8>, String),
     /// A thing that was left out on purpose.

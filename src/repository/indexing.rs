@@ -32,9 +32,9 @@ impl Repository {
         self.presence.learn(&self.state);
         let mut known = self.index.segments()?;
         let mut read = of.to_vec();
-        // Nothing is in them that was not in those they came from.
+        // Nothing is in them that was not in those they came from; those that came from nothing describe anew.
         for (old, new) in &self.state.changes.compacted {
-            if old.iter().all(|id| known.contains(id)) {
+            if !old.is_empty() && old.iter().all(|id| known.contains(id)) {
                 known.extend(new);
                 read.extend(new);
             }

@@ -38,6 +38,7 @@ mod presence;
 mod refresh;
 pub mod repair;
 pub mod retention;
+mod rewriter;
 mod selection;
 mod session;
 #[cfg(test)]
@@ -72,7 +73,7 @@ pub use index::{
 pub use keep::{Forget, Refusal, Tags};
 pub use map::{Bounds, Found, Map, walk};
 pub use merge::{Merge, Met, Variant};
-pub use mode::{Mode, Probed, Taken};
+pub use mode::{Lock, Mode, Probed, Taken};
 pub use objects::without_config;
 pub(crate) use objects::{read_directory, read_segment};
 pub use selection::{Selected, entry_at, look_into, map_key, select};

@@ -13,6 +13,7 @@ mod takeover;
 #[cfg(test)]
 mod tests;
 
+pub use lock::Lock;
 pub use probed::Probed;
 pub use takeover::Taken;
 
@@ -22,7 +23,6 @@ use crate::repository::state::State;
 use crate::store::Store;
 use esker_format::ids::RepositoryId;
 use esker_format::log_entry::ROLE_COLLECT;
-use lock::Lock;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 

@@ -50,15 +50,23 @@ pub(crate) fn read_segment(
     access: &Access,
     segment: Segment,
 ) -> Result<Vec<SegmentPack>> {
-    let Segment { id, scope } = segment;
-    let name = names::segment(id);
     let mut object = Vec::new();
     let limit = (esker_format::limits::SEGMENT_MAX + (1 << 20)) as u64;
-    store.get(&name, limit, &mut object).map_err(Error::from_read)?;
-    let damaged = |e| Error::damaged(name.as_str(), e);
-    id.check("segment", &object).map_err(damaged)?;
+    store.get(&names::segment(segment.id), limit, &mut object).map_err(Error::from_read)?;
+    decode_segment(access, segment, &object)
+}
+
+/// What the bytes of a segment say, when they are those that its name stands for.
+pub(super) fn decode_segment(
+    access: &Access,
+    segment: Segment,
+    object: &[u8],
+) -> Result<Vec<SegmentPack>> {
+    let Segment { id, scope } = segment;
+    let damaged = |e| Error::damaged(names::segment(id), e);
+    id.check("segment", object).map_err(damaged)?;
     let keys = access.scope_keys_of(scope)?;
-    let (header, packs) = segment::decode_object(&object, &keys.segment).map_err(damaged)?;
+    let (header, packs) = segment::decode_object(object, &keys.segment).map_err(damaged)?;
     header.expect(Kind::Segment, access.repository).map_err(damaged)?;
     if header.scope != scope {
         return Err(damaged(FormatError::Misplaced { what: "scope" }));

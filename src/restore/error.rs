@@ -14,6 +14,9 @@ pub enum Error {
     /// The target: unusable, or full.
     #[error(transparent)]
     Target(#[from] TreeError),
+    /// The disk that is written.
+    #[error(transparent)]
+    Disk(#[from] crate::disk::Error),
     /// Directories could not be exchanged.
     #[error(transparent)]
     Swap(#[from] super::swap::SwapError),

@@ -13,6 +13,7 @@
 mod archive;
 mod change;
 mod command;
+pub mod device;
 mod error;
 mod existing;
 mod filter;

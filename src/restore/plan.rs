@@ -188,6 +188,11 @@ impl<'r> Plan<'r> {
             self.outcome.partial(&key, "is not restored: it could not be read when it was saved");
             return Ok(());
         }
+        if node.kind == NodeKind::Image && self.outcome.tree.is_system_root() {
+            let message = "is not restored to /: name a directory, or a disk and --device";
+            self.outcome.partial(&key, message);
+            return Ok(());
+        }
         if !self.is_fresh() {
             return self.merge(key, node, jobs);
         }
@@ -382,6 +387,8 @@ impl<'r> Plan<'r> {
             Item::Data(..) if self.outcome.how.dry_run => count(item.len()),
             Item::Data(id, len) => self.fetch(file, at, id, len, jobs)?,
             Item::Hole(len) => count(len),
+            // A disk cannot tell zeros from holes; a file that stands for it has holes.
+            Item::Zero(len) if file.node.kind == NodeKind::Image => count(len),
             Item::Zero(len) => {
                 if !self.outcome.how.dry_run
                     && let Some(new) = file.file(self.outcome)

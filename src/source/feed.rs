@@ -114,6 +114,12 @@ pub trait Feed: Send {
         Ok(false)
     }
 
+    /// What the file system says of it now, where the same as the last time means that it is unchanged
+    /// and need not be read.
+    fn stat(&self) -> Option<Stat> {
+        None
+    }
+
     /// What comes next; data is put at the beginning of `space`, which is not empty.
     ///
     /// # Errors

@@ -40,6 +40,12 @@ pub fn open(directory: BorrowedFd<'_>, name: &CStr) -> io::Result<Opened> {
     Ok(Opened { fd })
 }
 
+impl From<OwnedFd> for Opened {
+    fn from(fd: OwnedFd) -> Self {
+        Self { fd }
+    }
+}
+
 impl Opened {
     /// Metadata of the open file, now.
     ///

@@ -30,6 +30,27 @@ pub fn conformance_of_one_writer(make: &dyn Fn() -> Box<dyn Store>) {
     }
 }
 
+/// Of two hosts that put the same names, exactly one stores each, and readers find what it has put.
+pub fn of_two_hosts_exactly_one_stores_each(hosts: [&dyn Store; 2]) {
+    let put_all = |host: usize| {
+        let put = |n: u64| {
+            let bytes = noise(host as u64, 1000);
+            hosts[host].put_new(&format!("log/{n}"), &[&bytes], Durability::Now).unwrap()
+        };
+        (0..100).map(put).collect::<Vec<_>>()
+    };
+    let (first, second) = thread::scope(|scope| {
+        let first = scope.spawn(|| put_all(0));
+        (put_all(1), first.join().unwrap())
+    });
+    for (n, pair) in first.iter().zip(&second).enumerate() {
+        assert_ne!(pair.0, pair.1, "log/{n}");
+        let winner = u64::from(*pair.0 == Put::Stored);
+        assert!(read(hosts[0], &format!("log/{n}")) == noise(winner, 1000), "log/{n}");
+    }
+    assert_eq!(names(hosts[1], "").len(), 100);
+}
+
 /// A whole object.
 pub fn read(store: &dyn Store, name: &str) -> Vec<u8> {
     let mut out = b"left over".to_vec();

@@ -1,6 +1,6 @@
 //! A store that forgets what is written: for runs that only say what they would do.
 
-use super::{Durability, Listed, Nature, Put, Store, StoreError};
+use super::{Durability, Put, Store, StoreError, pass_on};
 
 /// Reads from the store inside, and lets writes succeed without making them.
 #[derive(Debug)]
@@ -17,9 +17,7 @@ impl<S: Store> DryStore<S> {
 
 /// Reads as the store inside; of what is written nothing can be read back.
 impl<S: Store> Store for DryStore<S> {
-    fn location(&self) -> String {
-        self.inner.location()
-    }
+    pass_on!(inner: location, get, get_range, size, list, local_identity, nature);
 
     fn put_new(&self, _: &str, _: &[&[u8]], _: Durability) -> Result<Put, StoreError> {
         Ok(Put::Stored)
@@ -29,37 +27,7 @@ impl<S: Store> Store for DryStore<S> {
         Ok(())
     }
 
-    fn get(&self, name: &str, limit: u64, out: &mut Vec<u8>) -> Result<(), StoreError> {
-        self.inner.get(name, limit, out)
-    }
-
-    fn get_range(
-        &self,
-        name: &str,
-        offset: u64,
-        len: usize,
-        out: &mut Vec<u8>,
-    ) -> Result<(), StoreError> {
-        self.inner.get_range(name, offset, len, out)
-    }
-
-    fn size(&self, name: &str) -> Result<Option<u64>, StoreError> {
-        self.inner.size(name)
-    }
-
-    fn list(&self, prefix: &str, found: &mut dyn FnMut(Listed)) -> Result<(), StoreError> {
-        self.inner.list(prefix, found)
-    }
-
     fn delete(&self, _: &str) -> Result<(), StoreError> {
         Ok(())
-    }
-
-    fn local_identity(&self) -> Option<(u64, u64)> {
-        self.inner.local_identity()
-    }
-
-    fn nature(&self) -> Nature {
-        self.inner.nature()
     }
 }

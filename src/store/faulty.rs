@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use self::damage::{Damage, Damages};
 use self::schedule::Schedule;
-use super::{Durability, Listed, Nature, Operation, Put, Store, StoreError, StoreErrorKind};
+use super::{Durability, Listed, Operation, Put, Store, StoreError, StoreErrorKind, pass_on};
 
 /// What goes wrong with one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,9 +144,7 @@ impl<S: Store> FaultyStore<S> {
 }
 
 impl<S: Store> Store for FaultyStore<S> {
-    fn location(&self) -> String {
-        self.inner.location()
-    }
+    pass_on!(inner: location, local_identity, nature);
 
     fn put_new(
         &self,
@@ -230,13 +228,5 @@ impl<S: Store> Store for FaultyStore<S> {
             self.schedule().not_durable.remove(name);
             Ok(())
         })
-    }
-
-    fn local_identity(&self) -> Option<(u64, u64)> {
-        self.inner.local_identity()
-    }
-
-    fn nature(&self) -> Nature {
-        self.inner.nature()
     }
 }

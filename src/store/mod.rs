@@ -19,6 +19,7 @@ mod name;
 mod nature;
 mod open;
 mod operation;
+mod pass_on;
 pub mod probe;
 mod readonly;
 mod record;
@@ -50,6 +51,7 @@ pub use name::{is_valid_name, is_valid_prefix};
 pub use nature::Nature;
 pub use open::{OpenError, OpenOptions};
 pub use operation::Operation;
+pub(crate) use pass_on::pass_on;
 pub use readonly::ReadOnlyStore;
 pub use record::{Call, RecordingStore};
 #[cfg(feature = "remote")]

@@ -1,6 +1,6 @@
 //! A store that takes no writes.
 
-use super::{Durability, Listed, Nature, Operation, Put, Store, StoreError, StoreErrorKind};
+use super::{Durability, Operation, Put, Store, StoreError, StoreErrorKind, pass_on};
 
 /// Forbids writes to the store inside: for commands that only read, and for copies.
 #[derive(Debug)]
@@ -21,9 +21,7 @@ impl<S: Store> ReadOnlyStore<S> {
 }
 
 impl<S: Store> Store for ReadOnlyStore<S> {
-    fn location(&self) -> String {
-        self.inner.location()
-    }
+    pass_on!(inner: location, get, get_range, size, list, local_identity, nature);
 
     fn put_new(&self, name: &str, _: &[&[u8]], _: Durability) -> Result<Put, StoreError> {
         Err(self.refuse(Operation::PutNew, name))
@@ -34,38 +32,8 @@ impl<S: Store> Store for ReadOnlyStore<S> {
         Ok(())
     }
 
-    fn get(&self, name: &str, limit: u64, out: &mut Vec<u8>) -> Result<(), StoreError> {
-        self.inner.get(name, limit, out)
-    }
-
-    fn get_range(
-        &self,
-        name: &str,
-        offset: u64,
-        len: usize,
-        out: &mut Vec<u8>,
-    ) -> Result<(), StoreError> {
-        self.inner.get_range(name, offset, len, out)
-    }
-
-    fn size(&self, name: &str) -> Result<Option<u64>, StoreError> {
-        self.inner.size(name)
-    }
-
-    fn list(&self, prefix: &str, found: &mut dyn FnMut(Listed)) -> Result<(), StoreError> {
-        self.inner.list(prefix, found)
-    }
-
     fn delete(&self, name: &str) -> Result<(), StoreError> {
         Err(self.refuse(Operation::Delete, name))
-    }
-
-    fn local_identity(&self) -> Option<(u64, u64)> {
-        self.inner.local_identity()
-    }
-
-    fn nature(&self) -> Nature {
-        self.inner.nature()
     }
 }
 

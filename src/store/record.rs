@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Bytes, Durability, Listed, Nature, Operation, Put, Store, StoreError};
+use super::{Bytes, Durability, Listed, Operation, Put, Store, StoreError, pass_on};
 
 /// One call: what was asked, of which object. A listing's name is its prefix, a barrier has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,9 +78,7 @@ impl<S: Store> RecordingStore<S> {
 }
 
 impl<S: Store> Store for RecordingStore<S> {
-    fn location(&self) -> String {
-        self.inner.location()
-    }
+    pass_on!(inner: location, local_identity, nature);
 
     fn put_new(
         &self,
@@ -144,14 +142,6 @@ impl<S: Store> Store for RecordingStore<S> {
     fn delete(&self, name: &str) -> Result<(), StoreError> {
         self.called(Operation::Delete, name);
         self.inner.delete(name)
-    }
-
-    fn local_identity(&self) -> Option<(u64, u64)> {
-        self.inner.local_identity()
-    }
-
-    fn nature(&self) -> Nature {
-        self.inner.nature()
     }
 }
 

@@ -23,11 +23,17 @@ pub fn replace(store: &dyn Store, name: &str, bytes: &[u8]) -> Result<(), StoreE
     if found == bytes {
         return Ok(());
     }
-    let error = StoreError::new(StoreErrorKind::Permission, "replace", store.location(), name);
-    Err(error.because(match put {
-        Put::Exists => "the store said that the old one is deleted, and it is still there",
-        Put::Stored => "the store gives back other bytes than it was given",
-    }))
+    let (kind, why) = match put {
+        // It keeps what is there, as versions or locks make it.
+        Put::Exists => (
+            StoreErrorKind::Permission,
+            "the store said that the old one is deleted, and it is still there",
+        ),
+        Put::Stored => {
+            (StoreErrorKind::Other, "the store gives back other bytes than it was given")
+        }
+    };
+    Err(StoreError::new(kind, "replace", store.location(), name).because(why))
 }
 
 #[cfg(test)]
@@ -66,6 +72,7 @@ mod tests {
         let store = FaultyStore::new(MemoryStore::new());
         store.flip_bit("config", 3);
         let error = replace(&store, "config", b"new").unwrap_err();
-        assert_eq!(error.kind(), StoreErrorKind::Permission);
+        assert_eq!(error.kind(), StoreErrorKind::Other);
+        assert!(format!("{error:?}").contains("other bytes"), "{error:?}");
     }
 }

@@ -6,7 +6,7 @@ mod tests;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Bytes, Durability, Listed, Nature, Put, Store, StoreError};
+use super::{Bytes, Durability, Put, Store, StoreError, pass_on};
 
 /// Bytes a second, in each direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -104,9 +104,7 @@ impl Lane {
 }
 
 impl<S: Store, C: Clock> Store for ThrottledStore<S, C> {
-    fn location(&self) -> String {
-        self.inner.location()
-    }
+    pass_on!(inner: location, barrier, size, list, delete, local_identity, nature);
 
     fn put_new(
         &self,
@@ -128,10 +126,6 @@ impl<S: Store, C: Clock> Store for ThrottledStore<S, C> {
         self.inner.put_new_shared(name, parts, durability)
     }
 
-    fn barrier(&self) -> Result<(), StoreError> {
-        self.inner.barrier()
-    }
-
     fn get(&self, name: &str, limit: u64, out: &mut Vec<u8>) -> Result<(), StoreError> {
         self.inner.get(name, limit, out)?;
         self.pay(self.download.as_ref(), out.len());
@@ -148,25 +142,5 @@ impl<S: Store, C: Clock> Store for ThrottledStore<S, C> {
         self.inner.get_range(name, offset, len, out)?;
         self.pay(self.download.as_ref(), out.len());
         Ok(())
-    }
-
-    fn size(&self, name: &str) -> Result<Option<u64>, StoreError> {
-        self.inner.size(name)
-    }
-
-    fn list(&self, prefix: &str, found: &mut dyn FnMut(Listed)) -> Result<(), StoreError> {
-        self.inner.list(prefix, found)
-    }
-
-    fn delete(&self, name: &str) -> Result<(), StoreError> {
-        self.inner.delete(name)
-    }
-
-    fn local_identity(&self) -> Option<(u64, u64)> {
-        self.inner.local_identity()
-    }
-
-    fn nature(&self) -> Nature {
-        self.inner.nature()
     }
 }

@@ -3,6 +3,7 @@
 mod bad_input;
 mod crash;
 mod damage;
+mod disks;
 #[cfg(feature = "s3")]
 mod faults;
 mod finding;

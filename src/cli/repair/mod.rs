@@ -6,6 +6,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::place::{self, Places};
 use crate::cli::progress::{Bar, Status};
 use crate::cli::{Global, Outcome, reach, signals};
+use crate::repository::Lock;
 use crate::repository::check::Progress;
 use crate::repository::repair::{self, Wrong};
 use crate::store::Store;
@@ -60,7 +61,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     let first = mending.first()?;
     teller.first(&mending, &first)?;
     let holes = first.holes.clone();
-    let removed = fix(args, &mending, first, &mut teller)?;
+    let removed = fix(args, &places, &mending, first, &mut teller)?;
     let opened = place::open_to_repair(global, &places, removed > 0);
     let mut repository = match opened {
         Err(failure) if failure.exit() == Exit::Damage && teller.has_told() => {
@@ -73,7 +74,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     let _bar = follow(global, &progress);
     let request =
         repair::Request { read_data: args.read_data, threads: crate::cli::threads(args.threads) };
-    let wrong = repair::look(&repository, request, &progress, signals::stop())?;
+    let (wrong, described) = repair::look(&repository, request, &progress, signals::stop())?;
     let (rest, is_pending) = bring(args, &mending, wrong, &progress, &mut teller)?;
     // What copies gave back, the index of this machine does not have yet.
     repository.refresh()?;
@@ -82,11 +83,12 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         teller.pending(&rest)?;
         return teller.end();
     }
-    let plan = repair::plan(&mut repository, rest, &holes, &progress, signals::stop())?;
+    let plan =
+        repair::plan(&mut repository, (rest, described), &holes, &progress, signals::stop())?;
     teller.plan(&plan)?;
     if !args.dry_run {
         let report = repair::apply(&mut repository, plan, signals::stop())?;
-        teller.report(report);
+        teller.report(report)?;
     }
     teller.end()
 }
@@ -109,6 +111,7 @@ fn open(global: &Global, args: &Args, places: &Places) -> Result<Mending, Failur
 /// Does what was planned before the repository is opened; returns how many objects were removed.
 fn fix(
     args: &Args,
+    places: &Places,
     mending: &Mending,
     first: First,
     teller: &mut Teller<'_>,
@@ -116,6 +119,13 @@ fn fix(
     if args.dry_run || first.is_empty() {
         return Ok(0);
     }
+    // Who writes there is only known when the repository can be opened.
+    let mut turn = None;
+    if mending.needs_one_writer() {
+        teller.one_writer()?;
+        turn = places.state.as_deref();
+    }
+    let _turn = turn.map(|state| Lock::take(state, mending.repository())).transpose()?;
     let fixed = mending.fix(first)?;
     let removed = fixed.removed;
     teller.fixed(fixed);

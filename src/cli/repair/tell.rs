@@ -23,6 +23,10 @@ const LOST: &str = "what is still on disk comes back with the next `esker snapsh
                     mark back when a snapshot is whole again. What is left of a damaged snapshot can be restored; \
                     `esker forget` takes it from the list";
 
+/// What is wrong with a snapshot that nobody knew of when it was looked at.
+const LATE: &str =
+    "was saved while this repair ran, and lacks something: repair again to see which paths";
+
 /// Tells what is wrong and what becomes of it, and keeps count.
 pub struct Teller<'g> {
     global: &'g Global,
@@ -165,6 +169,9 @@ impl<'g> Teller<'g> {
                 repair::Cure::Rebuilt => {
                     self.object(name, why, "rebuilt", "made anew from its packs", None)?;
                 }
+                repair::Cure::Described => {
+                    self.object(name, why, "described", "described by a new one", None)?;
+                }
                 repair::Cure::Renewed => {
                     self.object(name, why, "renewed", "replaced by a new one", None)?;
                 }
@@ -260,8 +267,19 @@ impl<'g> Teller<'g> {
         Ok(())
     }
 
-    /// Counts what was done.
-    pub fn report(&mut self, report: Report) {
+    /// Counts what was done, and tells what was found only then.
+    ///
+    /// # Errors
+    /// When nothing can be written.
+    pub fn report(&mut self, report: Report) -> Result<(), Failure> {
+        for late in &report.late {
+            self.left += 1;
+            match self.global.json {
+                true => show::json(&Row::Snapshot { snapshot: late.to_string(), message: LATE })?,
+                false => show::error(&format!("snapshot {} {LATE}", shorten(late))),
+            }
+        }
+        self.marks(&report.late, true)?;
         let done = &mut self.done;
         (done.segments, done.packs, done.chunks) = (report.segments, report.packs, report.chunks);
         (done.marked, done.mended) = (report.marked.len() as u64, report.mended.len() as u64);
@@ -270,6 +288,7 @@ impl<'g> Teller<'g> {
             format!("{name} stays in use until the backup that put or holds it has ended: repair again then")
         });
         self.refused(in_use.chain(report.refused).collect());
+        Ok(())
     }
 
     fn from(&mut self, name: &str, message: &str, place: String) -> Result<(), Failure> {
@@ -322,6 +341,13 @@ impl<'g> Teller<'g> {
                 Ok(())
             }
         }
+    }
+
+    /// Tells what is for people to see to.
+    pub fn one_writer(&self) -> Result<(), Failure> {
+        self.note(
+            "this store does not keep two writers apart: let no other machine write to the repository while this runs",
+        )
     }
 
     /// Tells why nobody looks further.

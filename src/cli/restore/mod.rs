@@ -1,6 +1,7 @@
 //! `esker restore`: give back a snapshot, or a part of it.
 
 mod command;
+mod device;
 mod guard;
 mod options;
 mod print;
@@ -31,6 +32,9 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     signals::watch();
     let selected = args.choose.select(global, &repository, &args.what)?;
     args.check(&selected)?;
+    if args.device.device {
+        return device::run(global, args, &places, &repository, &selected);
+    }
     how.guarded = guard::guarded(global, &places, &repository);
     guard::check_target(&args.target, &how.guarded)?;
     if args.swap {

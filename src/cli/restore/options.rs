@@ -1,6 +1,7 @@
 //! The options of `esker restore`, as they are typed and as they are meant.
 
 use crate::cli::choose::Choose;
+use crate::cli::disk::Onto;
 use crate::cli::exit::Failure;
 use crate::repository::Selected;
 use crate::restore::{self, Filter, How};
@@ -30,7 +31,7 @@ pub struct Args {
     /// SNAPSHOT or SNAPSHOT:PATH
     #[arg(value_name = "SNAPSHOT[:PATH]")]
     pub what: String,
-    /// A directory
+    /// A directory; with --device a disk
     #[arg(
         value_name = "TARGET",
         required = false,
@@ -83,15 +84,33 @@ pub struct Args {
     /// TARGET.before-restore-TIME; `esker undo TARGET` takes it back
     #[arg(long, conflicts_with_all = ["overwrite", "in_place", "delete", "dry_run", "include", "exclude"])]
     pub swap: bool,
-    /// Do not ask before something is deleted from the root of this system; elsewhere --delete does
-    /// not ask
-    #[arg(long, short = 'y', requires = "delete")]
+    /// Do not ask before something is deleted from the root of this system (elsewhere --delete does
+    /// not ask), or before a disk is overwritten
+    #[arg(long, short = 'y')]
     pub yes: bool,
+    #[command(flatten)]
+    pub device: Device,
     /// Threads that write; one for each core when not given
     #[arg(long, value_name = "N")]
     pub threads: Option<std::num::NonZeroUsize>,
     #[command(flatten)]
     pub choose: Choose,
+}
+
+/// Options of a restore onto a disk.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Onto a disk")]
+pub struct Device {
+    /// Write an image onto the disk, partition or image file TARGET: only what differs. PATH may be left out
+    /// when there is only one image. What is in use is never written to, nor what is too small, unless the
+    /// room that is missing lies behind the last partition
+    #[arg(long, conflicts_with_all = ["overwrite", "in_place", "delete", "include", "exclude", "owner", "swap"])]
+    pub device: bool,
+    /// Write only this partition of the image
+    #[arg(long, value_name = "N", requires = "device")]
+    pub partition: Option<u32>,
+    #[command(flatten)]
+    pub onto: Onto,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -169,6 +188,13 @@ impl Args {
     /// # Errors
     /// With what to do instead.
     pub fn check(&self, selected: &Selected) -> Result<(), Failure> {
+        let onto = &self.device.onto;
+        let is_onto = onto.blind || onto.expect_serial.is_some() || onto.expect_id.is_some();
+        if is_onto && !self.device.device {
+            let message = "--blind, --expect-serial and --expect-id are about disks";
+            let hint = "give --device to write an image onto a disk";
+            return Err(Failure::Usage(message.to_owned(), Some(hint.to_owned())));
+        }
         let has_path = selected.key.as_ref().is_some_and(|key| *key != MapKey::root());
         let refuse = |message: &str, hint: &str| {
             Err(Failure::Usage(message.to_owned(), Some(hint.to_owned())))

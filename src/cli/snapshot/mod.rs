@@ -1,5 +1,6 @@
 //! `esker snapshot`: save directories and files, or streams.
 
+mod images;
 mod report;
 mod streams;
 
@@ -12,6 +13,7 @@ use crate::pipeline::{self, Compared, Progress, Report, Request, Rules, Shrunk};
 use crate::repository::{Compression, Repository};
 use crate::source::{Feed, Identity, Select, Skip};
 use esker_format::node::Time;
+use images::Images;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -19,14 +21,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use streams::Streams;
 
-/// Save directories and files, or streams, as one snapshot
+/// Save directories and files, or streams, or disks, as one snapshot
 ///
 /// Paths are stored under their absolute names. What cannot be read is listed at the end, the rest
 /// is saved, and the exit code is 3. The repository itself, its caches and the key file are left out.
 /// Patterns look at each PATH itself and at what is below it, not at the directories above it.
 ///
 /// With --stdin or --command streams are saved instead, under names below /. There is a snapshot only
-/// if all of them come to a good end.
+/// if all of them come to a good end. With --image disks are saved as images.
 #[derive(clap::Args)]
 pub struct Args {
     /// Name of the series; made of the paths when not given
@@ -71,6 +73,8 @@ pub struct Args {
     selection: Selection,
     #[command(flatten)]
     streams: Streams,
+    #[command(flatten)]
+    images: Images,
     /// The command of --command and its arguments; without it further paths
     #[arg(last = true, value_name = "CMD")]
     words: Vec<OsString>,
@@ -78,8 +82,8 @@ pub struct Args {
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
     let select = Arc::new(args.selection.select()?);
-    let (paths, feeds) = args.what(global)?;
     let places = places(global)?;
+    let (paths, feeds) = args.what(global, &places)?;
     if paths.is_empty() && feeds.is_empty() {
         show::note("note: nothing to save: the list is empty");
         return Ok(Exit::Ok);
@@ -201,8 +205,12 @@ pub fn told(
 
 impl Args {
     /// What is to be saved: paths or streams.
-    fn what(&self, global: &Global) -> Result<(Vec<PathBuf>, Vec<Box<dyn Feed>>), Failure> {
-        if !self.streams.is_some() {
+    fn what(
+        &self,
+        global: &Global,
+        places: &Places,
+    ) -> Result<(Vec<PathBuf>, Vec<Box<dyn Feed>>), Failure> {
+        if !self.streams.is_some() && !self.images.is_some() {
             self.streams.check_unused()?;
             return Ok((self.selection.paths(global, &self.words)?, Vec::new()));
         }
@@ -211,17 +219,20 @@ impl Args {
         };
         if self.selection.names_any() {
             return usage(
-                "paths and streams cannot be in one snapshot",
+                "paths cannot be in one snapshot with streams or images",
                 "make a snapshot of each; the words of a command go behind `--`",
             );
         }
-        if self.skip_if_unchanged {
+        if self.skip_if_unchanged && self.streams.is_some() {
             return usage(
                 "--skip-if-unchanged is for files: a stream is never the same as the last one",
                 "leave it out: what was stored before is not stored again",
             );
         }
-        Ok((Vec::new(), self.streams.feeds(global, &self.words)?))
+        self.streams.check_unused()?;
+        let mut feeds = self.images.feeds(places)?;
+        feeds.extend(self.streams.feeds(global, &self.words)?);
+        Ok((Vec::new(), feeds))
     }
 }
 

@@ -2,10 +2,11 @@
 //! is known when they end. Several follow each other as they were asked for.
 
 use super::{Over, Sequence};
-use crate::pipeline::known::{Known, Versus};
+use crate::pipeline::known::{Kept, Known, Looked, Versus};
+use crate::pipeline::mark::Mark;
 use crate::pipeline::task::{Output, PIECE, Progress, Saved, SequenceEnds, Work};
 use crate::repository::{Cutters, Result, Session};
-use crate::source::{Fed, Feed, Owners, Part};
+use crate::source::{Fed, Feed, Owners, Part, Stat, Volume};
 use esker_format::content::{Content, Item};
 use esker_format::limits::{INLINE_MAX, XATTRS_INLINE_MAX};
 use esker_format::node::{Time, Xattrs, xattrs_size};
@@ -55,12 +56,18 @@ impl<'s> Sequence<'s> {
     ) -> std::result::Result<(), Over> {
         // What the base has of them, asked for in map order.
         let mut found = BTreeMap::new();
+        let stats: BTreeMap<&[u8], Stat> =
+            feeds.iter().filter_map(|feed| Some((feed.path(), feed.stat()?))).collect();
         for (key, is_directory) in keys(&feeds)? {
-            let versus = self.known.compare(&key);
-            if is_directory {
-                self.fed(key.clone(), Fed::directory(&key.path(), start), None, versus)?;
-            } else {
-                found.insert(key, versus);
+            let looked = match stats.get(&key.path()[..]) {
+                Some(stat) => self.known.look_at(&key, stat)?,
+                None => Looked::Save(self.known.compare(&key)),
+            };
+            match looked {
+                Looked::Save(versus) if is_directory => {
+                    self.fed(key.clone(), Fed::directory(&key.path(), start), None, versus, start)?;
+                }
+                looked => drop(found.insert(key, looked)),
             }
         }
         self.rest()?;
@@ -69,31 +76,36 @@ impl<'s> Sequence<'s> {
         for mut feed in feeds {
             self.cutter = cutters.of(feed.kind())?;
             if !feed.is_many() {
-                self.one(&mut *feed, &mut found, &halt)?;
+                self.one(&mut *feed, &mut found, &halt, start)?;
                 continue;
             }
             while feed.advance(&halt)? {
-                self.one(&mut *feed, &mut found, &halt)?;
+                self.one(&mut *feed, &mut found, &halt, start)?;
             }
         }
         self.progress.walked.store(true, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Reads one entry.
+    /// Reads one entry, unless it is unchanged.
     fn one(
         &mut self,
         feed: &mut dyn Feed,
-        found: &mut BTreeMap<MapKey, Versus>,
+        found: &mut BTreeMap<MapKey, Looked>,
         halt: &dyn Fn() -> bool,
+        start: Time,
     ) -> std::result::Result<(), Over> {
         let key = MapKey::from_path(feed.path())?;
-        let versus = found.remove(&key).unwrap_or(Versus::Unknown);
+        let versus = match found.remove(&key) {
+            Some(Looked::Save(versus)) => versus,
+            Some(Looked::Kept(kept)) => return self.unchanged(*kept),
+            Some(Looked::Held) | None => Versus::Unknown,
+        };
         let (len, small) = self.parts(feed, halt)?;
         let mut fed = feed.finish(halt)?;
         fed.node.content = small.map(Content::Inline);
         let len = fed.node.has_content().then_some(len);
-        self.fed(key, fed, len, versus)
+        self.fed(key, fed, len, versus, start)
     }
 
     /// Hands out content; returns its length, and the content where it is so small that it goes into the
@@ -164,6 +176,14 @@ impl<'s> Sequence<'s> {
         self.begin(Work::Piece { buffer, chunks })
     }
 
+    /// What is as it was the last time, and is not read.
+    fn unchanged(&mut self, kept: Kept) -> std::result::Result<(), Over> {
+        let len = kept.entry.node.len();
+        self.progress.seen_bytes.fetch_add(len, Ordering::Relaxed);
+        self.progress.done(1, len);
+        self.tell(Output::LaterKept(Box::new(kept.into())))
+    }
+
     /// The entry, now that its content is known.
     fn fed(
         &mut self,
@@ -171,8 +191,9 @@ impl<'s> Sequence<'s> {
         fed: Fed,
         len: Option<u64>,
         versus: Versus,
+        start: Time,
     ) -> std::result::Result<(), Over> {
-        let Fed { mut node, mut xattrs, problem, link, .. } = fed;
+        let Fed { mut node, mut xattrs, problem, stat, link } = fed;
         if let Some(first) = link {
             return self.tell(Output::Link(key, first));
         }
@@ -181,7 +202,8 @@ impl<'s> Sequence<'s> {
             node.xattrs = Some(Xattrs::Inline(std::mem::take(&mut xattrs)));
         }
         self.progress.done(1, 0);
-        let saved = Saved { node: Some(node), versus, ..Saved::nothing(key, String::new()) };
+        let mark = stat.map(|stat| Mark::new(&stat, Volume::root(), start, problem.is_none()));
+        let saved = Saved { node: Some(node), versus, mark, ..Saved::nothing(key, String::new()) };
         self.tell(Output::Later(Box::new(Saved { problem, ..saved }), xattrs))
     }
 }

@@ -10,9 +10,8 @@ use crate::repository::Repository;
 use crate::repository::access::Access;
 use crate::repository::error::{Error, Result};
 use crate::repository::fetch::Frames;
-use crate::repository::frame_writer::FrameWriter;
 use crate::repository::index::{KnownPack, Lookup};
-use crate::repository::packer::Packer;
+use crate::repository::rewriter::Rewriter;
 use crate::repository::session::{pack_add, put_segments};
 use esker_format::checkpoint::PackState;
 use esker_format::frame::FrameType;
@@ -126,7 +125,7 @@ impl Batch<'_> {
             }
             self.progress.repacked.fetch_add(fact.len, Ordering::Relaxed);
         }
-        let packs = copy.finish()?;
+        let packs = copy.rewriter.finish()?;
         if !failed.is_empty() {
             // One that is given up by now is gone, and nothing is lost with it.
             repository.refresh()?;
@@ -185,10 +184,7 @@ fn stand_ins(
 
 /// Copies chunks from pack to pack.
 struct Copy {
-    access: Arc<Access>,
-    packer: Packer,
-    data: FrameWriter,
-    pages: FrameWriter,
+    rewriter: Rewriter,
     frames: Frames,
     lookup: Lookup,
     plain: Vec<u8>,
@@ -196,12 +192,8 @@ struct Copy {
 
 impl Copy {
     fn new(repository: &Repository, access: &Arc<Access>, session: SessionId) -> Result<Self> {
-        let store = repository.shared_store();
         Ok(Self {
-            access: Arc::clone(access),
-            packer: Packer::new(store, Arc::clone(access), session, 1, None),
-            data: FrameWriter::data(0),
-            pages: FrameWriter::pages(),
+            rewriter: Rewriter::new(repository, access, session),
             frames: Frames::new(repository),
             lookup: repository.lookup()?,
             plain: Vec::new(),
@@ -240,26 +232,14 @@ impl Copy {
             if !used.has(number) {
                 continue;
             }
-            let (id, writer) = match frame_type {
-                FrameType::Data => (self.access.scope_keys.data_id(bytes), &mut self.data),
-                FrameType::Page => (self.access.scope_keys.page_id(bytes), &mut self.pages),
-            };
+            let id = self.rewriter.id(frame_type, bytes);
             if prefix(&id) != expected {
                 let source = esker_format::FormatError::Checksum { what: "chunk" };
                 return Err(Error::damaged(names::pack(known.pack.id), source));
             }
-            writer.space(bytes.len(), &self.packer)?.copy_from_slice(bytes);
-            writer.keep(id, bytes.len());
+            self.rewriter.write(frame_type, id, bytes)?;
             copied.push(expected);
         }
         Ok(())
-    }
-
-    /// Closes all packs; returns them.
-    fn finish(mut self) -> Result<Vec<SegmentPack>> {
-        self.data.flush(&self.packer)?;
-        self.pages.flush(&self.packer)?;
-        self.packer.finish()?;
-        Ok(self.packer.take_done())
     }
 }

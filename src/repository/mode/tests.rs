@@ -4,7 +4,7 @@ use super::*;
 use crate::repository::{Local, NewKey, Unlock, create_in_mode, entropy};
 use crate::store::Nature;
 use crate::store::probe::{Report, Verdict};
-use crate::store::{Durability, Listed, MemoryStore, Operation, Put, RecordingStore, StoreError};
+use crate::store::{Durability, MemoryStore, Operation, Put, RecordingStore, StoreError, pass_on};
 use esker_format::node::Time;
 use std::result::Result;
 use std::sync::Arc;
@@ -21,6 +21,8 @@ struct Unknown {
 }
 
 impl Store for Unknown {
+    pass_on!(inner: barrier, get, get_range, size, list, delete);
+
     fn location(&self) -> String {
         "somewhere".to_owned()
     }
@@ -31,30 +33,6 @@ impl Store for Unknown {
             return Ok(Put::Stored);
         }
         self.inner.put_new(name, parts, how)
-    }
-    fn barrier(&self) -> Result<(), StoreError> {
-        self.inner.barrier()
-    }
-    fn get(&self, name: &str, limit: u64, out: &mut Vec<u8>) -> Result<(), StoreError> {
-        self.inner.get(name, limit, out)
-    }
-    fn get_range(
-        &self,
-        name: &str,
-        offset: u64,
-        len: usize,
-        out: &mut Vec<u8>,
-    ) -> Result<(), StoreError> {
-        self.inner.get_range(name, offset, len, out)
-    }
-    fn size(&self, name: &str) -> Result<Option<u64>, StoreError> {
-        self.inner.size(name)
-    }
-    fn list(&self, prefix: &str, found: &mut dyn FnMut(Listed)) -> Result<(), StoreError> {
-        self.inner.list(prefix, found)
-    }
-    fn delete(&self, name: &str) -> Result<(), StoreError> {
-        self.inner.delete(name)
     }
     fn local_identity(&self) -> Option<(u64, u64)> {
         None

@@ -22,6 +22,8 @@ pub struct Report {
     pub chunks: u64,
     /// Snapshots that were marked as damaged.
     pub marked: Vec<SnapshotId>,
+    /// Those of them that were saved while this repair ran: what they lost was not told yet.
+    pub late: Vec<SnapshotId>,
     /// Snapshots whose marks were taken back.
     pub mended: Vec<SnapshotId>,
     /// Whether a checkpoint was written.
@@ -36,22 +38,22 @@ pub struct Report {
 ///
 /// # Errors
 /// When store or index fail, or the run is stopped. What was done stays done, and the next repair goes on.
-pub fn apply(repository: &mut Repository, plan: Plan, stop: &AtomicBool) -> Result<Report> {
+pub fn apply(repository: &mut Repository, mut plan: Plan, stop: &AtomicBool) -> Result<Report> {
     let mut report = Report::default();
     if !plan.may_append || plan.is_empty() {
         return Ok(report);
     }
     let session = plan.session;
-    if !plan.segments.is_empty() {
-        report.segments = rebuild(repository, &plan.segments, session)?;
+    if !(plan.segments.is_empty() && plan.undescribed.is_empty()) {
+        let undescribed = std::mem::take(&mut plan.undescribed);
+        report.segments = rebuild(repository, &plan.segments, undescribed, session)?;
         let replaced = plan.segments.iter().filter(|s| !repository.state().has_segment(&s.id));
         let replaced: Vec<String> = replaced.map(|s| names::segment(s.id)).collect();
         remove(repository, &replaced, &mut report)?;
     }
     let owned = plan.has_walked;
     if owned && !(plan.marked.is_empty() && plan.packs.is_empty()) {
-        marks::set(repository, session, &plan.marked, &plan.packs)?;
-        report.marked.clone_from(&plan.marked);
+        report.marked = marks::set(repository, session, &plan.marked, &plan.packs)?;
     }
     if owned && !(plan.packs.is_empty() && plan.known.is_empty()) {
         let done = salvage(repository, &plan.packs, &plan.known, session, stop)?;
@@ -61,7 +63,10 @@ pub fn apply(repository: &mut Repository, plan: Plan, stop: &AtomicBool) -> Resu
     }
     let may_have_moved = !(plan.packs.is_empty() && plan.known.is_empty()) || plan.refits;
     if owned && (may_have_moved || !plan.mended.is_empty()) {
-        report.mended = marks::take_back(repository, session, &plan.mended)?;
+        let found = marks::take_back(repository, session, &plan.mended)?;
+        report.mended = found.mended;
+        report.marked.extend(&found.marked);
+        report.late = found.marked;
     }
     let is_renewed = plan.objects.iter().any(|object| object.cure == Cure::Renewed);
     if is_renewed || plan.past_holes == PastHoles::New {

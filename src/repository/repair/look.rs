@@ -1,6 +1,6 @@
 //! Which packs, segments and manifests that the log names are missing or damaged.
 
-use super::Request;
+use super::{Described, Request};
 use crate::repository::check::{Finding, Progress, Report, message, objects, packs};
 use crate::repository::error::{Error, Result};
 use crate::repository::{Repository, state};
@@ -8,7 +8,7 @@ use esker_format::checkpoint::PackState;
 use esker_format::envelope::Header;
 use esker_format::ids::{Named, SnapshotId};
 use esker_format::limits::{MANIFEST_MAX, SEGMENT_MAX};
-use esker_format::{FormatError, names};
+use esker_format::names;
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 
@@ -36,7 +36,7 @@ pub struct Wrong {
     pub lost: Lost,
 }
 
-/// Looks at all packs, segments and manifests that the log names and has not given up.
+/// Looks at all packs, segments and manifests that the log names and has not given up. What the segments say is noted.
 ///
 /// # Errors
 /// When store or index fail, or the run is stopped.
@@ -45,18 +45,19 @@ pub fn look(
     request: Request,
     progress: &Progress,
     stop: &AtomicBool,
-) -> Result<Vec<Wrong>> {
-    let mut wrong = segments(repository)?;
+) -> Result<(Vec<Wrong>, Described)> {
+    let mut described = Described::default();
+    let mut wrong = segments(repository, &mut described)?;
     wrong.extend(manifests(repository)?);
     wrong.extend(all_packs(repository, request, progress, stop)?);
-    Ok(wrong)
+    Ok((wrong, described))
 }
 
-fn segments(repository: &Repository) -> Result<Vec<Wrong>> {
+fn segments(repository: &Repository, described: &mut Described) -> Result<Vec<Wrong>> {
     let mut wrong = Vec::new();
     for segment in &repository.state().segments {
         let (name, limit) = (names::segment(segment.id), SEGMENT_MAX + (1 << 20));
-        let sound = |bytes: &[u8]| segment.id.check("segment", bytes);
+        let sound = |bytes: &[u8]| described.take(repository, *segment, bytes);
         if let Some(why) = why_bad(repository, &name, limit, sound)? {
             wrong.push(Wrong { name, why, len: None, lost: Lost::Segment(*segment) });
         }
@@ -68,7 +69,9 @@ fn manifests(repository: &Repository) -> Result<Vec<Wrong>> {
     let mut wrong = Vec::new();
     for snapshot in &repository.state().snapshots {
         let (name, limit) = (names::manifest(snapshot.id), MANIFEST_MAX + (1 << 20));
-        let sound = |bytes: &[u8]| snapshot.id.check("manifest", bytes);
+        let sound = |bytes: &[u8]| {
+            snapshot.id.check("manifest", bytes).map_err(|e| Error::damaged(name.as_str(), e))
+        };
         if let Some(why) = why_bad(repository, &name, limit, sound)? {
             wrong.push(Wrong { name, why, len: None, lost: Lost::Manifest(snapshot.id) });
         }
@@ -82,12 +85,12 @@ fn why_bad(
     repository: &Repository,
     name: &str,
     limit: usize,
-    is_it: impl Fn(&[u8]) -> std::result::Result<(), FormatError>,
+    is_it: impl FnOnce(&[u8]) -> Result<()>,
 ) -> Result<Option<String>> {
     let mut bytes = Vec::new();
     let got = repository.store().get(name, limit as u64, &mut bytes).map_err(Error::from_read);
     let sound = got.and_then(|()| {
-        is_it(&bytes).map_err(|e| Error::damaged(name, e))?;
+        is_it(&bytes)?;
         let (header, _) = Header::decode(&bytes).map_err(|e| Error::damaged(name, e))?;
         header
             .expect(header.kind, repository.access().repository)

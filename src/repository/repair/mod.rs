@@ -15,13 +15,17 @@
 //! nothing is taken over from a damaged snapshot without looking.
 
 mod apply;
+mod described;
 mod look;
 mod marks;
 mod plan;
 mod salvage;
 mod segments;
+#[cfg(test)]
+mod tests;
 
 pub use apply::{Report, apply};
+pub use described::Described;
 pub use look::{Lost, Wrong, look};
 pub use plan::{Cure, Object, PastHoles, Plan, plan};
 

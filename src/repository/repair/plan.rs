@@ -1,6 +1,6 @@
 //! What can be done about what no copy has, and what snapshots lose all the same. Nothing is changed here.
 
-use super::{Lost, Wrong};
+use super::{Described, Lost, Wrong};
 use crate::repository::check::packs::Scanner;
 use crate::repository::check::{self, Bad, Finding, Progress, Report};
 use crate::repository::checkpoint::{Candidate, candidates, damaged_ones};
@@ -13,6 +13,7 @@ use esker_format::ids::{Seq, SessionId, SnapshotId};
 use esker_format::log_entry::ROLE_COLLECT;
 use esker_format::names;
 use esker_format::ordinals::Ordinals;
+use esker_format::segment::SegmentPack;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::AtomicBool;
 
@@ -21,6 +22,8 @@ use std::sync::atomic::AtomicBool;
 pub enum Cure {
     /// A segment is made anew, from the packs themselves.
     Rebuilt,
+    /// A pack that no segment describes gets one.
+    Described,
     /// What is sound in a pack goes into new ones: so many chunks of so many.
     Salvaged {
         /// Chunks that are sound.
@@ -75,6 +78,8 @@ pub struct Plan {
     /// Whether content was looked at, which needs the owner's key.
     pub has_walked: bool,
     pub(super) segments: Vec<Segment>,
+    /// Packs that no sound segment describes, as they describe themselves.
+    pub(super) undescribed: Vec<SegmentPack>,
     pub(super) packs: Vec<u32>,
     /// Packs that the log knows to be damaged, and that have something all the same.
     pub(super) known: Vec<u32>,
@@ -106,7 +111,7 @@ impl Plan {
 /// When store or index fail, or the run is stopped.
 pub fn plan(
     repository: &mut Repository,
-    wrong: Vec<Wrong>,
+    (wrong, described): (Vec<Wrong>, Described),
     holes: &[Seq],
     progress: &Progress,
     stop: &AtomicBool,
@@ -122,6 +127,7 @@ pub fn plan(
         mended: Vec::new(),
         has_walked: repository.access().reading().is_ok(),
         segments: Vec::new(),
+        undescribed: Vec::new(),
         packs: Vec::new(),
         known: Vec::new(),
         refits: false,
@@ -132,7 +138,13 @@ pub fn plan(
         session: Session::new_id(),
     };
     let mut bad = Bad::default();
-    for wrong in wrong {
+    let is_segment = |wrong: &Wrong| matches!(wrong.lost, Lost::Segment(_));
+    let (segments, others): (Vec<Wrong>, Vec<Wrong>) = wrong.into_iter().partition(is_segment);
+    for wrong in segments {
+        plan.add(repository, wrong, blocked.as_deref(), &mut bad)?;
+    }
+    plan.add_undescribed(repository, described, blocked.is_none())?;
+    for wrong in others {
         plan.add(repository, wrong, blocked.as_deref(), &mut bad)?;
     }
     plan.add_known(repository, blocked.as_deref(), &mut bad)?;
@@ -174,6 +186,30 @@ fn blocked(repository: &Repository) -> Result<Option<String>> {
 }
 
 impl Plan {
+    /// Finds the packs that no sound segment describes. Where no segment is lost, the one that did was given up in an
+    /// earlier repair, when such a pack was lost as well; it has come back since.
+    fn add_undescribed(
+        &mut self,
+        repository: &mut Repository,
+        mut described: Described,
+        may_append: bool,
+    ) -> Result<()> {
+        if !may_append || (self.segments.is_empty() && !self.has_walked) {
+            return Ok(());
+        }
+        self.undescribed = described.others(repository)?;
+        if self.segments.is_empty() {
+            let (why, cure) = ("is not described by any segment", Cure::Described);
+            self.objects.extend(self.undescribed.iter().map(|pack| Object {
+                name: names::pack(pack.id),
+                why: why.to_owned(),
+                cure: cure.clone(),
+            }));
+        }
+        // From here on it is known what they have.
+        repository.index_segments(&self.undescribed, &[])
+    }
+
     fn add(
         &mut self,
         repository: &Repository,

@@ -8,10 +8,9 @@ use crate::repository::Repository;
 use crate::repository::access::Access;
 use crate::repository::error::{Error, Result};
 use crate::repository::fetch::Frames;
-use crate::repository::frame_writer::FrameWriter;
 use crate::repository::gc::mark::{expect_open, nothing, unless_nothing};
 use crate::repository::index::{KnownPack, Lookup};
-use crate::repository::packer::Packer;
+use crate::repository::rewriter::Rewriter;
 use crate::repository::session::{pack_add, put_segments};
 use crate::repository::state::{Pack, State};
 use esker_format::cbor::Extra;
@@ -46,6 +45,10 @@ struct Saved {
     elsewhere: BTreeSet<u32>,
 }
 
+/// Packs that are copied before the log says so. What is known of them is in memory meanwhile, and one entry names
+/// them all.
+const GROUP: usize = if cfg!(test) { 8 } else { 64 };
+
 /// Saves what is sound in these packs, and takes them out of use. Of one that nothing describes any more it is not
 /// known what it had: it stays in the sets of snapshots, until they are whole without it or forgotten. Of those that are
 /// `known` to be damaged since long, only what nothing else has is saved.
@@ -60,62 +63,77 @@ pub fn salvage(
     stop: &AtomicBool,
 ) -> Result<Salvaged> {
     let mut lookup = repository.lookup_in_all()?;
-    let mut scopes: BTreeMap<u32, Vec<Arc<KnownPack>>> = BTreeMap::new();
-    for ordinal in packs.iter().chain(known) {
-        if let Some(known) = lookup.pack_if_there(*ordinal)? {
-            scopes.entry(known.scope).or_default().push(known);
+    let mut scopes: BTreeMap<u32, Vec<Wanted>> = BTreeMap::new();
+    let packs = packs.iter().map(|ordinal| (*ordinal, false));
+    for (ordinal, only_missing) in packs.chain(known.iter().map(|ordinal| (*ordinal, true))) {
+        if let Some(known) = lookup.pack_if_there(ordinal)? {
+            scopes.entry(known.scope).or_default().push(Wanted { ordinal, only_missing });
         }
     }
+    drop(lookup);
     // What was there may be gone by now.
     repository.presence.forget();
     let mut done = Salvaged::default();
-    for (scope, packs) in scopes {
-        of_scope(repository, scope, &packs, known, session, stop, &mut done)?;
+    for (scope, mut packs) in scopes {
+        let access = match scope == repository.access().scope {
+            true => Arc::clone(&repository.access),
+            false => Arc::new(repository.access().in_scope(scope)?),
+        };
+        while !packs.is_empty() {
+            let group = packs.split_off(packs.len().saturating_sub(GROUP));
+            let rest = group_of_scope(repository, &access, group, session, stop, &mut done)?;
+            // What was copied of those is in good packs by now.
+            packs.extend(rest.into_iter().map(|ordinal| Wanted { ordinal, only_missing: true }));
+        }
     }
     Ok(done)
 }
 
-fn of_scope(
+/// A damaged pack that is to be taken out of use.
+struct Wanted {
+    ordinal: u32,
+    /// Whether what others have stays where it is.
+    only_missing: bool,
+}
+
+/// Does so for some packs of one scope; returns those that did not fit into the entry.
+fn group_of_scope(
     repository: &mut Repository,
-    scope: u32,
-    packs: &[Arc<KnownPack>],
-    old: &[u32],
+    access: &Arc<Access>,
+    packs: Vec<Wanted>,
     session: SessionId,
     stop: &AtomicBool,
     done: &mut Salvaged,
-) -> Result<()> {
-    let access = match scope == repository.access().scope {
-        true => Arc::clone(&repository.access),
-        false => Arc::new(repository.access().in_scope(scope)?),
-    };
-    let mut copy = Copy::new(repository, &access, session)?;
+) -> Result<Vec<u32>> {
+    let mut copy = Copy::new(repository, access, session)?;
+    let mut lookup = repository.lookup_in_all()?;
     let mut saved = Vec::new();
-    for known in packs {
+    for Wanted { ordinal, only_missing } in packs {
         if stop.load(Ordering::Relaxed) {
             return Err(Error::Interrupted);
         }
-        saved.push(copy.pack(known, old.contains(&known.ordinal))?);
+        if let Some(known) = lookup.pack_if_there(ordinal)? {
+            saved.push(copy.pack(&known, only_missing)?);
+        }
     }
-    let new = copy.finish()?;
-    let segments = put_segments(repository.store(), &access, session, &new)?;
+    let new = copy.rewriter.finish()?;
+    let segments = put_segments(repository.store(), access, session, &new)?;
     // All that stands in is durable before the log says so.
     repository.store().barrier()?;
+    let scope = access.scope;
     let marking = Marking { session, scope, saved: &saved, new: &new, segments: &segments };
-    let marked = marking.append(repository)?;
+    let Marked { marked, rest } = marking.append(repository)?;
     repository.settle(&new, &segments);
     done.packs += marked.len() as u64;
-    let is_marked = |saved: &&Saved| marked.contains(&saved.ordinal);
-    done.chunks += saved.iter().filter(is_marked).map(|s| s.chunks.len() as u64).sum::<u64>();
-    done.in_use.extend(saved.iter().map(|s| s.ordinal).filter(|o| !marked.contains(o)));
-    Ok(())
+    let is_done = |saved: &&Saved| marked.contains(&saved.ordinal) || rest.contains(&saved.ordinal);
+    done.chunks += saved.iter().filter(is_done).map(|s| s.chunks.len() as u64).sum::<u64>();
+    done.in_use.extend(saved.iter().filter(|saved| !is_done(saved)).map(|s| s.ordinal));
+    Ok(rest)
 }
 
 /// Copies what is sound.
 struct Copy {
-    access: Arc<Access>,
-    packer: Packer,
-    data: FrameWriter,
-    pages: FrameWriter,
+    rewriter: Rewriter,
     frames: Frames,
     lookup: Lookup,
     plain: Vec<u8>,
@@ -123,12 +141,8 @@ struct Copy {
 
 impl Copy {
     fn new(repository: &Repository, access: &Arc<Access>, session: SessionId) -> Result<Self> {
-        let store = repository.shared_store();
         Ok(Self {
-            access: Arc::clone(access),
-            packer: Packer::new(store, Arc::clone(access), session, 1, None),
-            data: FrameWriter::data(0),
-            pages: FrameWriter::pages(),
+            rewriter: Rewriter::new(repository, access, session),
             frames: Frames::new(repository),
             lookup: repository.lookup_in(access.scope)?,
             plain: Vec::new(),
@@ -166,23 +180,14 @@ impl Copy {
         for (expected, len) in chunks {
             let range: Range<usize> = at..at + *len as usize;
             at = range.end;
-            let keys = &self.access.scope_keys;
-            let found = plain.get(range).map(|bytes| match frame_type {
-                FrameType::Data => (keys.data_id(bytes), bytes),
-                FrameType::Page => (keys.page_id(bytes), bytes),
-            });
+            let found = plain.get(range).map(|bytes| (self.rewriter.id(frame_type, bytes), bytes));
             let place = match saved.only_missing || found.is_none() {
                 true => self.lookup.find_prefix(expected)?,
                 false => None,
             };
             match found.filter(|(id, _)| prefix(id) == *expected && place.is_none()) {
                 Some((id, bytes)) => {
-                    let writer = match frame_type {
-                        FrameType::Data => &mut self.data,
-                        FrameType::Page => &mut self.pages,
-                    };
-                    writer.space(bytes.len(), &self.packer)?.copy_from_slice(bytes);
-                    writer.keep(id, bytes.len());
+                    self.rewriter.write(frame_type, id, bytes)?;
                     saved.chunks.push(*expected);
                 }
                 None => saved.elsewhere.extend(place.map(|place| place.pack)),
@@ -190,14 +195,15 @@ impl Copy {
         }
         Ok(())
     }
+}
 
-    /// Closes all packs; returns them.
-    fn finish(mut self) -> Result<Vec<SegmentPack>> {
-        self.data.flush(&self.packer)?;
-        self.pages.flush(&self.packer)?;
-        self.packer.finish()?;
-        Ok(self.packer.take_done())
-    }
+/// What an entry says.
+#[derive(Default)]
+struct Marked {
+    /// Packs that it takes out of use.
+    marked: Vec<u32>,
+    /// Packs for which it has no room.
+    rest: Vec<u32>,
 }
 
 /// An entry that takes packs out of use.
@@ -210,19 +216,27 @@ struct Marking<'m> {
 }
 
 impl Marking<'_> {
-    /// Appends it; returns the packs that it names: those that nobody has in use.
-    fn append(&self, repository: &mut Repository) -> Result<Vec<u32>> {
-        let mut marked = Vec::new();
+    /// Appends it for those packs that nobody has in use.
+    fn append(&self, repository: &mut Repository) -> Result<Marked> {
+        let mut now = Marked::default();
         let appended = repository.append(self.session, &mut |state| {
             expect_open(state, self.session)?;
             let free = self.saved.iter().map(|saved| saved.ordinal).filter(|o| is_free(state, *o));
-            marked = free.collect();
-            match marked.is_empty() {
-                true => nothing(),
-                false => Ok(self.body(state, &marked)),
+            now = Marked { marked: free.collect(), rest: Vec::new() };
+            if now.marked.is_empty() {
+                return nothing();
+            }
+            loop {
+                let body = self.body(state, &now.marked);
+                if now.marked.len() == 1 || body.check().is_ok() {
+                    return Ok(body);
+                }
+                // More than an entry holds: the rest is for the next one.
+                let half = now.marked.len() / 2;
+                now.rest.extend(now.marked.drain(half..));
             }
         });
-        Ok(unless_nothing(appended)?.map_or_else(Vec::new, |_| marked))
+        Ok(unless_nothing(appended)?.map_or_else(Marked::default, |_| now))
     }
 
     fn body(&self, state: &State, marked: &[u32]) -> Body {

@@ -6,6 +6,7 @@ use crossbeam_channel::Sender;
 use esker_format::content::{Content, Item};
 use esker_format::ids::ChunkId;
 use esker_format::key::ScopeKeys;
+use esker_format::node::NodeKind;
 use rustix::fs::SeekFrom;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -83,7 +84,8 @@ impl Comparison {
                     self.differing.push((at, id, len));
                 }
                 (Item::Hole(len) | Item::Zero(len), Some(file)) => {
-                    let is_hole = matches!(item, Item::Hole(_));
+                    let is_image = pending.node.kind == NodeKind::Image;
+                    let is_hole = is_image || matches!(item, Item::Hole(_));
                     match zeros(file, at, len, buffer) {
                         Zeros::Hole => {}
                         Zeros::Solid if is_hole => base.ranges().solid.push(range),

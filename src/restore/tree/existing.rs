@@ -227,6 +227,14 @@ impl Tree {
         }
     }
 
+    /// Whether the target is the root of this system.
+    pub fn is_system_root(&self) -> bool {
+        let found = rustix::fs::fstat(self.target()).ok();
+        let root = rustix::fs::stat("/").ok();
+        let identity = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino);
+        found.is_some() && found.map(identity) == root.map(identity)
+    }
+
     /// The target itself.
     pub fn target(&self) -> &Dir {
         self.directories.target()

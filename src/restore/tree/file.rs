@@ -5,7 +5,7 @@ use super::error::{Attempt, Cause, Result, TreeError};
 use super::seen::{self, Seen};
 use crate::restore::metadata::{Born, Owned, Place, Rules, Wanted};
 use esker_format::content::{Content, Item};
-use esker_format::node::{Node, Xattr};
+use esker_format::node::{Node, NodeKind, Xattr};
 use esker_format::path::MapKey;
 use rustix::fs::{AtFlags, FallocateFlags, SeekFrom, fallocate, seek};
 use rustix::io::{Errno, retry_on_intr};
@@ -301,5 +301,6 @@ fn copy_by_hand(from: &File, to: &File, mut at: u64, end: u64) -> Attempt<()> {
 /// Whether the node itself shows that every byte of it takes space.
 pub(super) fn is_solid(node: &Node) -> bool {
     let solid = |item: &Item| matches!(item, Item::Data(..) | Item::Zero(_));
-    matches!(&node.content, Some(Content::Items(items)) if items.iter().all(solid))
+    let is_image = node.kind == NodeKind::Image;
+    !is_image && matches!(&node.content, Some(Content::Items(items)) if items.iter().all(solid))
 }

@@ -10,7 +10,9 @@ use tempfile::tempdir;
 
 use super::*;
 use crate::sshd::Sshd;
-use crate::store::conformance::{conformance, names, noise, read};
+use crate::store::conformance::{
+    conformance, names, noise, of_two_hosts_exactly_one_stores_each, read,
+};
 
 fn options(sshd: &Sshd) -> SshOptions {
     let command = sshd.command().into_iter().map(Into::into).collect();
@@ -50,24 +52,7 @@ fn of_two_hosts_that_put_the_same_names_exactly_one_stores_each() {
     let Some(sshd) = Sshd::begin() else { return };
     let folder = tempdir().unwrap();
     let open = || SftpStore::open(&target(&sshd, folder.path()), &options(&sshd)).unwrap();
-    let hosts = [open(), open()];
-    let put_all = |host: usize| {
-        let put = |n: u64| {
-            let bytes = noise(host as u64, 1000);
-            hosts[host].put_new(&format!("log/{n}"), &[&bytes], Durability::Now).unwrap()
-        };
-        (0..100).map(put).collect::<Vec<_>>()
-    };
-    let (first, second) = thread::scope(|scope| {
-        let first = scope.spawn(|| put_all(0));
-        (put_all(1), first.join().unwrap())
-    });
-    for (n, pair) in first.iter().zip(&second).enumerate() {
-        assert_ne!(pair.0, pair.1, "log/{n}");
-        let winner = u64::from(*pair.0 == Put::Stored);
-        assert!(read(&hosts[0], &format!("log/{n}")) == noise(winner, 1000), "log/{n}");
-    }
-    assert_eq!(names(&hosts[1], "").len(), 100);
+    of_two_hosts_exactly_one_stores_each([&open(), &open()]);
     assert_eq!(litter(folder.path()), [""; 0]);
 }
 

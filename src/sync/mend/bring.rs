@@ -54,23 +54,19 @@ impl Mending {
                 if stop.load(Ordering::Relaxed) {
                     return Err(Error::Interrupted);
                 }
-                let Some((source, bytes)) = self.take(*object)? else { continue };
-                // It may have come back since, or have been in somebody's way only for a while.
-                let done = match read(&*self.here, *object, self.repository)? {
-                    Ok(_) => Ok(()),
-                    Err(_) => replace(&*self.here, &object.name(), &bytes),
-                };
+                let one = self.bring_one(*object).inspect_err(|_| {
+                    // What failed for one is not tried on with all the others.
+                    next.store(todo.len(), Ordering::Relaxed);
+                })?;
                 let mut brought = brought.lock().unwrap_or_else(PoisonError::into_inner);
-                match done {
-                    Ok(()) => {
+                match one {
+                    One::Nowhere => {}
+                    One::Done(source, bytes) => {
                         brought.objects.insert(object.name(), source);
-                        brought.bytes += bytes.len() as u64;
-                        bytes_done.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                        brought.bytes += bytes;
+                        bytes_done.fetch_add(bytes, Ordering::Relaxed);
                     }
-                    Err(e) if is_refusal(&e) => {
-                        brought.refused.insert(object.name(), refusal(&object.name(), &e));
-                    }
-                    Err(e) => return Err(e.into()),
+                    One::Refused(why) => drop(brought.refused.insert(object.name(), why)),
                 }
             }
             Ok(())
@@ -87,4 +83,29 @@ impl Mending {
         self.here.barrier()?;
         Ok(brought)
     }
+
+    fn bring_one(&self, object: Object) -> Result<One, Error> {
+        let Some((source, bytes)) = self.take(object)? else { return Ok(One::Nowhere) };
+        let name = object.name();
+        // It may have come back since, or have been in somebody's way only for a while.
+        let done = match read(&*self.here, object, self.repository)? {
+            Ok(_) => Ok(()),
+            Err(_) => replace(&*self.here, &name, &bytes),
+        };
+        match done {
+            Ok(()) => Ok(One::Done(source, bytes.len() as u64)),
+            Err(e) if is_refusal(&e) => Ok(One::Refused(refusal(&name, &e))),
+            Err(e) => Err(e.into()),
+        }
+    }
+}
+
+/// What became of one object.
+enum One {
+    /// No source has it whole.
+    Nowhere,
+    /// It came from the source with this number, and has so many bytes.
+    Done(usize, u64),
+    /// The store refused, in words.
+    Refused(String),
 }

@@ -78,6 +78,17 @@ impl Mending {
         Ok(mending)
     }
 
+    /// Which repository it is.
+    pub const fn repository(&self) -> RepositoryId {
+        self.repository
+    }
+
+    /// Whether only the machines themselves can keep two of them from writing one name: nothing in a store of this
+    /// kind does.
+    pub fn needs_one_writer(&self) -> bool {
+        !self.is_copy() && !self.here.nature().is_for_several_writers
+    }
+
     /// Whether the repository is marked as a copy.
     pub fn is_copy(&self) -> bool {
         self.there.is_marked

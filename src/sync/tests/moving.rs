@@ -2,7 +2,7 @@
 
 use super::super::Error;
 use super::scene::{Scene, names_of, same, sync, whole_if_shown};
-use crate::store::{Durability, Listed, MemoryStore, Put, Store, StoreError};
+use crate::store::{Durability, Listed, MemoryStore, Store, StoreError, pass_on};
 use std::sync::{Mutex, PoisonError};
 
 type Deed<'d> = Box<dyn FnMut(&MemoryStore) + Send + 'd>;
@@ -20,37 +20,12 @@ impl<'d> Moving<'d> {
 }
 
 impl Store for Moving<'_> {
-    fn location(&self) -> String {
-        self.inner.location()
-    }
-    fn put_new(&self, name: &str, parts: &[&[u8]], how: Durability) -> Result<Put, StoreError> {
-        self.inner.put_new(name, parts, how)
-    }
-    fn barrier(&self) -> Result<(), StoreError> {
-        self.inner.barrier()
-    }
-    fn get(&self, name: &str, limit: u64, out: &mut Vec<u8>) -> Result<(), StoreError> {
-        self.inner.get(name, limit, out)
-    }
-    fn get_range(
-        &self,
-        name: &str,
-        offset: u64,
-        len: usize,
-        out: &mut Vec<u8>,
-    ) -> Result<(), StoreError> {
-        self.inner.get_range(name, offset, len, out)
-    }
-    fn size(&self, name: &str) -> Result<Option<u64>, StoreError> {
-        self.inner.size(name)
-    }
+    pass_on!(inner: location, put_new, barrier, get, get_range, size, delete);
+
     fn list(&self, prefix: &str, found: &mut dyn FnMut(Listed)) -> Result<(), StoreError> {
         self.inner.list(prefix, found)?;
         (self.deed.lock().unwrap_or_else(PoisonError::into_inner))(self.inner);
         Ok(())
-    }
-    fn delete(&self, name: &str) -> Result<(), StoreError> {
-        self.inner.delete(name)
     }
     fn local_identity(&self) -> Option<(u64, u64)> {
         None

@@ -37,3 +37,27 @@ fn a_repository_over_webdav_is_for_the_machine_that_made_it() {
     assert_eq!(scene.probe(THERE, &[])["probe"]["known_for_several_writers"], false);
     scene.run(HERE, &["check", "--read-data"]).ok();
 }
+
+#[cfg(feature = "webdav")]
+#[test]
+fn a_repair_over_webdav_begins_when_no_other_run_of_its_machine_writes() {
+    use super::{HERE, Scene};
+    let Some(server) = crate::support::DavServer::start() else { return };
+    let scene = Scene::at(&format!("{}/backups", server.address), &server.stores_file());
+    scene.run(HERE, &["init"]).ok();
+    scene.snapshot(HERE).ok();
+    let copy = scene.home.path("copy").display().to_string();
+    scene.run(HERE, &["sync", "-q", &copy]).ok();
+    let lost = server.files().join("backups/log/0/2");
+    std::fs::remove_file(&lost).unwrap();
+    let locks = scene.home.path(HERE).join("state/esker/lock");
+    let lock = std::fs::read_dir(&locks).unwrap().next().unwrap().unwrap().path();
+    let lock = std::fs::File::open(lock).unwrap();
+    lock.lock().unwrap();
+    scene.run(HERE, &["repair", "--from", &copy]).exit(6).says(&["no other machine write"]);
+    assert!(!lost.exists());
+    lock.unlock().unwrap();
+    scene.run(HERE, &["repair", "--from", &copy]).ok();
+    assert!(lost.exists());
+    scene.run(HERE, &["check", "--read-data"]).ok();
+}

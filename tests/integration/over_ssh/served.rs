@@ -4,7 +4,7 @@
 #[allow(dead_code, reason = "not every part of the suite is needed here")]
 mod conformance;
 
-use self::conformance::{conformance, names, noise, read};
+use self::conformance::{conformance, names, noise, of_two_hosts_exactly_one_stores_each, read};
 use crate::support::Sshd;
 use esker::store::{
     Durability, Listed, Put, SshOptions, SshStore, SshTarget, Store, StoreError, StoreErrorKind,
@@ -40,23 +40,7 @@ fn of_two_hosts_over_ssh_exactly_one_stores_each_name() {
     let Some(sshd) = Sshd::begin() else { return };
     let folder = tempdir().unwrap();
     let open = || SshStore::open(&target(&sshd, folder.path()), &options(&sshd)).unwrap();
-    let hosts = [open(), open()];
-    let put_all = |host: usize| {
-        let put = |n: u64| {
-            let bytes = noise(host as u64, 1000);
-            hosts[host].put_new(&format!("log/{n}"), &[&bytes], Durability::Now).unwrap()
-        };
-        (0..100).map(put).collect::<Vec<_>>()
-    };
-    let (first, second) = thread::scope(|scope| {
-        let first = scope.spawn(|| put_all(0));
-        (put_all(1), first.join().unwrap())
-    });
-    for (n, pair) in first.iter().zip(&second).enumerate() {
-        assert_ne!(pair.0, pair.1, "log/{n}");
-        let winner = u64::from(*pair.0 == Put::Stored);
-        assert!(read(&hosts[0], &format!("log/{n}")) == noise(winner, 1000), "log/{n}");
-    }
+    of_two_hosts_exactly_one_stores_each([&open(), &open()]);
 }
 
 #[test]

@@ -166,6 +166,7 @@ fn a_copy_of_a_stream_is_cut_as_streams_are() {
     };
     let own = home.path("config/esker/key");
     let here = chunks(home.repository().to_str().unwrap(), own.to_str().unwrap());
+    // Some 300 or more, by the key; a file of that size is cut into some six.
     assert!(here.0 > 100, "{here:?}");
     let there = chunks(other, key);
     assert!(there.0 > 100 && there.1 == here.1, "{here:?} {there:?}");

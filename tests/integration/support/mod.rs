@@ -1,6 +1,7 @@
 //! What the tests share.
 
 mod draw;
+pub mod loops;
 mod oracle;
 mod program;
 #[cfg(feature = "s3")]

@@ -230,6 +230,13 @@ impl DavServer {
     }
 }
 
+impl DavServer {
+    /// Where its files lie.
+    pub fn files(&self) -> PathBuf {
+        self.folder.path().join("files")
+    }
+}
+
 impl Drop for DavServer {
     fn drop(&mut self) {
         // Its workers end with it when it is asked, and go on when it is killed.

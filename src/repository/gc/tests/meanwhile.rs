@@ -4,7 +4,7 @@ use super::{at_once, collect, forget, tree};
 use crate::repository::fixture::{Fixture, save};
 use crate::repository::gc::{Progress, apply, plan};
 use crate::repository::{Repository, Unlock, check};
-use crate::store::{Durability, Listed, Operation, Put, Store, StoreError};
+use crate::store::{Durability, Listed, Operation, Put, Store, StoreError, pass_on};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
@@ -35,17 +35,11 @@ impl Meanwhile {
 }
 
 impl Store for Meanwhile {
-    fn location(&self) -> String {
-        self.store.location()
-    }
+    pass_on!(store: location, barrier, size, delete);
 
     fn put_new(&self, name: &str, parts: &[&[u8]], how: Durability) -> Result<Put, StoreError> {
         self.before(Operation::PutNew, name);
         self.store.put_new(name, parts, how)
-    }
-
-    fn barrier(&self) -> Result<(), StoreError> {
-        self.store.barrier()
     }
 
     fn get(&self, name: &str, limit: u64, out: &mut Vec<u8>) -> Result<(), StoreError> {
@@ -64,17 +58,9 @@ impl Store for Meanwhile {
         self.store.get_range(name, offset, len, out)
     }
 
-    fn size(&self, name: &str) -> Result<Option<u64>, StoreError> {
-        self.store.size(name)
-    }
-
     fn list(&self, prefix: &str, found: &mut dyn FnMut(Listed)) -> Result<(), StoreError> {
         self.before(Operation::List, prefix);
         self.store.list(prefix, found)
-    }
-
-    fn delete(&self, name: &str) -> Result<(), StoreError> {
-        self.store.delete(name)
     }
 
     fn local_identity(&self) -> Option<(u64, u64)> {

@@ -1,0 +1,155 @@
+//! `esker clone`: copy a disk to another one.
+
+use crate::cli::disk::{Onto, Over, Range, Shown, ShownGeometry, print, read_table_again};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::progress::{Bar, Status};
+use crate::cli::{Global, Outcome, show, signals};
+use crate::disk::{
+    self, Allow, Bytes, Copied, Copy, Geometry, Kernel, Progress, Source, Target, fitting, relocate,
+};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Copy a disk, a partition or an image file to another one
+///
+/// Needs no repository. SOURCE and TARGET are block devices or image files; an image file that is not there
+/// is made, with holes where there is nothing. Only what differs is written: run it again after it was cut
+/// off, or to bring a copy up to date. What cannot be read is read in smaller pieces, down to the sector; what
+/// cannot be read at all is zero in the copy and listed, and the exit code is 3.
+///
+/// Both are opened for this program alone. SOURCE may be mounted read-only; TARGET must not be in use in
+/// any way, and not be smaller, unless what is too much lies behind the last partition. On a larger
+/// TARGET the second copy of a GPT moves to its end. The copy has the same UUIDs: do not mount by them
+/// while both are attached.
+#[derive(clap::Args)]
+pub struct Args {
+    /// A block device or an image file
+    source: PathBuf,
+    /// A block device, or an image file; all that is on it is overwritten
+    target: PathBuf,
+    /// Read SOURCE although it is mounted for writing or in use otherwise: the copy is then of no single
+    /// moment, and file systems on it may be broken
+    #[arg(long)]
+    allow_live: bool,
+    #[command(flatten)]
+    onto: Onto,
+    /// Read TARGET again from disk afterwards, and compare
+    #[arg(long, conflicts_with = "dry_run")]
+    verify: bool,
+    /// Write nothing; say how much would be
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+    /// Do not ask before TARGET is overwritten
+    #[arg(long, short = 'y')]
+    yes: bool,
+}
+
+#[derive(Serialize)]
+struct ShownClone {
+    source: String,
+    image: ShownGeometry,
+    live: Vec<String>,
+    changed: Option<&'static str>,
+    unreadable: Vec<Range>,
+    #[serde(flatten)]
+    shown: Shown,
+}
+
+pub fn run(global: &Global, args: &Args) -> Outcome {
+    let kernel = Kernel::default();
+    let source = Source::open(&kernel, &args.source, Allow { live: args.allow_live })?;
+    let image = source.geometry();
+    for used in source.live() {
+        show::warning(&format!("{} may change while it is read: {used}", args.source.display()));
+    }
+    let is_new = !args.target.exists();
+    let how = args.onto.how(args.dry_run);
+    if is_new && args.dry_run {
+        return Err(Failure::usage(format!(
+            "{} is not there: all would be new",
+            args.target.display()
+        )));
+    }
+    let target = match is_new {
+        true => Target::create(&args.target, how)?,
+        false => Target::open(&kernel, &args.target, Some(&args.source), how)?,
+    };
+    let from = args.source.display().to_string();
+    let over = Over { kernel: &kernel, target: &target, image: &image, from: &from };
+    let fit = match target.device() {
+        Some(_) => fitting(&image, &args.target, target.size(), target.sector())?,
+        None => disk::Fitting { len: image.size, moves_gpt: false },
+    };
+    let twins = if target.device().is_some() { over.warn_of_twins() } else { Vec::new() };
+    if !is_new {
+        over.ask(args.yes)?;
+    }
+    signals::watch();
+    target.resize(image.size)?;
+    let copy = Copy { source: &source, target: &target, len: fit.len, verify: args.verify };
+    let copied = observed(global, &copy)?;
+    let sector = image.table.partitions().map_or(512, |table| table.sector);
+    let gpt_moved = fit.moves_gpt && !args.dry_run && relocate(&target, image.size, sector)?;
+    let name = args.target.display().to_string();
+    let mut shown = Shown::new(name, args.dry_run, fit.len, target.written(), twins);
+    shown.gpt_moved = gpt_moved;
+    let changed = source.changed();
+    drop(target);
+    read_table_again(&args.target);
+    tell(global, &source, &image, copied, changed, shown)
+}
+
+fn observed(global: &Global, copy: &Copy<'_>) -> Result<Copied, Failure> {
+    let progress = Arc::new(Progress::default());
+    let watched = Arc::clone(&progress);
+    let _bar = Bar::follow(global, move || Status {
+        entries: 0,
+        bytes: watched.bytes.load(Ordering::Relaxed),
+        of_bytes: watched.of_bytes.load(Ordering::Relaxed),
+        of_is_final: true,
+    });
+    Ok(disk::copy(copy, &progress, signals::stop())?)
+}
+
+fn tell(
+    global: &Global,
+    source: &Source,
+    image: &Geometry,
+    copied: Copied,
+    changed: Option<&'static str>,
+    shown: Shown,
+) -> Outcome {
+    let from = source.path().display().to_string();
+    let unreadable: Vec<Range> = copied.unreadable.iter().map(Range::from).collect();
+    let differing: Vec<Range> = copied.differing.iter().map(Range::from).collect();
+    for Range { offset, length } in &unreadable {
+        show::warning(&format!("{from} cannot be read at byte {offset}: {length} bytes are zero"));
+    }
+    for Range { offset, length } in &differing {
+        let target = &shown.target;
+        show::error(&format!(
+            "{target} is not as it was written, in {length} bytes from {offset} on"
+        ));
+    }
+    if let Some(changed) = changed {
+        show::warning(&format!("{from}: {changed}"));
+    }
+    let exit = if !differing.is_empty() {
+        Exit::Damage
+    } else if !unreadable.is_empty() || changed.is_some() {
+        Exit::Partial
+    } else {
+        Exit::Ok
+    };
+    let live = source.live().map(ToString::to_string).collect();
+    let shown = Shown { verified: copied.verified, differing, ..shown };
+    if global.json {
+        let image = ShownGeometry::of(image);
+        show::json(&ShownClone { source: from, image, live, changed, unreadable, shown })?;
+    } else if !global.quiet {
+        print(&shown, &format!("copied {} of {from} to", show::size(image.size)))?;
+    }
+    Ok(exit)
+}

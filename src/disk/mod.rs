@@ -1,0 +1,49 @@
+//! Disks: block devices, partitions and the files that hold images of them. What they are, who uses
+//! them, how they are read and written; knows no repository.
+//!
+//! ```text
+//! kernel    what the kernel tells of a block device      usage    who uses it
+//! below     what a path lies on                           geometry what is on it
+//! source    one that is read                              target   one that is written
+//! ```
+
+mod aligned;
+mod below;
+mod copy;
+mod error;
+mod expect;
+mod feed;
+mod file_system;
+mod fitting;
+mod geometry;
+mod gpt;
+mod kernel;
+mod mbr;
+mod mounts;
+mod read;
+mod record;
+mod relocate;
+mod source;
+mod table;
+mod target;
+mod twins;
+mod usage;
+mod verify;
+
+pub use below::Below;
+pub use copy::{Copied, Copy, Progress, copy};
+pub use error::{Error, Result};
+pub use expect::Expect;
+pub use feed::Image;
+pub use file_system::FileSystem;
+pub use fitting::{Fitting, fitting};
+pub use geometry::{Bytes, Geometry};
+pub use kernel::{Kernel, Number};
+pub use read::Reader;
+pub use relocate::relocate;
+pub use source::{Allow, Nature, Source};
+pub use table::{Partition, Partitions, Table};
+pub use target::{How, Target, Written};
+pub use twins::{Twin, twins};
+pub use usage::{Use, uses};
+pub use verify::Verify;

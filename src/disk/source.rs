@@ -1,0 +1,231 @@
+//! A disk or an image file that is read: opened once, for the whole run.
+
+use super::error::{Error, Result};
+use super::geometry::{Bytes, Geometry};
+use super::kernel::{Kernel, Number};
+use super::usage::{Use, uses};
+use crate::source::{Extent, Opened, Reading, Stat, data_extents};
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// What a source is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nature {
+    /// A block device.
+    Device(Number),
+    /// A file that holds an image.
+    File,
+}
+
+/// What may be read although it is in use.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Allow {
+    /// Disks that may change meanwhile.
+    pub live: bool,
+}
+
+/// A disk or image file that is open for reading. Nobody else has a device for himself meanwhile, and
+/// no file system on it can be mounted, unless it was in use and that was allowed.
+#[derive(Debug)]
+pub struct Source {
+    pub(super) path: PathBuf,
+    pub(super) file: Opened,
+    pub(super) nature: Nature,
+    pub(super) size: u64,
+    pub(super) sectors: Option<(u32, u32)>,
+    /// Opened again, past the page cache, once that is needed.
+    pub(super) direct: OnceLock<Option<OwnedFd>>,
+    uses: Vec<Use>,
+    stat: Stat,
+}
+
+impl Source {
+    /// Opens what is at `path`.
+    ///
+    /// # Errors
+    /// When it is neither, in use, or cannot be opened.
+    pub fn open(kernel: &Kernel, path: &Path, allow: Allow) -> Result<Self> {
+        let failed = |source| Error::Open { path: path.to_owned(), source };
+        let kind = fs::metadata(path).map_err(failed)?.file_type();
+        if !kind.is_block_device() && !kind.is_file() {
+            return Err(Error::Kind { path: path.to_owned(), what: kind_word(kind) });
+        }
+        let mut uses = uses(kernel, path).map_err(failed)?;
+        if uses.iter().any(Use::may_change) && !allow.live {
+            return Err(Error::Used { path: path.to_owned(), uses, to_write: false });
+        }
+        let file =
+            match open(path, if kind.is_block_device() { OFlags::EXCL } else { OFlags::empty() }) {
+                Err(Errno::BUSY) => {
+                    if uses.is_empty() {
+                        uses.push(Use::Unknown);
+                    }
+                    if uses.iter().any(Use::may_change) && !allow.live {
+                        return Err(Error::Used { path: path.to_owned(), uses, to_write: false });
+                    }
+                    open(path, OFlags::empty())
+                }
+                other => other,
+            };
+        let file = Opened::from(file.map_err(|error| failed(error.into()))?);
+        Self::of(path, file, uses)
+    }
+
+    /// Opens a disk for a short look, whoever uses it.
+    pub(super) fn glance(path: &Path) -> Result<Self> {
+        let file = open(path, OFlags::empty());
+        let file =
+            file.map_err(|error| Error::Open { path: path.to_owned(), source: error.into() })?;
+        Self::of(path, Opened::from(file), Vec::new())
+    }
+
+    fn of(path: &Path, file: Opened, uses: Vec<Use>) -> Result<Self> {
+        let failed = |source| Error::Open { path: path.to_owned(), source };
+        let stat = file.stat().map_err(failed)?;
+        let is_device = stat.kind() == Some(esker_format::node::NodeKind::BlockDevice);
+        let (nature, size, sectors) = match is_device {
+            true => {
+                let size = rustix::fs::seek(file.fd(), rustix::fs::SeekFrom::End(0));
+                let sectors = sectors_of(&file).map_err(failed)?;
+                let (major, minor) = stat.device_number;
+                let size = size.map_err(|error| failed(error.into()))?;
+                (Nature::Device(Number(major, minor)), size, Some(sectors))
+            }
+            false => (Nature::File, stat.size, None),
+        };
+        if size == 0 {
+            return Err(Error::Empty { path: path.to_owned() });
+        }
+        let (path, direct) = (path.to_owned(), OnceLock::new());
+        let source = Self { path, file, nature, size, sectors, direct, uses, stat };
+        match container(&source).filter(|_| nature == Nature::File) {
+            Some(what) => Err(Error::Container { path: source.path, what }),
+            None => Ok(source),
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What it is.
+    pub const fn nature(&self) -> Nature {
+        self.nature
+    }
+
+    /// Bytes.
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Bytes of its sectors; none for a file.
+    pub fn sector(&self) -> Option<u32> {
+        self.sectors.map(|sectors| sectors.0)
+    }
+
+    /// What the kernel says of it, from when it was opened.
+    pub const fn stat(&self) -> &Stat {
+        &self.stat
+    }
+
+    /// What may have changed it while it was read, and was allowed.
+    pub fn live(&self) -> impl Iterator<Item = &Use> {
+        self.uses.iter().filter(|used| used.may_change())
+    }
+
+    /// What is on it.
+    pub fn geometry(&self) -> Geometry {
+        Geometry::read(self, self.sectors)
+    }
+
+    /// The next part, from `from` on; none at its end. Disks cannot tell what was never written.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn extent(&self, from: u64) -> Result<Option<Extent>> {
+        if from < self.size && matches!(self.nature, Nature::Device(_)) {
+            return Ok(Some(Extent::Data(from, self.size - from)));
+        }
+        data_extents(&self.file, from, self.size).map_err(|source| Error::Read {
+            path: self.path.clone(),
+            offset: from,
+            source,
+        })
+    }
+
+    /// Whether an image file is not what it was when it was opened, in words.
+    pub fn changed(&self) -> Option<&'static str> {
+        let Ok(now) = self.file.stat() else { return Some("it cannot be looked at any more") };
+        match self.nature {
+            Nature::File if now.size > self.size => Some("it grew while it was read"),
+            Nature::File if now.size < self.size => Some("it became shorter while it was read"),
+            Nature::File if (now.mtime, now.ctime) != (self.stat.mtime, self.stat.ctime) => {
+                Some("it changed while it was read")
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Bytes for Source {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        match self.file.read(offset, out, &mut Reading::default()) {
+            Ok(len) if len == out.len() => Ok(()),
+            Ok(_) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Err((_, error)) => Err(error),
+        }
+    }
+}
+
+/// What a file is that holds an image in a form of its own.
+fn container(bytes: &dyn Bytes) -> Option<&'static str> {
+    let mut head = [0; 68];
+    bytes.read_at(0, &mut head).ok()?;
+    let known: [(usize, &[u8], _); 4] = [
+        (0, b"QFI\xfb", "qcow2"),
+        (0, b"KDMV", "vmdk"),
+        (0, b"vhdxfile", "vhdx"),
+        (64, b"\x7f\x10\xda\xbe", "vdi"),
+    ];
+    known.iter().find(|(at, magic, _)| head[*at..].starts_with(magic)).map(|(.., what)| *what)
+}
+
+fn open(path: &Path, more: OFlags) -> std::result::Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | more;
+    match rustix::fs::openat(CWD, path, flags | OFlags::NOATIME, Mode::empty()) {
+        // Only the owner and root may ask for that.
+        Err(Errno::PERM) => rustix::fs::openat(CWD, path, flags, Mode::empty()),
+        other => other,
+    }
+}
+
+/// Bytes of a logical and of a physical sector.
+pub fn sectors_of(file: &Opened) -> io::Result<(u32, u32)> {
+    let logical = rustix::fs::ioctl_blksszget(file.fd())?;
+    let physical = rustix::fs::ioctl_blkpbszget(file.fd())?;
+    Ok((logical, physical))
+}
+
+/// What is there instead of a disk.
+pub fn kind_word(kind: fs::FileType) -> &'static str {
+    if kind.is_dir() {
+        "a directory"
+    } else if kind.is_char_device() {
+        "a character device"
+    } else if kind.is_fifo() {
+        "a pipe"
+    } else {
+        "a special file"
+    }
+}
