@@ -20,6 +20,13 @@ cbor_enum! {
 /// where all is decompressed at once.
 const WINDOW_MAX: u64 = 16 << 20;
 
+/// In the place of a level: for text in which nothing comes again but single letters, such as the
+/// digits of a dump. There a match is chance, and costs more than the letters that it stands for.
+pub const DIGITS: i32 = 0;
+/// Places that are remembered then, as a power of two. Of 60 MB of a dump, level 1 with its table of 2^14
+/// makes 0.4475, and with this one 0.4443.
+const DIGITS_TABLE: u32 = 8;
+
 /// Compresses; keeps its context from call to call.
 pub struct Compressor {
     context: CCtx<'static>,
@@ -32,15 +39,18 @@ impl Default for Compressor {
 }
 
 impl Compressor {
-    /// Compresses `plain` into `out` (replaced) at a zstd level. Where that does not save at least
+    /// Compresses `plain` into `out` (replaced) at a zstd level, or at [`DIGITS`]. Where that does not save at least
     /// one byte in 32, `out` becomes `plain` itself.
     pub fn compress(&mut self, level: i32, plain: &[u8], out: &mut Vec<u8>) -> Codec {
         out.clear();
         out.reserve(zstd_safe::compress_bound(plain.len()));
         // No checksum in the zstd frame: the seal covers every byte and the chunk id every plaintext.
+        // A table of the level's own size, unless it is to find next to nothing.
+        let (level, table) = if level == DIGITS { (1, DIGITS_TABLE) } else { (level, 0) };
         let done = self
             .context
             .set_parameter(CParameter::CompressionLevel(level))
+            .and_then(|_| self.context.set_parameter(CParameter::HashLog(table)))
             .and_then(|_| self.context.set_parameter(CParameter::ChecksumFlag(false)))
             .and_then(|_| self.context.compress2(out, plain));
         if done.is_ok() && out.len() + plain.len().div_ceil(32) <= plain.len() {

@@ -2,14 +2,16 @@
 
 use crate::cli::choose::Choose;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::{Global, Outcome, place, show};
-use crate::repository::{Chunks, Error, Items, Selected};
-use esker_format::content::{Content, Item};
-use esker_format::frame::FrameType;
-use esker_format::node::NodeKind;
-use std::io::Write;
+use crate::cli::{Global, Outcome, place, show, signals};
+use crate::repository::Selected;
+use crate::restore::{Source, StreamError};
+use esker_format::node::{Fidelity, Node, NodeKind};
+use esker_format::page::Entry;
 
-/// Write a file of a snapshot to standard output
+/// Write a file or a stream of a snapshot to standard output
+///
+/// What is damaged, or could not be read when it was saved, ends it with an error: what was written
+/// until then is right, and not all.
 #[derive(clap::Args)]
 pub struct Args {
     /// The file
@@ -19,57 +21,48 @@ pub struct Args {
     choose: Choose,
 }
 
-/// Memory for frames: a file's chunks follow each other.
-const BUDGET: usize = 16 << 20;
-
 pub fn run(global: &Global, args: &Args) -> Outcome {
     let repository = place::open_to_read(global)?;
     let Selected { snapshot, entry, .. } = args.choose.select(global, &repository, &args.what)?;
+    let entry = with_content(entry)?;
+    let (name, node) = (show::name(&entry.key.path()), &entry.node);
+    let threads = super::cores();
+    let source =
+        Source { repository: &repository, scope: snapshot.scope, name: &name, node, threads };
+    // Whoever reads decides how large its pieces are; a lock and a buffer for lines are in the way.
+    let stdout = std::io::stdout();
+    let mut out = std::fs::File::from(std::os::fd::AsFd::as_fd(&stdout).try_clone_to_owned()?);
+    match source.write(&mut out, signals::stop()) {
+        Ok(_) => Ok(Exit::Ok),
+        Err(StreamError::Output(error)) => Err(error.into()),
+        Err(StreamError::Repository(error)) => {
+            warn(&name, node);
+            Err(error.into())
+        }
+    }
+}
+
+/// What is named, if it has content.
+///
+/// # Errors
+/// When nothing is named, or something without.
+pub fn with_content(entry: Option<Entry>) -> Result<Entry, Failure> {
     let Some(entry) = entry else {
         let hint = "SNAPSHOT:PATH names a file".to_owned();
         return Err(Failure::Usage("no file is named".to_owned(), Some(hint)));
     };
-    let path = show::name(&entry.key.path());
     if !entry.node.has_content() {
+        let path = show::name(&entry.key.path());
         let what =
             if entry.node.kind == NodeKind::Directory { "a directory" } else { "no regular file" };
         return Err(Failure::usage(format!("{path} is {what}")));
     }
-    let mut out = std::io::stdout().lock();
-    let mut chunks = Chunks::new(&repository, snapshot.scope, BUDGET)?;
-    let Some(content) = &entry.node.content else { return Ok(Exit::Ok) };
-    if let Content::Inline(bytes) = content {
-        out.write_all(bytes)?;
-    }
-    let mut items = Items::new(content);
-    while let Some((item, error)) = items.next(&mut chunks)? {
-        // A stream with a hole in it would look whole to whoever reads it.
-        if let Some(error) = error {
-            return Err(error.into());
-        }
-        match item {
-            Item::Data(id, len) => out.write_all(chunks.get(&id, len, FrameType::Data)?)?,
-            Item::Hole(len) | Item::Zero(len) => zeros(&mut out, len)?,
-            Item::Lost(len) => {
-                let source = esker_format::FormatError::Malformed {
-                    what: "file",
-                    why: "bytes that could not be read when it was saved",
-                };
-                show::warning(&format!("{path}: {len} bytes could not be read when it was saved"));
-                return Err(Error::Damaged { object: path, source }.into());
-            }
-        }
-    }
-    out.flush()?;
-    Ok(Exit::Ok)
+    Ok(entry)
 }
 
-fn zeros(out: &mut impl Write, mut len: u64) -> std::io::Result<()> {
-    let zero = [0; 64 << 10];
-    while len > 0 {
-        let n = len.min(zero.len() as u64) as usize;
-        out.write_all(&zero[..n])?;
-        len -= n as u64;
+/// Says that a file was not whole when it was saved.
+fn warn(name: &str, node: &Node) {
+    if matches!(node.fidelity, Some(Fidelity::Damaged | Fidelity::Unreadable)) {
+        show::warning(&format!("{name} could not be read whole when it was saved"));
     }
-    Ok(())
 }

@@ -9,10 +9,12 @@ mod copy;
 mod diff;
 mod disk;
 mod exit;
+mod export;
 mod find;
 mod forget;
 mod gc;
 mod hold;
+mod import;
 mod init;
 mod key;
 mod ls;
@@ -134,6 +136,8 @@ enum Command {
     Ls(ls::Args),
     Cat(cat::Args),
     Restore(restore::Args),
+    Export(export::Args),
+    Import(import::Args),
     Find(find::Args),
     Diff(diff::Args),
     Stats(stats::Args),
@@ -186,6 +190,8 @@ pub fn main() -> ExitCode {
         Command::Ls(args) => ls::run(global, &args),
         Command::Cat(args) => cat::run(global, &args),
         Command::Restore(args) => restore::run(global, &args),
+        Command::Export(args) => export::run(global, &args),
+        Command::Import(args) => import::run(global, &args),
         Command::Find(args) => find::run(global, &args),
         Command::Diff(args) => diff::run(global, &args),
         Command::Stats(args) => stats::run(global, &args),

@@ -3,6 +3,7 @@
 use crate::pipeline::counts::Counting;
 use crate::pipeline::error::Result;
 use crate::pipeline::known::{Taken, Versus};
+use crate::pipeline::later::Later;
 use crate::pipeline::leaf_counts::LeafCounts;
 use crate::pipeline::observe::{Observer, tell_leaf};
 use crate::pipeline::pages::RunPages;
@@ -15,7 +16,7 @@ use esker_format::content::{Content, Item};
 use esker_format::limits::ITEMS_INLINE_MAX;
 use esker_format::list::ListBuilder;
 use esker_format::map_builder::{KnownLeaf, MapBuilder};
-use esker_format::node::{Fidelity, NodeKind, Xattr, Xattrs, encode_xattrs};
+use esker_format::node::{Fidelity, NodeKind, Time, Xattr, Xattrs, encode_xattrs};
 use esker_format::page::{Entry, PageRef};
 use esker_format::segment::prefix;
 use esker_format::snapshot::{Counts, Problem};
@@ -70,7 +71,7 @@ pub struct Collector<'s> {
     short: Vec<Item>,
     refs: Vec<u8>,
     /// What has its place behind what is still to come.
-    later: Vec<Saved>,
+    later: Later,
     counting: Counting,
     observer: Observer<'s>,
     select: &'s Select,
@@ -94,7 +95,7 @@ impl<'s> Collector<'s> {
             list: ListBuilder::default(),
             short: Vec::new(),
             refs: Vec::new(),
-            later: Vec::new(),
+            later: Later::default(),
             counting,
             observer,
             select,
@@ -112,6 +113,7 @@ impl<'s> Collector<'s> {
         ends: CollectorEnds,
         roots: &Roots,
         repository: &mut Repository,
+        start: Time,
         stop: &AtomicBool,
     ) -> Result<Collected> {
         for (path, error) in &roots.missing {
@@ -134,9 +136,10 @@ impl<'s> Collector<'s> {
         if stop.load(Ordering::Relaxed) {
             return Err(Error::Interrupted.into());
         }
-        let mut later = std::mem::take(&mut self.later);
-        later.sort_by(|a, b| a.key.cmp(&b.key));
-        later.into_iter().try_for_each(|saved| self.saved(saved))?;
+        let later = std::mem::take(&mut self.later).finish(start)?;
+        for saved in later {
+            self.saved(saved)?;
+        }
         let Self { mut pages, map, mut out, counting, .. } = self;
         out.counts = counting.finish();
         out.root = map.finish(&mut pages)?;
@@ -166,11 +169,14 @@ impl<'s> Collector<'s> {
             }
             Output::Later(saved, xattrs) => {
                 let saved = self.with_content(*saved, &xattrs)?;
-                self.later.push(saved);
+                self.later.add(saved);
                 Ok(())
             }
+            Output::Link(key, first) => {
+                Ok(self.later.link(key, &first, &self.session.access().scope_keys)?)
+            }
             Output::LaterKept(saved) => {
-                self.later.push(*saved);
+                self.later.add(*saved);
                 Ok(())
             }
             Output::Problem(path, message) => {
@@ -218,7 +224,7 @@ impl<'s> Collector<'s> {
         let mut refs = std::mem::take(&mut self.refs);
         let pages = &mut self.pages;
         let content = match items.len() {
-            0 => None,
+            0 => saved.node.as_mut().and_then(|node| node.content.take()),
             n if n <= ITEMS_INLINE_MAX => Some(Content::Items(items)),
             _ => Some(Content::List(list.finish(&mut |bytes| {
                 let id = pages.page(bytes)?;

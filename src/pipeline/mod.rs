@@ -15,6 +15,7 @@ mod collect;
 mod counts;
 mod error;
 mod known;
+mod later;
 mod leaf_counts;
 mod mark;
 mod marks;
@@ -352,7 +353,7 @@ impl Run<'_> {
             drop(worker_ends);
             let collector =
                 Collector::new(session, pages, counting, self.observer, &request.select);
-            let collected = collector.run(collector_ends, roots, repository, stop);
+            let collected = collector.run(collector_ends, roots, repository, start, stop);
             is_over.store(true, Ordering::Relaxed);
             for stage in stages {
                 stage.join().map_err(|_| crate::repository::Error::Thread)??;

@@ -80,6 +80,8 @@ pub enum Output {
     /// Something whose place in the map comes later. The content that was handed out before is that of
     /// a stream or an image. The attributes are those that do not fit its node.
     Later(Box<Saved>, Vec<Xattr>),
+    /// A further name of something that came as [`Output::Later`] before.
+    Link(MapKey, MapKey),
     /// An entry that is unchanged, and has its place behind what is still to come.
     LaterKept(Box<Saved>),
     /// A directory that could not be listed, or a thing that was not saved at all.

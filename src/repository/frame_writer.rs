@@ -2,7 +2,7 @@
 
 use crate::repository::error::Result;
 use crate::repository::packer::{Packed, Packer, compare};
-use esker_format::codec::{Codec, Compressor, Decompressor};
+use esker_format::codec::{Codec, Compressor, DIGITS, Decompressor};
 use esker_format::frame::FrameType;
 use esker_format::ids::ChunkId;
 use esker_format::node::NodeKind;
@@ -19,8 +19,8 @@ const PAGE_TARGET: usize = 256 << 10;
 /// Chunks of a frame, so that the last frame of a pack adds few to the chunks that it may have.
 /// Files that are not kept in their nodes fill a frame before.
 const CHUNKS_TARGET: usize = 8 << 10;
-/// Every so many frames the levels are compared again.
-const PROBE_EVERY: u32 = 8;
+/// After so many bytes of plaintext the levels are compared again.
+const PROBE_EVERY: usize = 16 << 20;
 /// Bytes of a frame that the comparison looks at.
 const PROBE_LEN: usize = 128 << 10;
 
@@ -177,24 +177,35 @@ impl FrameWriter {
 /// Which zstd level pays. Decided by sizes and never by time, so that equal data packs equally.
 #[derive(Default)]
 struct Level {
-    frames: u32,
-    high_pays: bool,
+    /// Bytes until the next comparison.
+    left: usize,
+    best: i32,
 }
 
 impl Level {
     /// The level for a frame.
     ///
     /// Level 3 makes source code 9 % smaller than level 1; digits of a database dump it makes
-    /// larger, at a third of the speed.
+    /// larger, at a third of the speed, and [`DIGITS`] smaller.
     fn choose(&mut self, plain: &[u8], zstd: &mut Compressor, body: &mut Vec<u8>) -> i32 {
         let sample = &plain[..plain.len().min(PROBE_LEN)];
-        if self.frames.is_multiple_of(PROBE_EVERY) && plain.len() > PROBE_LEN {
-            zstd.compress(1, sample, body);
-            let low = body.len();
-            zstd.compress(3, sample, body);
-            self.high_pays = body.len() * 100 < low * 99;
+        if plain.len() <= PROBE_LEN {
+            return 3;
         }
-        self.frames += 1;
-        if self.high_pays || plain.len() <= PROBE_LEN { 3 } else { 1 }
+        if self.left == 0 {
+            let mut len = |level| {
+                zstd.compress(level, sample, body);
+                body.len()
+            };
+            let (digits, low, high) = (len(DIGITS), len(1), len(3));
+            self.best = match () {
+                () if high * 100 < low.min(digits) * 99 => 3,
+                () if digits < low => DIGITS,
+                () => 1,
+            };
+            self.left = PROBE_EVERY;
+        }
+        self.left = self.left.saturating_sub(plain.len());
+        self.best
     }
 }

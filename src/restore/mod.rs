@@ -10,7 +10,9 @@
 //! repository has lost reads as zero in the target and is named in the report. A target that has
 //! things in it takes the way of `existing`.
 
+mod archive;
 mod change;
+mod command;
 pub mod device;
 mod error;
 mod existing;
@@ -21,10 +23,12 @@ mod loader;
 pub mod metadata;
 mod outcome;
 mod owner;
+mod packed;
 mod pending;
 mod place;
 mod plan;
 mod scope;
+mod stream;
 pub mod swap;
 pub mod tree;
 mod verify;
@@ -32,13 +36,17 @@ mod window;
 mod worker;
 
 pub use crate::pattern::PatternError;
+pub use archive::{Export, Exported};
 pub use change::{Action, Change, Counts, What};
+pub use command::{FeedError, feed};
 pub use error::{Error, Result};
 pub use filter::Filter;
 pub use how::{How, Overwrite, Owner};
 pub use metadata::Notes;
 pub use outcome::Problem;
+pub use packed::Zstd;
 pub use scope::Guarded;
+pub use stream::{Source, StreamError};
 
 use crate::repository::{Bounds, Chunks, Frames, Map, Repository, Selected};
 use esker_format::node::NodeKind;

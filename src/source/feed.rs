@@ -6,6 +6,7 @@ use crate::source::roots::look_at;
 use crate::source::stat::Stat;
 use esker_format::ids::LinkGroup;
 use esker_format::node::{Node, NodeKind, Time, Xattr};
+use esker_format::path::MapKey;
 use rustix::fs::{Mode, OFlags};
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
@@ -53,6 +54,8 @@ pub struct Fed {
     pub problem: Option<String>,
     /// What the file system said of it, where an equal answer means that it is unchanged.
     pub stat: Option<Stat>,
+    /// Set when it is only a further name of what came before under this key.
+    pub link: Option<MapKey>,
 }
 
 impl Fed {
@@ -65,7 +68,7 @@ impl Fed {
         let node =
             node(&stat, NodeKind::Directory, &mut Owners::default(), || LinkGroup::new([0; 16]));
         let xattrs = xattrs_of(&Subject::Open(open.as_fd())).unwrap_or_default();
-        Self { node, xattrs, problem: None, stat: None }
+        Self { node, xattrs, problem: None, stat: None, link: None }
     }
 
     fn with_mode(mut self, mode: u32) -> Self {
@@ -81,7 +84,7 @@ impl Fed {
         (node.uid, node.gid) = (uid, gid);
         node.user = owners.user(uid).filter(|name| !name.is_empty());
         node.group = owners.group(gid).filter(|name| !name.is_empty());
-        Self { node, xattrs, problem: None, stat: None }
+        Self { node, xattrs, problem: None, stat: None, link: None }
     }
 }
 
@@ -95,6 +98,21 @@ pub trait Feed: Send {
 
     /// What it is: this says how it is cut, and how large its frames are.
     fn kind(&self) -> NodeKind;
+
+    /// Whether it has many entries, so that [`Feed::advance`] is asked for each. Then the path is its
+    /// own before the first.
+    fn is_many(&self) -> bool {
+        false
+    }
+
+    /// Goes on to the next entry; false when there is none.
+    ///
+    /// # Errors
+    /// As [`Feed::next`].
+    fn advance(&mut self, halt: Halt<'_>) -> Result<bool, FeedError> {
+        let _ = halt;
+        Ok(false)
+    }
 
     /// What the file system says of it now, where the same as the last time means that it is unchanged
     /// and need not be read.

@@ -1,5 +1,6 @@
 //! Where data comes from. Knows the operating system, and no repository.
 
+mod archive;
 mod command;
 mod feed;
 mod file;
@@ -12,6 +13,7 @@ mod stream;
 mod volume;
 mod walk;
 
+pub use archive::Archive;
 pub use command::{Command, Tell};
 pub use feed::{Fed, Feed, FeedError, Halt, Part};
 pub use file::{Extent, Opened, Reading, data_extents, open};

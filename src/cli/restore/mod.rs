@@ -1,5 +1,6 @@
 //! `esker restore`: give back a snapshot, or a part of it.
 
+mod command;
 mod device;
 mod guard;
 mod options;
@@ -20,6 +21,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
+    args.check_words()?;
+    if let Some(program) = &args.to_command {
+        return command::run(global, args, program);
+    }
     let mut how = args.how()?;
     let places = place::places(global)?;
     let repository = place::open_at(global, &places)?;

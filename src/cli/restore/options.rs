@@ -5,7 +5,9 @@ use crate::cli::disk::Onto;
 use crate::cli::exit::Failure;
 use crate::repository::Selected;
 use crate::restore::{self, Filter, How};
+use clap::builder::ArgPredicate;
 use esker_format::path::MapKey;
+use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
 /// Give back a snapshot, or a part of it
@@ -30,8 +32,23 @@ pub struct Args {
     #[arg(value_name = "SNAPSHOT[:PATH]")]
     pub what: String,
     /// A directory; with --device a disk
-    #[arg(value_name = "TARGET")]
+    #[arg(
+        value_name = "TARGET",
+        required = false,
+        required_unless_present = "to_command",
+        conflicts_with = "to_command",
+        default_value_if("to_command", ArgPredicate::IsPresent, "-")
+    )]
     pub target: PathBuf,
+    /// Give a file or stream to the standard input of a command instead, without a shell:
+    /// `esker restore latest:/db.sql --to-command mysql -- mydb`. It must read all and end with exit
+    /// code 0. Should something be damaged, it is ended before it can take what it got for all
+    #[arg(long, value_name = "CMD", conflicts_with_all = ["overwrite", "in_place", "delete", "include",
+        "exclude", "owner", "dry_run", "verify", "swap"])]
+    pub to_command: Option<OsString>,
+    /// Arguments of the command
+    #[arg(last = true, value_name = "ARG")]
+    pub words: Vec<OsString>,
     /// Which of the files that are in TARGET are replaced
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Overwrite::IfChanged)]
     pub overwrite: Overwrite,
@@ -87,7 +104,7 @@ pub struct Device {
     /// Write an image onto the disk, partition or image file TARGET: only what differs. PATH may be left out
     /// when there is only one image. What is in use is never written to, nor what is too small, unless the
     /// room that is missing lies behind the last partition
-    #[arg(long, conflicts_with_all = ["overwrite", "in_place", "delete", "include", "exclude", "owner", "swap"])]
+    #[arg(long, conflicts_with_all = ["overwrite", "in_place", "delete", "include", "exclude", "owner", "swap", "to_command"])]
     pub device: bool,
     /// Write only this partition of the image
     #[arg(long, value_name = "N", requires = "device")]
@@ -145,6 +162,19 @@ impl Args {
             run: None,
             guarded: Vec::new(),
         })
+    }
+
+    /// Fails when there are words for no command.
+    ///
+    /// # Errors
+    /// With what to do instead.
+    pub fn check_words(&self) -> Result<(), Failure> {
+        if self.to_command.is_none() && !self.words.is_empty() {
+            let hint = "name the command with --to-command CMD";
+            let message = "what stands behind `--` is for a command, and none is named";
+            return Err(Failure::Usage(message.to_owned(), Some(hint.to_owned())));
+        }
+        Ok(())
     }
 
     /// Whether the target is the root of this system.

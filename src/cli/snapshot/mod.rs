@@ -9,9 +9,9 @@ use crate::cli::place::{self, Places, places};
 use crate::cli::progress::{Bar, Status};
 use crate::cli::selection::{self, Selection};
 use crate::cli::{Global, Outcome, init, show, signals};
-use crate::pipeline::{self, Compared, Progress, Request, Rules, Shrunk};
+use crate::pipeline::{self, Compared, Progress, Report, Request, Rules, Shrunk};
 use crate::repository::{Compression, Repository};
-use crate::source::{Feed, Identity, Skip};
+use crate::source::{Feed, Identity, Select, Skip};
 use esker_format::node::Time;
 use images::Images;
 use std::ffi::OsString;
@@ -146,6 +146,23 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         }
     };
     repository.tell();
+    warn(&report);
+    let unmatched = selection::unmatched(&select);
+    if !global.quiet {
+        selection::note_unmatched(&unmatched);
+    }
+    let excluded = selection::excluded(&select);
+    if global.json {
+        report::json(&report, args.dry_run, excluded, unmatched)?;
+    } else if !global.quiet {
+        let can_read = repository.access().reading().is_ok();
+        report::text(&report, &excluded, global, args.dry_run, can_read)?;
+    }
+    Ok(if report.summary.problems > 0 { Exit::Partial } else { Exit::Ok })
+}
+
+/// Says what is not as it should be.
+fn warn(report: &Report) {
     for problem in &report.problems {
         show::warning(&format!("{} {}", show::name(&problem.path), problem.message));
     }
@@ -165,18 +182,28 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     if !report.tabled {
         show::warning("the cache folder could not be written; the next run reads every file again");
     }
-    let unmatched = selection::unmatched(&select);
-    if !global.quiet {
-        selection::note_unmatched(&unmatched);
-    }
-    let excluded = selection::excluded(&select);
+}
+
+/// Says what became of a run without patterns.
+///
+/// # Errors
+/// When standard output is closed.
+pub fn told(
+    global: &Global,
+    repository: &Repository,
+    report: &Report,
+    is_dry: bool,
+) -> std::io::Result<()> {
+    warn(report);
+    let excluded = selection::excluded(&Select::default());
     if global.json {
-        report::json(&report, args.dry_run, excluded, unmatched)?;
-    } else if !global.quiet {
-        let can_read = repository.access().reading().is_ok();
-        report::text(&report, &excluded, global, args.dry_run, can_read)?;
+        return report::json(report, is_dry, excluded, Vec::new());
     }
-    Ok(if report.summary.problems > 0 { Exit::Partial } else { Exit::Ok })
+    if global.quiet {
+        return Ok(());
+    }
+    let can_read = repository.access().reading().is_ok();
+    report::text(report, &excluded, global, is_dry, can_read)
 }
 
 impl Args {
@@ -238,19 +265,19 @@ fn status(progress: &Progress) -> Status {
     }
 }
 
-fn host() -> String {
+pub fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// What the clock shows when a run ends: a run that was given a time ends so much later.
-fn clock(given: Option<Time>) -> Box<dyn Fn() -> Time> {
+pub fn clock(given: Option<Time>) -> Box<dyn Fn() -> Time> {
     let Some(time) = given else { return Box::new(show::now) };
     let begin = std::time::Instant::now();
     Box::new(move || show::after(time, begin.elapsed()))
 }
 
 /// A name that shows in lists: there must be something to see, and nothing that moves the cursor.
-fn plain(text: &str) -> Result<String, String> {
+pub fn plain(text: &str) -> Result<String, String> {
     if text.trim().is_empty() {
         return Err("it is empty: leave the option out instead".to_owned());
     }
@@ -262,7 +289,7 @@ fn plain(text: &str) -> Result<String, String> {
     }
 }
 
-fn compression(text: &str) -> Result<Compression, String> {
+pub fn compression(text: &str) -> Result<Compression, String> {
     match text {
         "auto" => Ok(Compression::Auto),
         "off" => Ok(Compression::Off),

@@ -35,7 +35,7 @@ pub struct Streams {
     #[arg(long)]
     allow_empty: bool,
     /// Text that must be in the last 4 KiB of each stream, such as `-- Dump completed`
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     expect_trailer: Option<OsString>,
     /// Bytes that each stream must have: 4096, 10M, 1G (powers of 1024)
     #[arg(long, value_name = "SIZE", value_parser = show::parse_size)]

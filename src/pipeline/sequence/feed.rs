@@ -7,8 +7,8 @@ use crate::pipeline::mark::Mark;
 use crate::pipeline::task::{Output, PIECE, Progress, Saved, SequenceEnds, Work};
 use crate::repository::{Cutters, Result, Session};
 use crate::source::{Fed, Feed, Owners, Part, Stat, Volume};
-use esker_format::content::Item;
-use esker_format::limits::XATTRS_INLINE_MAX;
+use esker_format::content::{Content, Item};
+use esker_format::limits::{INLINE_MAX, XATTRS_INLINE_MAX};
 use esker_format::node::{Time, Xattrs, xattrs_size};
 use esker_format::path::MapKey;
 use std::collections::BTreeMap;
@@ -71,33 +71,50 @@ impl<'s> Sequence<'s> {
             }
         }
         self.rest()?;
+        let stop = self.stop;
+        let halt = move || stop.load(Ordering::Relaxed) || is_over.load(Ordering::Relaxed);
         for mut feed in feeds {
             self.cutter = cutters.of(feed.kind())?;
-            let key = MapKey::from_path(feed.path())?;
-            let versus = match found.remove(&key) {
-                Some(Looked::Save(versus)) => versus,
-                Some(Looked::Kept(kept)) => {
-                    self.unchanged(*kept)?;
-                    continue;
-                }
-                Some(Looked::Held) | None => Versus::Unknown,
-            };
-            let stop = self.stop;
-            let halt = move || stop.load(Ordering::Relaxed) || is_over.load(Ordering::Relaxed);
-            let len = self.parts(&mut *feed, &halt)?;
-            let fed = feed.finish(&halt)?;
-            self.fed(key, fed, Some(len), versus, start)?;
+            if !feed.is_many() {
+                self.one(&mut *feed, &mut found, &halt, start)?;
+                continue;
+            }
+            while feed.advance(&halt)? {
+                self.one(&mut *feed, &mut found, &halt, start)?;
+            }
         }
         self.progress.walked.store(true, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Hands out content; returns its length.
+    /// Reads one entry, unless it is unchanged.
+    fn one(
+        &mut self,
+        feed: &mut dyn Feed,
+        found: &mut BTreeMap<MapKey, Looked>,
+        halt: &dyn Fn() -> bool,
+        start: Time,
+    ) -> std::result::Result<(), Over> {
+        let key = MapKey::from_path(feed.path())?;
+        let versus = match found.remove(&key) {
+            Some(Looked::Save(versus)) => versus,
+            Some(Looked::Kept(kept)) => return self.unchanged(*kept),
+            Some(Looked::Held) | None => Versus::Unknown,
+        };
+        let (len, small) = self.parts(feed, halt)?;
+        let mut fed = feed.finish(halt)?;
+        fed.node.content = small.map(Content::Inline);
+        let len = fed.node.has_content().then_some(len);
+        self.fed(key, fed, len, versus, start)
+    }
+
+    /// Hands out content; returns its length, and the content where it is so small that it goes into the
+    /// node.
     fn parts(
         &mut self,
         feed: &mut dyn Feed,
         halt: &dyn Fn() -> bool,
-    ) -> std::result::Result<u64, Over> {
+    ) -> std::result::Result<(u64, Option<Vec<u8>>), Over> {
         let mut piece = self.piece()?;
         let mut len: u64 = 0;
         loop {
@@ -111,8 +128,11 @@ impl<'s> Sequence<'s> {
                 Part::Zero(more) => (Some(Item::Zero(more)), more),
                 Part::Lost(more) => (Some(Item::Lost(more)), more),
                 Part::End => {
-                    self.give(piece, true)?;
-                    return Ok(len);
+                    let is_small = len <= INLINE_MAX as u64 && piece.used as u64 == len;
+                    let small = is_small.then(|| piece.buffer[..piece.used].to_vec());
+                    let used = if small.is_some() { 0 } else { piece.used };
+                    self.give(Piece { used, ..piece }, true)?;
+                    return Ok((len, small.filter(|bytes| !bytes.is_empty())));
                 }
             };
             len += more;
@@ -173,7 +193,10 @@ impl<'s> Sequence<'s> {
         versus: Versus,
         start: Time,
     ) -> std::result::Result<(), Over> {
-        let Fed { mut node, mut xattrs, problem, stat } = fed;
+        let Fed { mut node, mut xattrs, problem, stat, link } = fed;
+        if let Some(first) = link {
+            return self.tell(Output::Link(key, first));
+        }
         node.size = len;
         if !xattrs.is_empty() && xattrs_size(&xattrs) <= XATTRS_INLINE_MAX {
             node.xattrs = Some(Xattrs::Inline(std::mem::take(&mut xattrs)));
@@ -194,7 +217,7 @@ struct Piece {
 /// Where feeds stand, and the directories that lead to them, in map order.
 fn keys(feeds: &[Box<dyn Feed>]) -> esker_format::error::Result<BTreeMap<MapKey, bool>> {
     let mut keys = BTreeMap::new();
-    for feed in feeds {
+    for feed in feeds.iter().filter(|feed| !feed.is_many()) {
         let key = MapKey::from_path(feed.path())?;
         let mut parent = key.parent.clone();
         while !parent.is_empty() {

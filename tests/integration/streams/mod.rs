@@ -1,6 +1,9 @@
 //! Streams: standard input and the output of commands, saved and given back.
 
+mod archives;
 mod bad;
+mod databases;
+mod given;
 mod saved;
 
 use crate::support::{Home, Ran};

@@ -1,0 +1,105 @@
+//! `esker import`: a tar archive as a snapshot.
+
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::path_list::is_stdin;
+use crate::cli::snapshot::{clock, compression, host, plain, told};
+use crate::cli::{Global, Outcome, place, show, signals};
+use crate::pipeline::{self, Progress, Request, Rules};
+use crate::repository::{Compression, Error};
+use crate::source::{Archive, Feed};
+use esker_format::node::Time;
+use std::fs::File;
+use std::io::{IsTerminal, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Save what is in a tar archive as one snapshot
+///
+/// The archive may be compressed with gzip or zstd; its name does not matter. Its entries stand below /
+/// of the snapshot. Everything is refused when a name leads out of the archive, something lies below
+/// what is no directory, or the archive is cut off. The list of entries is held in memory.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The archive; `-` is standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Name of the series; the path of FILE when not given
+    #[arg(long, value_name = "TEXT", value_parser = plain)]
+    label: Option<String>,
+    /// Name of the host that it is of
+    #[arg(long, value_name = "NAME", value_parser = plain)]
+    host: Option<String>,
+    /// Remark to find it by; can be given several times
+    #[arg(long = "tag", value_name = "TEXT", value_parser = plain)]
+    tags: Vec<String>,
+    /// Time that the snapshot is given instead of now, as in `snapshot`
+    #[arg(long, value_name = "TIME", value_parser = show::parse_time)]
+    time: Option<Time>,
+    /// How to compress, as in `snapshot`
+    #[arg(long, value_name = "auto|off|1..19", default_value = "auto", value_parser = compression)]
+    compression: Compression,
+    /// Threads that do the work; one for each core when not given
+    #[arg(long, value_name = "N")]
+    threads: Option<std::num::NonZeroUsize>,
+    /// Say what would be saved and write nothing
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+}
+
+pub fn run(global: &Global, args: &Args) -> Outcome {
+    let (path, input) = open(global, &args.file)?;
+    let places = place::places(global)?;
+    let mut repository = place::open_at(global, &places)?;
+    signals::watch();
+    let mut tags = args.tags.clone();
+    tags.sort();
+    tags.dedup();
+    let request = Request {
+        paths: Vec::new(),
+        select: Arc::default(),
+        allow_missing: false,
+        host: args.host.clone().unwrap_or_else(host),
+        label: args.label.clone(),
+        tags,
+        start: args.time.unwrap_or_else(show::now),
+        clock: clock(args.time),
+        compression: args.compression,
+        threads: super::threads(args.threads),
+        skip: Vec::new(),
+        rules: Rules::default(),
+        skip_if_unchanged: false,
+        is_dry: args.dry_run,
+        program: concat!("esker ", env!("CARGO_PKG_VERSION")).to_owned(),
+    };
+    let feeds: Vec<Box<dyn Feed>> = vec![Box::new(Archive::new(path, input))];
+    let progress = Progress::default();
+    let stop = signals::stop();
+    let report = pipeline::snapshot_of(&mut repository, &request, feeds, &progress, None, stop)?;
+    repository.tell();
+    told(global, &repository, &report, args.dry_run)?;
+    Ok(if report.summary.problems > 0 { Exit::Partial } else { Exit::Ok })
+}
+
+/// The archive, and how it is called.
+fn open(global: &Global, file: &Path) -> Result<(Vec<u8>, Box<dyn Read + Send>), Failure> {
+    if is_stdin(file) {
+        let stdin = std::io::stdin();
+        if stdin.is_terminal() || global.recovery_key {
+            let message =
+                "standard input cannot be the archive: it is a terminal, or the recovery key";
+            let hint = "name a file, or pipe the archive into it";
+            return Err(Failure::Usage(message.to_owned(), Some(hint.to_owned())));
+        }
+        return Ok((b"/stdin".to_vec(), Box::new(stdin)));
+    }
+    let failed = |source| Error::Io { action: "read", path: file.display().to_string(), source };
+    let path = file.canonicalize().map_err(failed)?;
+    let input = File::open(&path).map_err(failed)?;
+    if input.metadata().map_err(failed)?.is_dir() {
+        let hint = "save a directory with `esker snapshot`".to_owned();
+        let message = format!("{} is a directory, and no archive", file.display());
+        return Err(Failure::Usage(message, Some(hint)));
+    }
+    Ok((path.as_os_str().as_bytes().to_vec(), Box::new(input)))
+}

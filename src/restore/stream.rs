@@ -1,0 +1,231 @@
+//! The content of one file, stream or image, written in order to something that cannot seek.
+//!
+//! ```text
+//! items    what the content is made of, some MiB at a time     one thread
+//! fetch    fetch, open and check the chunks of each part       a thread for each core
+//! write    parts in order                                      the calling thread
+//! ```
+//! What is damaged or was lost when it was saved ends it: a stream with a hole in it would look whole to
+//! whoever reads it.
+
+use crate::repository::{Chunks, Error, Items, Repository};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use esker_format::FormatError;
+use esker_format::content::{Content, Item};
+use esker_format::frame::FrameType;
+use esker_format::node::Node;
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Bytes of a part, roughly.
+const PART: u64 = 4 << 20;
+/// Items of a part at most.
+const ITEMS: usize = 4 << 10;
+/// Memory for frames of each thread.
+const BUDGET: usize = 8 << 20;
+/// Parts that are on their way, for each thread.
+const AHEAD: usize = 2;
+/// Zeros that are written at once.
+const ZEROS: usize = 64 << 10;
+
+/// Why content was not written to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum StreamError {
+    /// Store, index or content.
+    #[error(transparent)]
+    Repository(#[from] Error),
+    /// What is written to takes no more.
+    #[error(transparent)]
+    Output(#[from] io::Error),
+}
+
+/// What to write.
+pub struct Source<'s> {
+    /// Where it is.
+    pub repository: &'s Repository,
+    /// The scope of its snapshot.
+    pub scope: u32,
+    /// How to call it.
+    pub name: &'s str,
+    /// What is said of it.
+    pub node: &'s Node,
+    /// Threads that fetch.
+    pub threads: usize,
+}
+
+/// Consecutive items.
+struct Part {
+    number: u64,
+    items: Vec<Item>,
+}
+
+type Fetched = (u64, Result<Vec<Piece>, Error>);
+
+/// What is written.
+enum Piece {
+    Bytes(Vec<u8>),
+    Zeros(u64),
+}
+
+impl Source<'_> {
+    /// Writes all of it; returns how many bytes.
+    ///
+    /// # Errors
+    /// When something of it is damaged or lost, cannot be had or written, or `stop` was set. What was
+    /// written until then is right.
+    pub fn write(&self, out: &mut dyn Write, stop: &AtomicBool) -> Result<u64, StreamError> {
+        match &self.node.content {
+            None if self.node.is_empty() => {}
+            None => return Err(lost(self.name, "its content could not be read").into()),
+            Some(Content::Inline(bytes)) => out.write_all(bytes)?,
+            Some(content) => self.parts(content, out, stop)?,
+        }
+        out.flush()?;
+        Ok(self.node.len())
+    }
+
+    fn parts(
+        &self,
+        content: &Content,
+        out: &mut dyn Write,
+        stop: &AtomicBool,
+    ) -> Result<(), StreamError> {
+        let chunks = || Chunks::new(self.repository, self.scope, BUDGET);
+        let (part_in, part_out) = bounded::<Part>(self.threads);
+        let (done_in, done_out) = bounded::<Fetched>(self.threads * AHEAD + 1);
+        let (window_in, window_out) = bounded::<()>(self.threads * AHEAD);
+        for _ in 0..self.threads * AHEAD {
+            let _ = window_in.try_send(());
+        }
+        let (mut for_items, items) = (chunks()?, Items::new(content));
+        let fetching: Vec<Chunks> =
+            (0..self.threads).map(|_| chunks()).collect::<Result<_, _>>()?;
+        let name = self.name;
+        std::thread::scope(|scope| {
+            let done = done_in.clone();
+            scope.spawn(move || hand_out(items, &mut for_items, &window_out, &part_in, &done));
+            for mut chunks in fetching {
+                let (parts, done) = (part_out.clone(), done_in.clone());
+                scope.spawn(move || {
+                    for Part { number, items } in parts {
+                        let fetched = fetch(name, &items, &mut chunks);
+                        if done.send((number, fetched)).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop((done_in, part_out));
+            write(done_out, window_in, out, stop)
+        })
+    }
+}
+
+/// Fetches what is written for some items.
+fn fetch(name: &str, items: &[Item], chunks: &mut Chunks) -> Result<Vec<Piece>, Error> {
+    let (mut pieces, mut bytes) = (Vec::new(), Vec::new());
+    for item in items {
+        match item {
+            Item::Data(id, len) => {
+                bytes.extend_from_slice(chunks.get(id, *len, FrameType::Data)?);
+            }
+            Item::Hole(len) | Item::Zero(len) => {
+                pieces.push(Piece::Bytes(std::mem::take(&mut bytes)));
+                pieces.push(Piece::Zeros(*len));
+            }
+            Item::Lost(_) => {
+                return Err(lost(name, "bytes that could not be read when it was saved"));
+            }
+        }
+    }
+    pieces.push(Piece::Bytes(bytes));
+    Ok(pieces)
+}
+
+fn lost(name: &str, why: &'static str) -> Error {
+    let source = FormatError::Malformed { what: "file", why };
+    Error::Damaged { object: name.to_owned(), source }
+}
+
+/// Hands out parts in order, until there are none or nobody wants more.
+fn hand_out(
+    mut items: Items,
+    chunks: &mut Chunks,
+    window: &Receiver<()>,
+    parts: &Sender<Part>,
+    done: &Sender<Fetched>,
+) {
+    let mut number = 0;
+    loop {
+        let (mut part, mut bytes) = (Vec::new(), 0);
+        let end = loop {
+            match items.next(chunks) {
+                Ok(Some((item, None))) => {
+                    if let Item::Data(_, len) = item {
+                        bytes += len;
+                    }
+                    part.push(item);
+                    if bytes >= PART || part.len() >= ITEMS {
+                        break None;
+                    }
+                }
+                Ok(None) => break Some(Ok(())),
+                Ok(Some((_, Some(error)))) | Err(error) => break Some(Err(error)),
+            }
+        };
+        if window.recv().is_err() || parts.send(Part { number, items: part }).is_err() {
+            return;
+        }
+        number += 1;
+        match end {
+            None => {}
+            Some(Ok(())) => return,
+            Some(Err(error)) => {
+                let _ = done.send((number, Err(error)));
+                return;
+            }
+        }
+    }
+}
+
+/// Writes parts in the order of their numbers.
+fn write(
+    done: Receiver<Fetched>,
+    window: Sender<()>,
+    out: &mut dyn Write,
+    stop: &AtomicBool,
+) -> Result<(), StreamError> {
+    let (mut early, mut next) = (HashMap::new(), 0);
+    for (number, fetched) in &done {
+        early.insert(number, fetched);
+        while let Some(fetched) = early.remove(&next) {
+            if stop.load(Ordering::Relaxed) {
+                return Err(Error::Interrupted.into());
+            }
+            for piece in fetched? {
+                match piece {
+                    Piece::Bytes(bytes) => out.write_all(&bytes)?,
+                    Piece::Zeros(len) => zeros(out, len)?,
+                }
+            }
+            next += 1;
+            let _ = window.try_send(());
+        }
+    }
+    match early.is_empty() {
+        true => Ok(()),
+        // A thread has ended in a panic.
+        false => Err(Error::Thread.into()),
+    }
+}
+
+fn zeros(out: &mut dyn Write, mut len: u64) -> io::Result<()> {
+    let zeros = [0; ZEROS];
+    while len > 0 {
+        let some = len.min(ZEROS as u64) as usize;
+        out.write_all(&zeros[..some])?;
+        len -= some as u64;
+    }
+    Ok(())
+}
