@@ -91,14 +91,14 @@ impl Image {
             self.at = end;
             return Part::Data(space.len());
         };
-        if first.start > from {
-            let good = first.start - from;
-            self.waiting.push_back(Part::Lost(first.end.min(end) - first.start));
-            self.at = first.end.min(end);
-            return Part::Data(good as usize);
+        let (begin, behind) = (first.start.max(from), first.end.min(end));
+        self.at = behind;
+        self.reader.forget(behind);
+        if begin == from {
+            return Part::Lost(behind - from);
         }
-        self.at = first.end.min(end);
-        Part::Lost(self.at - from)
+        self.waiting.push_back(Part::Lost(behind - begin));
+        Part::Data((begin - from) as usize)
     }
 
     fn problem(&self) -> Option<String> {

@@ -39,6 +39,15 @@ impl Reader {
         &self.unreadable
     }
 
+    /// Forgets what could not be read from `from` on, where it is read again.
+    pub fn forget(&mut self, from: u64) {
+        while let Some(last) = self.unreadable.pop_if(|last| last.end > from) {
+            if last.start < from {
+                self.unreadable.push(last.start..from);
+            }
+        }
+    }
+
     /// Fills `out` with the bytes from `offset` on; what cannot be read is zero, and recorded. Returns
     /// whether all could be read.
     ///

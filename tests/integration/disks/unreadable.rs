@@ -16,7 +16,7 @@ fn unreadable(ran: &Ran) -> Vec<(u64, u64)> {
     told.iter().map(|r| (r["offset"].as_u64().unwrap(), r["length"].as_u64().unwrap())).collect()
 }
 
-/// A disk of which 4 KiB cannot be read: a file on a file system whose checksums do not fit.
+/// A disk of which two blocks of 4 KiB cannot be read: a file on a file system whose checksums do not fit.
 pub struct Flipped {
     /// The disk; it goes first.
     pub disk: Loop,
@@ -27,37 +27,42 @@ pub struct Flipped {
     /// What is to be had of it.
     pub good: PathBuf,
     /// Where it cannot be read.
-    pub lost: (u64, u64),
+    pub lost: [(u64, u64); 2],
 }
 
 pub const FLIPPED: u64 = 8 << 20;
 
 pub fn flipped(home: &Home) -> Option<Flipped> {
     needs("mkfs.btrfs").then_some(())?;
-    let (pool, mark) = (home.path("pool.img"), *b"these bytes are found again");
+    let pool = home.path("pool.img");
+    let marks = [*b"these bytes are found again", *b"and so are these, elsewhere"];
     make("btrfs", &pool, 128 << 20);
     let good = home.path("good.img");
-    let lost = (5 << 20) + 3 * 4096;
+    let lost = [(5 << 20) + 3 * 4096, (5 << 20) + 40 * 4096];
     let mut bytes: Vec<u8> =
         (0..FLIPPED as u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-    bytes[lost + 100..lost + 100 + mark.len()].copy_from_slice(&mark);
+    for (lost, mark) in lost.iter().zip(&marks) {
+        bytes[lost + 100..lost + 100 + mark.len()].copy_from_slice(mark);
+    }
     {
         let device = Loop::over(&pool)?;
         let mount = Mount::of(device.path(), home.path("at"), "rw")?;
         std::fs::write(mount.path().join("disk.img"), &bytes).unwrap();
     }
-    // A byte of the file turns over below the file system, whose checksum tells.
+    // Bytes of the file turn over below the file system, whose checksum tells.
     let all = std::fs::read(&pool).unwrap();
-    let place = all.windows(mark.len()).position(|window| window == mark).unwrap();
     let file = std::fs::OpenOptions::new().write(true).open(&pool).unwrap();
-    file.write_all_at(&[mark[0] ^ 1], place as u64).unwrap();
+    for mark in marks {
+        let place = all.windows(mark.len()).position(|window| window == mark).unwrap();
+        file.write_all_at(&[mark[0] ^ 1], place as u64).unwrap();
+    }
     let pool = Loop::over(&pool)?;
     let mount = Mount::of(pool.path(), home.path("at"), "rw")?;
     let image = mount.path().join("disk.img");
     let disk = Loop::with(&image, &["--read-only"])?;
-    bytes[lost..lost + 4096].fill(0);
+    lost.iter().for_each(|lost| bytes[*lost..lost + 4096].fill(0));
     std::fs::write(&good, &bytes).unwrap();
-    let lost = (lost as u64, 4096);
+    let lost = lost.map(|lost| (lost as u64, 4096));
     Some(Flipped { disk, _mount: mount, _pool: pool, image, good, lost })
 }
 
@@ -68,7 +73,7 @@ fn only_the_bad_sectors_are_lost() {
     for from in [flipped.disk.path(), &flipped.image] {
         let copy = home.path("copy.img");
         let ran = clone(&home, from, &copy).exit(3);
-        assert_eq!(unreadable(&ran), [flipped.lost], "{}", from.display());
+        assert_eq!(unreadable(&ran), flipped.lost, "{}", from.display());
         assert_equal(&flipped.good, &copy, FLIPPED);
         std::fs::remove_file(&copy).unwrap();
     }
@@ -79,17 +84,18 @@ fn a_snapshot_says_what_could_not_be_read_and_has_all_the_rest() {
     let home = Home::new();
     let Some(flipped) = flipped(&home) else { return };
     let ran = home.run(["snapshot".as_ref(), "--image".as_ref(), flipped.disk.path().as_os_str()]);
-    let (offset, len) = flipped.lost;
-    ran.exit(3).says(&[&format!("{len} bytes could not be read: {len} from {offset} on")]);
+    let [(first, _), (second, _)] = flipped.lost;
+    let told = format!("8192 bytes could not be read: 4096 from {first} on, 4096 from {second} on");
+    ran.exit(3).says(&[&told]);
     let listed = home.run(["ls", "--json", "latest"]).ok().json();
     assert_eq!(listed.last().unwrap()["fidelity"], "damaged");
     home.restore("latest", home.path("out")).exit(3);
     let name = flipped.disk.path().strip_prefix("/").unwrap();
     assert_equal(&flipped.good, &home.path("out").join(name), FLIPPED);
-    let target = sparse(&home, "target.img", FLIPPED, &[(offset, &[9; 4096])]);
+    let target = sparse(&home, "target.img", FLIPPED, &[(first, &[9; 4096])]);
     let options = ["--device", "--yes", "--json"];
     let ran = Ran::of(home.command().args(["restore", "latest"]).arg(&target).args(options));
-    assert_eq!(unreadable(&ran.exit(3)), [flipped.lost]);
+    assert_eq!(unreadable(&ran.exit(3)), flipped.lost);
     assert_equal(&flipped.good, &target, FLIPPED);
 }
 
