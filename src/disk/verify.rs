@@ -33,7 +33,7 @@ impl<'t> Verify<'t> {
         Ok(Self { target, direct, memory: Aligned::new(PIECE) })
     }
 
-    /// Up to [`PIECE`] bytes from `offset` on.
+    /// Up to `PIECE` bytes from `offset` on.
     ///
     /// # Errors
     /// When they cannot be read.

@@ -24,7 +24,7 @@ pub enum FeedError {
     NotRun(String, io::Error),
     /// What it was to be given could not be had. It was ended before it could take what it got for all.
     #[error("{0} was ended before it had read everything")]
-    Cut(String, #[source] Error),
+    Cut(String, #[source] Box<Error>),
     /// It did not want all.
     #[error("{0} ended before it had read everything ({1})")]
     Early(String, String),
@@ -58,13 +58,13 @@ pub fn feed(source: &Source<'_>, words: &[OsString], stop: &AtomicBool) -> Resul
         Ok(len) => match fed.wait(stop) {
             Some(status) if status.success() => Ok(len),
             Some(status) => Err(FeedError::Failed(name, describe(status))),
-            None => Err(FeedError::Cut(name, Error::Interrupted)),
+            None => Err(FeedError::Cut(name, Box::new(Error::Interrupted))),
         },
         Err((StreamError::Repository(error), stdin)) => {
             // Before its standard input ends: the end would say that this was all.
             fed.end();
             drop::<Box<dyn Write>>(Box::new(stdin));
-            Err(FeedError::Cut(name, error))
+            Err(FeedError::Cut(name, Box::new(error)))
         }
         Err((StreamError::Output(_), stdin)) => {
             drop(stdin);

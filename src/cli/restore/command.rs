@@ -45,7 +45,7 @@ fn failure(error: FeedError) -> Failure {
         // The repository is to blame, and its exit code says so.
         FeedError::Cut(name, cause) => {
             show::warning(&format!("{name} was ended before it had read everything"));
-            cause.into()
+            (*cause).into()
         }
         error => {
             let hint = "what it did with its input may be there in part".to_owned();

@@ -113,7 +113,10 @@ fn words_that_make_no_sense_are_explained() {
         home.run(["snapshot"].iter().chain(words)).exit(1).says(&[text, "hint: "]);
     };
     says(&["--command", "a"], "--command without a command behind `--`");
-    says(&["/etc/hosts", "--command", "a", "--", "true"], "paths and streams cannot be in one");
+    says(
+        &["/etc/hosts", "--command", "a", "--", "true"],
+        "paths cannot be in one snapshot with streams",
+    );
     says(
         &["--command", "a", "--command", "b", "--", "true"],
         "2 names with --command, and 1 command",
