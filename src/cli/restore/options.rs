@@ -164,7 +164,7 @@ impl Args {
         })
     }
 
-    /// Fails when there are words for no command.
+    /// Fails when there are words for no command, or an answer to no question.
     ///
     /// # Errors
     /// With what to do instead.
@@ -172,6 +172,11 @@ impl Args {
         if self.to_command.is_none() && !self.words.is_empty() {
             let hint = "name the command with --to-command CMD";
             let message = "what stands behind `--` is for a command, and none is named";
+            return Err(Failure::Usage(message.to_owned(), Some(hint.to_owned())));
+        }
+        if self.yes && !self.delete && !self.device.device {
+            let hint = "it answers the question of --delete or --device";
+            let message = "nothing is asked that --yes could answer";
             return Err(Failure::Usage(message.to_owned(), Some(hint.to_owned())));
         }
         Ok(())
