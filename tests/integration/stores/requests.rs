@@ -115,21 +115,22 @@ fn of_packs(calls: &[Call]) -> BTreeMap<String, usize> {
 }
 
 #[test]
-fn far_away_a_restore_of_all_asks_for_each_pack_once_and_reads_no_byte_twice() {
+fn far_away_a_restore_of_all_asks_for_each_pack_once_but_for_one_where_the_plan_is_cut() {
     // More chunks than are planned at a time.
     let far = Far::new(17_500);
-    let mut packs = 0;
-    let mut stored = 0;
-    far.store
-        .list("pack/", &mut |listed| (packs, stored) = (packs + 1, stored + listed.size))
-        .unwrap();
+    let mut sizes = Vec::new();
+    far.store.list("pack/", &mut |listed| sizes.push(listed.size)).unwrap();
+    let (packs, stored) = (sizes.len(), sizes.iter().sum::<u64>());
     assert!(packs > 2, "{packs}");
     far.store.forget();
     let target = far.restore("cache", None);
     let asked = of_packs(&far.store.calls());
     assert_eq!(asked.len(), packs);
-    assert!(asked.values().all(|times| *times == 1), "{asked:?}");
-    assert!(far.store.bytes_read() < stored + 100_000, "{} of {stored}", far.store.bytes_read());
+    // Where the plan is cut into windows hangs on the key: of one pack less than half may be known to be needed
+    // by then, and the rest comes with a request of its own.
+    assert!(asked.values().sum::<usize>() <= packs + 1, "{asked:?}");
+    let most = stored + sizes.iter().max().unwrap() + 100_000;
+    assert!(far.store.bytes_read() < most, "{} of {stored}", far.store.bytes_read());
     let below = target.join(far.work().strip_prefix("/").unwrap());
     for name in ["0/0/0", "0/0/license", "3/149/14983", "6/100/10002"] {
         let (saved, restored) = (far.work().join(name), below.join(name));
