@@ -1,6 +1,8 @@
 //! `esker clone`: copy a disk to another one.
 
-use crate::cli::disk::{Onto, Over, Range, Shown, ShownGeometry, print, read_table_again};
+use crate::cli::disk::{
+    Onto, Over, Range, Shown, ShownGeometry, print, read_table_again, tell_differing,
+};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::{Bar, Status};
 use crate::cli::{Global, Outcome, show, signals};
@@ -127,12 +129,7 @@ fn tell(
     for Range { offset, length } in &unreadable {
         show::warning(&format!("{from} cannot be read at byte {offset}: {length} bytes are zero"));
     }
-    for Range { offset, length } in &differing {
-        let target = &shown.target;
-        show::error(&format!(
-            "{target} is not as it was written, in {length} bytes from {offset} on"
-        ));
-    }
+    tell_differing(&shown.target, &differing);
     if let Some(changed) = changed {
         show::warning(&format!("{from}: {changed}"));
     }

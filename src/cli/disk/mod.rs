@@ -8,7 +8,7 @@ mod report;
 pub use hint::hint;
 pub use looks::{ShownGeometry, lines};
 pub use onto::{Onto, Over};
-pub use report::{Range, Shown, print};
+pub use report::{Range, Shown, print, tell_differing};
 
 use std::path::{Path, PathBuf};
 

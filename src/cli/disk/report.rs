@@ -80,6 +80,15 @@ impl Shown {
     }
 }
 
+/// Says where a disk does not have what was written.
+pub fn tell_differing(target: &str, differing: &[Range]) {
+    for Range { offset, length } in differing {
+        show::error(&format!(
+            "{target} is not as it was written, in {length} bytes from {offset} on"
+        ));
+    }
+}
+
 /// The same for people. `what` is what was done, as in `copied ... to`.
 pub fn print(shown: &Shown, what: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();

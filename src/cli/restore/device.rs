@@ -1,7 +1,7 @@
 //! `esker restore --device`: an image onto a disk.
 
 use super::options::Args;
-use crate::cli::disk::{Over, Range, Shown, print, read_table_again};
+use crate::cli::disk::{Over, Range, Shown, print, read_table_again, tell_differing};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::place::Places;
 use crate::cli::progress::{Bar, Status};
@@ -151,11 +151,7 @@ fn tell(global: &Global, report: &Report, mut told: ShownRestore, from: &str) ->
         ));
     }
     told.shown.differing = report.differing.iter().map(Range::from).collect();
-    for Range { offset, length } in &told.shown.differing {
-        show::error(&format!(
-            "{target} is not as it was written, in {length} bytes from {offset} on"
-        ));
-    }
+    tell_differing(&target, &told.shown.differing);
     let exit = if !report.lost.is_empty() || !report.differing.is_empty() {
         Exit::Damage
     } else if !report.unread.is_empty() {

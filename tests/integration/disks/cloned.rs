@@ -1,6 +1,6 @@
 //! `esker clone` with real block devices.
 
-use super::sparse;
+use super::{number, sparse};
 use crate::support::loops::{
     Loop, Part, administration, assert_equal, bytes, disk, does, partition,
 };
@@ -11,10 +11,6 @@ use std::path::Path;
 fn clone(home: &Home, from: &Path, to: &Path, options: &[&str]) -> Ran {
     let mut command = home.command();
     Ran::of(command.arg("clone").arg(from).arg(to).args(options))
-}
-
-fn number(ran: &Ran, name: &str) -> u64 {
-    ran.json()[0][name].as_u64().unwrap()
 }
 
 #[test]

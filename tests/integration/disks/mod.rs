@@ -9,8 +9,8 @@ mod saved;
 mod unreadable;
 mod used;
 
-use crate::support::Home;
 use crate::support::loops::{Loop, Part, administration, bytes, does};
+use crate::support::{Home, Ran};
 use std::path::{Path, PathBuf};
 
 /// A sparse file of so many bytes with a few in it.
@@ -23,6 +23,11 @@ fn sparse(home: &Home, name: &str, len: u64, bytes: &[(u64, &[u8])]) -> PathBuf 
         file.write_all_at(bytes, *at).unwrap();
     }
     path
+}
+
+/// A number of the first line that a command has told.
+fn number(ran: &Ran, name: &str) -> u64 {
+    ran.json()[0][name].as_u64().unwrap()
 }
 
 /// Fails unless a disk has the same partitions as another one, and the tools of its file systems find
@@ -45,13 +50,13 @@ fn check(image: &Path, disk: &Path, parts: &[Part]) {
 
 /// Saves images.
 #[track_caller]
-fn save(home: &Home, images: &[&Path], options: &[&str]) -> crate::support::Ran {
+fn save(home: &Home, images: &[&Path], options: &[&str]) -> Ran {
     let mut command = home.command();
     command.arg("snapshot");
     for image in images {
         command.arg("--image").arg(image);
     }
-    crate::support::Ran::of(command.args(options))
+    Ran::of(command.args(options))
 }
 
 /// Bytes that no compression makes smaller, other ones for each seed.

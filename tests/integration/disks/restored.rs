@@ -1,6 +1,6 @@
 //! `esker restore --device`.
 
-use super::{noise, save, sparse};
+use super::{noise, number, save, sparse};
 use crate::support::loops::{
     Loop, Mount, Part, administration, assert_equal, bytes, disk, does, make,
 };
@@ -12,10 +12,6 @@ fn restore(home: &Home, what: &str, onto: &Path, options: &[&str]) -> Ran {
     let mut command = home.command();
     command.args(["restore", what]).arg(onto).arg("--device").args(options);
     Ran::of(&mut command)
-}
-
-fn number(ran: &Ran, name: &str) -> u64 {
-    ran.json()[0][name].as_u64().unwrap()
 }
 
 #[test]
