@@ -134,34 +134,55 @@ fn by<T, K: Eq + Hash>(all: Vec<T>, key: impl Fn(&T) -> K) -> Vec<Vec<T>> {
     groups
 }
 
+/// What is known of one pack while chunks of it wait.
+#[derive(Default)]
+struct Waiting {
+    /// Where among the parts it was needed last.
+    last: usize,
+    chunks: HashSet<u32>,
+    frames: HashSet<u32>,
+    parts: usize,
+}
+
 /// The packs that are not worth waiting for: those of which all chunks are here, and as many others as
-/// it takes to make room, those first that were needed longest ago.
+/// it takes to make room. Of these come first the ones that are fetched whole, as what is needed of them
+/// later is then here; the others, those first that were needed longest ago, have to be asked again.
 fn ready(parts: &[Part], lookup: &mut Lookup) -> Result<HashSet<u32>> {
-    let mut packs: HashMap<u32, (usize, HashSet<u32>, usize)> = HashMap::new();
+    let mut packs: HashMap<u32, Waiting> = HashMap::new();
     for (at, part) in parts.iter().enumerate() {
-        let (last, chunks, count) = packs.entry(part.place.pack).or_default();
-        *last = at;
-        chunks.insert(part.place.number);
-        *count += 1;
+        let pack = packs.entry(part.place.pack).or_default();
+        pack.last = at;
+        pack.chunks.insert(part.place.number);
+        pack.frames.insert(part.place.frame);
+        pack.parts += 1;
     }
     let (mut ready, mut freed, mut others) = (HashSet::new(), 0, Vec::new());
-    for (pack, (last, chunks, count)) in packs {
-        if chunks.len() >= lookup.pack(pack)?.pack.chunks.len() {
-            ready.insert(pack);
-            freed += count;
+    for (ordinal, waiting) in packs {
+        let pack = lookup.pack(ordinal)?;
+        if waiting.chunks.len() >= pack.pack.chunks.len() {
+            ready.insert(ordinal);
+            freed += waiting.parts;
         } else {
-            others.push((last, pack, count));
+            let spans = waiting.frames.iter().filter_map(|frame| pack.span(*frame));
+            others.push((!is_most(&pack, spans), waiting.last, ordinal, waiting.parts));
         }
     }
     others.sort_unstable();
-    for (_, pack, count) in others {
+    for (.., ordinal, count) in others {
         if freed >= CHUNKS_MAX / 4 {
             break;
         }
-        ready.insert(pack);
+        ready.insert(ordinal);
         freed += count;
     }
     Ok(ready)
+}
+
+/// Whether frames are so much of a pack that all of it is fetched.
+fn is_most(pack: &KnownPack, frames: impl Iterator<Item = Range<u64>>) -> bool {
+    let needed: u64 = frames.map(|span| span.end - span.start).sum();
+    let all = pack.frames_span();
+    needed * 2 >= all.end - all.start
 }
 
 /// Frames of one pack that are near to each other come with one request, and all of them when they are
@@ -179,9 +200,7 @@ fn loads(frames: Vec<Vec<Part>>, lookup: &mut Lookup) -> Result<Vec<Job>> {
             .into_iter()
             .map(|((_, frame), parts)| (pack.span(frame).unwrap_or(0..0), frame, parts))
             .collect();
-        let needed: u64 = frames.iter().map(|(span, ..)| span.end - span.start).sum();
-        let all = pack.frames_span();
-        let is_most = needed * 2 >= all.end - all.start;
+        let is_most = is_most(&pack, frames.iter().map(|(span, ..)| span.clone()));
         let mut runs: Vec<(Range<u64>, Frames)> = Vec::new();
         for (span, frame, parts) in frames {
             match runs.last_mut() {
@@ -193,7 +212,7 @@ fn loads(frames: Vec<Vec<Part>>, lookup: &mut Lookup) -> Result<Vec<Job>> {
             }
         }
         if is_most && let Some((range, _)) = runs.first_mut() {
-            *range = all;
+            *range = pack.frames_span();
         }
         let load = |(range, frames)| Job::Load { pack: Arc::clone(&pack), range, frames };
         jobs.extend(runs.into_iter().map(load));
