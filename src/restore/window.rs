@@ -87,7 +87,7 @@ impl Window {
         let is_ready = |part: &Part| ready.contains(&part.place.pack);
         let (go, stay) = std::mem::take(&mut self.parts).into_iter().partition(is_ready);
         self.parts = stay;
-        self.shared = self.parts.len();
+        self.shared = shared(&self.parts);
         self.jobs(go, lookup)
     }
 
@@ -132,6 +132,13 @@ fn by<T, K: Eq + Hash>(all: Vec<T>, key: impl Fn(&T) -> K) -> Vec<Vec<T>> {
         groups[number].push(one);
     }
     groups
+}
+
+/// How many files of several chunks wait.
+fn shared(parts: &[Part]) -> usize {
+    let is_shared = |part: &&Part| part.len < part.file.node.len();
+    let files = parts.iter().filter(is_shared).map(|part| Arc::as_ptr(&part.file));
+    files.collect::<HashSet<_>>().len()
 }
 
 /// What is known of one pack while chunks of it wait.
