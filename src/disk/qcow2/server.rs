@@ -51,7 +51,7 @@ impl Server {
         let failed = |source| missing(path, PROGRAM, source);
         // Nobody else can enter it, and nothing of it is left once the connection stands.
         let folder = tempfile::Builder::new().prefix("esker-").tempdir_in(place());
-        let folder = folder.map_err(failed)?;
+        let folder = folder.map_err(|error| of_server(path, &error))?;
         let socket = folder.path().join("socket");
         let mut command = command(arguments(path, &socket, lock));
         command.begin().map_err(failed)?;
@@ -68,11 +68,11 @@ impl Server {
                 };
             }
             if Instant::now() > until {
-                return Err(failed(io::ErrorKind::TimedOut.into()));
+                return Err(of_server(path, &io::ErrorKind::TimedOut.into()));
             }
             std::thread::sleep(LOOK);
         };
-        let client = Client::begin(stream).map_err(failed)?;
+        let client = Client::begin(stream).map_err(|error| of_server(path, &error))?;
         Ok(Some(Self { client, command, told: (0, Vec::new()), has_erred: false }))
     }
 
@@ -146,6 +146,12 @@ impl Server {
             false => error,
         }
     }
+}
+
+/// What became of a server that should have been asked for an image.
+fn of_server(path: &Path, error: &io::Error) -> Error {
+    let why = format!("{PROGRAM} cannot be asked: {error}");
+    Error::Qcow2 { path: path.to_owned(), why }
 }
 
 /// Where folders that last for a moment are made.

@@ -83,6 +83,11 @@ fn saves_nothing(home: &Home, command: &mut Command, image: &Path, words: &[&str
         home.run(["init"]).ok();
     }
     Ran::of(command.args(["snapshot", "--image"]).arg(image)).exit(1).says(words);
+    nothing_is_committed(home);
+}
+
+#[track_caller]
+fn nothing_is_committed(home: &Home) {
     let snapshots = home.run(["snapshots", "--json"]).ok();
     assert_eq!(snapshots.out.trim(), "", "something was committed");
 }
@@ -230,6 +235,18 @@ fn a_qcow2_that_a_machine_writes_to_is_refused_unless_that_is_allowed() {
 }
 
 #[test]
+fn without_a_folder_for_the_socket_nothing_is_saved() {
+    let home = Home::new();
+    if !qemu_is_here() {
+        return;
+    }
+    let image = chain(&home);
+    let mut command = home.command();
+    command.env("TMPDIR", "/nowhere");
+    saves_nothing(&home, &mut command, &image, &["qemu-nbd cannot be asked", "/nowhere"]);
+}
+
+#[test]
 fn a_lock_that_only_qemu_sees_counts_too() {
     let home = Home::new();
     if !qemu_is_here() {
@@ -309,10 +326,65 @@ fn a_qcow2_that_is_not_whole_is_refused() {
     let image = qcow2(&home, "marked.qcow2", LEN, &[(0, b"x")]);
     let file = std::fs::OpenOptions::new().write(true).open(&image).unwrap();
     file.write_all_at(&[2], 79).unwrap();
-    refused(&image, &["marked.qcow2 is marked as corrupt"]);
+    refused(&image, &["it is marked as corrupt"]);
     let image = chain(&home);
     std::fs::remove_file(home.path("base.qcow2")).unwrap();
     refused(&image, &["disk.qcow2 lies on", "base.qcow2, which cannot be read: No such file"]);
+}
+
+#[test]
+fn an_image_that_breaks_while_it_is_in_use_is_refused() {
+    let home = Home::new();
+    if !qemu_is_here() {
+        return;
+    }
+    let image = chain(&home);
+    home.run(["init"]).ok();
+    let _machine = Machine::of(&home, &image);
+    let file = std::fs::File::options().read(true).write(true).open(&image).unwrap();
+    let number = |at| {
+        let mut bytes = [0; 8];
+        file.read_exact_at(&mut bytes, at).unwrap();
+        u64::from_be_bytes(bytes)
+    };
+    // The first table of places, which the first entry of a table of tables names; in it, that of 2 MiB.
+    let table = number(number(40)) & 0x00ff_ffff_ffff_fe00;
+    file.write_all_at(&0x8000_0000_0001_2200_u64.to_be_bytes(), table + 32 * 8).unwrap();
+    let ran = save(&home, &[&image], &["--allow-live"]).exit(1);
+    ran.says(&["disk.qcow2", "corrupt"]);
+    nothing_is_committed(&home);
+}
+
+#[test]
+fn data_in_a_file_of_its_own_is_found() {
+    let home = Home::new();
+    if !qemu_is_here() {
+        return;
+    }
+    let (image, data) = (home.path("disk.qcow2"), home.path("data.img"));
+    let option = format!("data_file={}", data.display());
+    qemu_img(["create", "-q", "-f", "qcow2", "-o", &option], &[&image, Path::new("64M")]);
+    does(Command::new("qemu-io").args(["-c", "write -P 9 1M 1M"]).arg(&image));
+    save(&home, &[&image], &[]).ok();
+    assert_equal(&seen(&image), &restored(&home, &image), LEN);
+    assert_eq!(listed(&home)["layers"][1]["path"], data.to_str().unwrap());
+    std::fs::remove_file(&data).unwrap();
+    save(&home, &[&image], &[]).exit(1).says(&["disk.qcow2", "data.img"]);
+}
+
+#[test]
+fn an_encrypted_image_is_refused_and_can_be_saved_byte_by_byte() {
+    let home = Home::new();
+    if !qemu_is_here() {
+        return;
+    }
+    let image = home.path("disk.qcow2");
+    let object = ["create", "-q", "-f", "qcow2", "--object", "secret,id=s,data=abc"];
+    let mut command = Command::new("qemu-img");
+    command.args(object).args(["-o", "encrypt.format=luks,encrypt.key-secret=s"]);
+    does(command.arg(&image).arg("4M"));
+    saves_nothing(&home, &mut home.command(), &image, &["encrypt.key-secret", "--raw"]);
+    save(&home, &[&image], &["--raw"]).ok();
 }
 
 #[test]
