@@ -10,6 +10,8 @@ pub const DISK: &[u8] = b"esker.disk";
 const VALUE_MAX: usize = 1 << 20;
 /// Partitions that are told at most; Linux knows no more.
 pub const PARTITIONS_MAX: usize = 256;
+/// Files of an image that are told at most; QEMU becomes slow with fewer.
+pub const LAYERS_MAX: usize = 200;
 
 cbor_enum! {
     /// The kind of a partition table.
@@ -48,6 +50,18 @@ cbor_map! {
         9 => live: Vec<String>,
         /// Bytes that its file systems call free, and that were not read.
         10 => free: Option<u64>,
+        /// The files that it was in, the topmost first, where it was no raw image.
+        11 => layers: Vec<DiskLayer>,
+    }
+}
+
+cbor_map! {
+    /// A file that a disk was in, or a part of it.
+    pub struct DiskLayer, in a list: LAYERS_MAX; {
+        /// Its form, as QEMU calls it.
+        0 => format: String,
+        /// Where it was.
+        1 => path: String,
     }
 }
 

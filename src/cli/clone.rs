@@ -1,7 +1,7 @@
 //! `esker clone`: copy a disk to another one.
 
 use crate::cli::disk::{
-    Onto, Over, Range, Shown, ShownGeometry, print, read_table_again, tell_differing,
+    Onto, Over, Range, Shown, ShownGeometry, layers, print, read_table_again, tell_differing,
 };
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::{Bar, Status};
@@ -17,7 +17,7 @@ use std::sync::atomic::Ordering;
 /// Copy a disk, a partition or an image file to another one
 ///
 /// Needs no repository. SOURCE and TARGET are block devices or image files; an image file that is not there
-/// is made, with holes where there is nothing. Only what differs is written: run it again after it was cut
+/// is made, raw and with holes where there is nothing. Of a qcow2 file, what its virtual machine sees is read. Only what differs is written: run it again after it was cut
 /// off, or to bring a copy up to date. What cannot be read is read in smaller pieces, down to the sector; what
 /// cannot be read at all is zero in the copy and listed, and the exit code is 3.
 ///
@@ -35,6 +35,9 @@ pub struct Args {
     /// moment, and file systems on it may be broken
     #[arg(long)]
     allow_live: bool,
+    /// Read an image file byte by byte, also one that looks like qcow2, vmdk, vhdx or vdi
+    #[arg(long)]
+    raw: bool,
     #[command(flatten)]
     onto: Onto,
     /// Read TARGET again from disk afterwards, and compare
@@ -61,7 +64,8 @@ struct ShownClone {
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
     let kernel = Kernel::default();
-    let source = Source::open(&kernel, &args.source, Allow { live: args.allow_live })?;
+    let allow = Allow { live: args.allow_live, raw: args.raw };
+    let source = Source::open(&kernel, &args.source, allow)?;
     let image = source.geometry();
     for used in source.live() {
         show::warning(&format!("{} may change while it is read: {used}", args.source.display()));
@@ -143,7 +147,7 @@ fn tell(
     let live = source.live().map(ToString::to_string).collect();
     let shown = Shown { verified: copied.verified, differing, ..shown };
     if global.json {
-        let image = ShownGeometry::of(image);
+        let image = ShownGeometry::of(image).on(layers(source.layers()));
         show::json(&ShownClone { source: from, image, live, changed, unreadable, shown })?;
     } else if !global.quiet {
         print(&shown, &format!("copied {} of {from} to", show::size(image.size)))?;

@@ -1,7 +1,7 @@
 //! `esker ls`: list what is in a snapshot.
 
 use crate::cli::choose::Choose;
-use crate::cli::disk::{ShownGeometry, lines};
+use crate::cli::disk::{ShownGeometry, how_it_was_read, lines};
 use crate::cli::exit::Exit;
 use crate::cli::{Global, Outcome, place, show};
 use crate::disk::Geometry;
@@ -80,20 +80,10 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
                 if entry.node.kind == NodeKind::Image {
                     let attributes = xattrs(&mut chunks, &entry.node)?;
                     let found = disk(&entry.node, &attributes);
-                    let free = found.as_ref().and_then(|(_, disk)| disk.free);
-                    let (geometry, live) = found.map(|(g, disk)| (g, disk.live)).unzip();
-                    for line in geometry.iter().flat_map(lines) {
-                        writeln!(out, "    {line}")?;
-                    }
-                    if let Some(free) = free {
-                        writeln!(out, "    without {} that are free", show::size(free))?;
-                    }
-                    for used in live.iter().flatten() {
-                        writeln!(
-                            out,
-                            "    was read while in use: {}",
-                            show::name(used.as_bytes())
-                        )?;
+                    if let Some((geometry, disk)) = found {
+                        for line in lines(&geometry).into_iter().chain(how_it_was_read(&disk)) {
+                            writeln!(out, "    {line}")?;
+                        }
                     }
                 }
             }
@@ -170,7 +160,7 @@ fn row(entry: &Entry, xattrs: &[Xattr]) -> Row {
         device: node.device,
         links: node.links.map(|l| l.to_string()),
         fidelity: show::fidelity_word(node.fidelity),
-        image: disk(node, xattrs).map(|(g, disk)| ShownGeometry::of(&g).with(disk.live, disk.free)),
+        image: disk(node, xattrs).map(|(g, disk)| ShownGeometry::of(&g).with(disk)),
         xattrs: xattrs.iter().map(|(n, v)| (show::json_name(n), show::hex(v))).collect(),
     }
 }

@@ -34,6 +34,34 @@ pub enum Error {
         /// What it is.
         what: &'static str,
     },
+    /// It is an image for which programs of QEMU are needed, and they are not there.
+    #[error("{} is a qcow2 image, and {program} cannot be run", path.display())]
+    Tool {
+        /// Which.
+        path: PathBuf,
+        /// Which program.
+        program: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// It looks like a qcow2 image, and is not in order.
+    #[error("{} cannot be read as a qcow2 image: {why}", path.display())]
+    Qcow2 {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// It lies on a file that cannot be read.
+    #[error("{} lies on {on}, which cannot be read: {why}", path.display())]
+    Backing {
+        /// Which.
+        path: PathBuf,
+        /// On what, as the image says it.
+        on: String,
+        /// Why.
+        why: String,
+    },
     /// There is nothing in it.
     #[error("{} has a size of 0", path.display())]
     Empty {

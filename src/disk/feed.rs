@@ -138,6 +138,8 @@ impl Feed for Image {
     fn stat(&self) -> Option<Stat> {
         // A file that may be written through a mapping has old times until it is closed.
         let is_sure = self.source.nature() == Nature::File && self.source.live().next().is_none();
+        // One file does not tell of the others that an image lies on, nor of what was saved as a file.
+        let is_sure = is_sure && self.source.layers().is_empty();
         is_sure.then(|| *self.source.stat())
     }
 
@@ -162,7 +164,8 @@ impl Feed for Image {
 
     fn finish(&mut self, _: Halt<'_>) -> Result<Fed, FeedError> {
         let live = self.live();
-        let disk = record(&self.source.geometry(), live, self.source.left_out());
+        let (free, layers) = (self.source.left_out(), self.source.layers());
+        let disk = record(&self.source.geometry(), live, free, layers);
         let xattrs = vec![(DISK.to_vec(), encode(&disk))];
         let mut fed = Fed::whole(NodeKind::Image, (self.clock)(), xattrs);
         if self.source.nature() == Nature::File {

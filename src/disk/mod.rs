@@ -5,6 +5,7 @@
 //! kernel    what the kernel tells of a block device      usage    who uses it
 //! below     what a path lies on                           geometry what is on it
 //! source    one that is read                              target   one that is written
+//! qcow2     an image as its virtual machine sees it         nbd      how its server is asked
 //! ```
 
 mod aligned;
@@ -21,6 +22,8 @@ mod gpt;
 mod kernel;
 mod mbr;
 mod mounts;
+mod nbd;
+mod qcow2;
 mod read;
 mod record;
 mod relocate;
@@ -40,6 +43,7 @@ pub use file_system::FileSystem;
 pub use fitting::{Fitting, fitting};
 pub use geometry::{Bytes, Geometry};
 pub use kernel::{Kernel, Number};
+pub use qcow2::Layer;
 pub use read::Reader;
 pub use relocate::relocate;
 pub use source::{Allow, Nature, Source};

@@ -58,7 +58,7 @@ impl Reader {
         let before = self.lost();
         while done < out.len() {
             let at = offset + done as u64;
-            match source.file.read(at, &mut out[done..], &mut self.reading) {
+            match source.fill(at, &mut out[done..], &mut self.reading) {
                 Ok(len) if len == out.len() - done => {
                     self.dead = 0;
                     break;
@@ -131,7 +131,7 @@ impl Reader {
             }
             Some(Err(error)) if error != Errno::INVAL => Err(error.into()),
             // The end of a file, or a piece that does not fit: the plain way.
-            _ => match source.file.read(offset, out, &mut Reading::default()) {
+            _ => match source.fill(offset, out, &mut Reading::default()) {
                 Ok(len) if len == out.len() => Ok(()),
                 Ok(_) => Err(Errno::IO.into()),
                 Err((_, error)) => Err(error),
@@ -166,6 +166,9 @@ fn unit(source: &Source) -> usize {
 }
 
 fn direct(source: &Source) -> Option<OwnedFd> {
+    if source.guest.is_some() {
+        return None;
+    }
     let path = format!("/proc/self/fd/{}", source.file.fd().as_raw_fd());
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::DIRECT;
     rustix::fs::openat(CWD, path, flags, Mode::empty()).ok()

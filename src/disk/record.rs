@@ -2,15 +2,18 @@
 
 use super::file_system::FileSystem;
 use super::geometry::Geometry;
+use super::qcow2::Layer;
 use super::table::{Partition, Partitions, Table};
 use esker_format::cbor::Extra;
-use esker_format::image::{Disk, DiskFileSystem, DiskPartition, PARTITIONS_MAX, TableKind};
+use esker_format::image::{
+    Disk, DiskFileSystem, DiskLayer, DiskPartition, LAYERS_MAX, PARTITIONS_MAX, TableKind,
+};
 
 /// Characters of a text that are kept: names come from the disk.
 const TEXT_MAX: usize = 255;
 
-/// What a snapshot says of a disk, and of what may have changed it meanwhile.
-pub fn record(geometry: &Geometry, live: Vec<String>, free: u64) -> Disk {
+/// What a snapshot says of a disk, of what may have changed it meanwhile, and of the files it was in.
+pub fn record(geometry: &Geometry, live: Vec<String>, free: u64, layers: &[Layer]) -> Disk {
     let table = geometry.table.partitions();
     let flaw = match &geometry.table {
         Table::Unreadable(why) => Some(why.clone()),
@@ -34,8 +37,14 @@ pub fn record(geometry: &Geometry, live: Vec<String>, free: u64) -> Disk {
         file_system: geometry.file_system.as_ref().map(file_system),
         free: (free > 0).then_some(free),
         live: live.into_iter().take(16).map(|text| short(&text)).collect(),
+        layers: layers.iter().take(LAYERS_MAX).map(layer).collect(),
         extra: Extra::default(),
     }
+}
+
+fn layer(layer: &Layer) -> DiskLayer {
+    let path = layer.path().display().to_string();
+    DiskLayer { format: short(layer.format()), path: short(&path), extra: Extra::default() }
 }
 
 fn partition(partition: &Partition) -> DiskPartition {

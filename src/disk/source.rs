@@ -4,6 +4,7 @@ use super::error::{Error, Result};
 use super::ext4;
 use super::geometry::{Bytes, Geometry};
 use super::kernel::{Kernel, Number};
+use super::qcow2::{Guest, Layer};
 use super::usage::{Use, uses};
 use crate::source::{Extent, Opened, Reading, Stat, data_extents};
 use rustix::fs::{CWD, Mode, OFlags};
@@ -25,11 +26,13 @@ pub enum Nature {
     File,
 }
 
-/// What may be read although it is in use.
+/// What may be read although it is in use, or does not look like it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Allow {
     /// Disks that may change meanwhile.
     pub live: bool,
+    /// Files that look like images in a form of their own, byte by byte.
+    pub raw: bool,
 }
 
 /// A disk or image file that is open for reading. Nobody else has a device for himself meanwhile, and
@@ -43,6 +46,8 @@ pub struct Source {
     pub(super) sectors: Option<(u32, u32)>,
     /// Opened again, past the page cache, once that is needed.
     pub(super) direct: OnceLock<Option<OwnedFd>>,
+    /// What a virtual machine sees of an image that is no raw one.
+    pub(super) guest: Option<Guest>,
     uses: Vec<Use>,
     stat: Stat,
     /// What file systems on it call free, and nobody wants.
@@ -78,7 +83,26 @@ impl Source {
                 other => other,
             };
         let file = Opened::from(file.map_err(|error| failed(error.into()))?);
-        Self::of(path, file, uses)
+        let mut source = Self::of(path, file, uses)?;
+        match container(&source) {
+            Some("qcow2") if !allow.raw => source.look_inside(kernel, allow)?,
+            Some(what) if !allow.raw => return Err(Error::Container { path: source.path, what }),
+            _ => {}
+        }
+        Ok(source)
+    }
+
+    /// From now on this is what the virtual machine sees.
+    fn look_inside(&mut self, kernel: &Kernel, allow: Allow) -> Result<()> {
+        let path = std::path::absolute(&self.path)
+            .map_err(|source| Error::Open { path: self.path.clone(), source })?;
+        let guest = Guest::open(kernel, &path, allow, &mut self.uses)?;
+        self.size = guest.size();
+        if self.size == 0 {
+            return Err(Error::Empty { path });
+        }
+        self.guest = Some(guest);
+        Ok(())
     }
 
     /// Opens a disk for a short look, whoever uses it.
@@ -86,7 +110,11 @@ impl Source {
         let file = open(path, OFlags::empty());
         let file =
             file.map_err(|error| Error::Open { path: path.to_owned(), source: error.into() })?;
-        Self::of(path, Opened::from(file), Vec::new())
+        let source = Self::of(path, Opened::from(file), Vec::new())?;
+        match container(&source) {
+            Some(what) => Err(Error::Container { path: source.path, what }),
+            None => Ok(source),
+        }
     }
 
     fn of(path: &Path, file: Opened, uses: Vec<Use>) -> Result<Self> {
@@ -107,12 +135,8 @@ impl Source {
             return Err(Error::Empty { path: path.to_owned() });
         }
         let (path, direct) = (path.to_owned(), OnceLock::new());
-        let free = Vec::new();
-        let source = Self { path, file, nature, size, sectors, direct, uses, stat, free };
-        match container(&source).filter(|_| nature == Nature::File) {
-            Some(what) => Err(Error::Container { path: source.path, what }),
-            None => Ok(source),
-        }
+        let (free, guest) = (Vec::new(), None);
+        Ok(Self { path, file, nature, size, sectors, direct, guest, uses, stat, free })
     }
 
     /// Where it is.
@@ -138,6 +162,11 @@ impl Source {
     /// What the kernel says of it, from when it was opened.
     pub const fn stat(&self) -> &Stat {
         &self.stat
+    }
+
+    /// The files that it is made of where it is no raw image, the topmost first.
+    pub fn layers(&self) -> &[Layer] {
+        self.guest.as_ref().map_or(&[], Guest::layers)
     }
 
     /// What may have changed it while it was read, and was allowed.
@@ -206,21 +235,39 @@ impl Source {
         if from < self.size && matches!(self.nature, Nature::Device(_)) {
             return Ok(Some(Extent::Data(from, self.size - from)));
         }
-        data_extents(&self.file, from, self.size).map_err(|source| Error::Read {
-            path: self.path.clone(),
-            offset: from,
-            source,
-        })
+        let extent = match &self.guest {
+            Some(_) if from >= self.size => Ok(None),
+            Some(guest) => guest.extent(from).map(Some),
+            None => data_extents(&self.file, from, self.size),
+        };
+        extent.map_err(|source| Error::Read { path: self.path.clone(), offset: from, source })
+    }
+
+    /// Reads at `offset` until `out` is full or the image ends; returns the bytes read.
+    pub(super) fn fill(
+        &self,
+        offset: u64,
+        out: &mut [u8],
+        reading: &mut Reading,
+    ) -> std::result::Result<usize, (usize, io::Error)> {
+        let Some(guest) = &self.guest else { return self.file.read(offset, out, reading) };
+        let len = self.size.saturating_sub(offset).min(out.len() as u64) as usize;
+        guest.read(offset, &mut out[..len]).map(|()| len).map_err(|error| (0, error))
     }
 
     /// Whether an image file is not what it was when it was opened, in words.
     pub fn changed(&self) -> Option<&'static str> {
         let Ok(now) = self.file.stat() else { return Some("it cannot be looked at any more") };
         match self.nature {
-            Nature::File if now.size > self.size => Some("it grew while it was read"),
-            Nature::File if now.size < self.size => Some("it became shorter while it was read"),
+            Nature::File if now.size > self.stat.size => Some("it grew while it was read"),
+            Nature::File if now.size < self.stat.size => {
+                Some("it became shorter while it was read")
+            }
             Nature::File if (now.mtime, now.ctime) != (self.stat.mtime, self.stat.ctime) => {
                 Some("it changed while it was read")
+            }
+            _ if self.guest.as_ref().is_some_and(Guest::has_changed) => {
+                Some("a file that it lies on changed while it was read")
             }
             _ => None,
         }
@@ -233,7 +280,7 @@ impl Bytes for Source {
     }
 
     fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        match self.file.read(offset, out, &mut Reading::default()) {
+        match self.fill(offset, out, &mut Reading::default()) {
             Ok(len) if len == out.len() => Ok(()),
             Ok(_) => Err(io::ErrorKind::UnexpectedEof.into()),
             Err((_, error)) => Err(error),
@@ -249,10 +296,10 @@ fn cut(extent: Extent, end: u64) -> Extent {
     }
 }
 
-/// What a file is that holds an image in a form of its own.
-fn container(bytes: &dyn Bytes) -> Option<&'static str> {
+/// What a file is that holds an image in a form of its own. Devices are always as they are.
+fn container(source: &Source) -> Option<&'static str> {
     let mut head = [0; 68];
-    bytes.read_at(0, &mut head).ok()?;
+    source.read_at(0, &mut head).ok().filter(|()| source.nature == Nature::File)?;
     let known: [(usize, &[u8], _); 4] = [
         (0, b"QFI\xfb", "qcow2"),
         (0, b"KDMV", "vmdk"),

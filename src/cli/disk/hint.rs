@@ -30,8 +30,23 @@ pub fn hint(error: &Error) -> Option<String> {
         }
         Error::Kind { .. } => "name a block device such as /dev/sdb, or an image file",
         Error::Container { .. } => {
-            "`qemu-img convert -O raw` makes a raw image of it; `esker snapshot` without --image saves the file \
-             as it is"
+            "`qemu-img convert -O raw` makes a raw image of it; --raw reads the file byte by byte, as does \
+             `esker snapshot` without --image"
+        }
+        Error::Tool { source, .. } => match source.kind() {
+            std::io::ErrorKind::NotFound => {
+                "install QEMU's tools: the package is qemu-utils in Debian and Ubuntu, qemu-img in Fedora and \
+                 RHEL, qemu-tools in SUSE. --raw reads the file byte by byte, without them"
+            }
+            _ => return None,
+        },
+        Error::Qcow2 { .. } => {
+            "look at it with `qemu-img info --backing-chain` and `qemu-img check`. --raw reads the file byte by \
+             byte, in whatever state it is"
+        }
+        Error::Backing { .. } => {
+            "bring that file back to where the image looks for it, or tell the image where it is now: \
+             `qemu-img rebase -u -b FILE`"
         }
         Error::Open { source, .. } => match source.kind() {
             std::io::ErrorKind::PermissionDenied => "disks are read and written by root only",

@@ -1,7 +1,8 @@
 //! How what is on a disk looks.
 
 use crate::cli::show;
-use crate::disk::{FileSystem, Geometry, Table};
+use crate::disk::{FileSystem, Geometry, Layer, Table};
+use esker_format::image::{Disk, DiskLayer};
 use serde::Serialize;
 
 /// What is on a disk, as JSON.
@@ -22,6 +23,24 @@ pub struct ShownGeometry {
     live: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     free: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    layers: Vec<ShownLayer>,
+}
+
+/// A file that a disk is in, as JSON.
+#[derive(Debug, Serialize)]
+pub struct ShownLayer {
+    format: String,
+    path: String,
+}
+
+/// The files that an open image is in.
+pub fn layers(layers: &[Layer]) -> Vec<ShownLayer> {
+    let shown = layers.iter().map(|layer| ShownLayer {
+        format: layer.format().to_owned(),
+        path: layer.path().display().to_string(),
+    });
+    shown.collect()
 }
 
 #[derive(Debug, Serialize)]
@@ -69,12 +88,20 @@ impl ShownGeometry {
                 .collect(),
             live: Vec::new(),
             free: None,
+            layers: Vec::new(),
         }
     }
 
-    /// With what may have changed it while it was read, and bytes that are free and were not read.
-    pub fn with(self, live: Vec<String>, free: Option<u64>) -> Self {
-        Self { live, free, ..self }
+    /// With what a snapshot says of how it was read.
+    pub fn with(self, disk: Disk) -> Self {
+        let layers = disk.layers.into_iter();
+        let layers = layers.map(|DiskLayer { format, path, .. }| ShownLayer { format, path });
+        Self { live: disk.live, free: disk.free, layers: layers.collect(), ..self }
+    }
+
+    /// With the files that it is in.
+    pub fn on(self, layers: Vec<ShownLayer>) -> Self {
+        Self { layers, ..self }
     }
 }
 
@@ -127,6 +154,18 @@ pub fn lines(geometry: &Geometry) -> Vec<String> {
         lines.push(format!("partition {}: {}", partition.number, words.join(", ")));
     }
     lines
+}
+
+/// How a disk was read that is in a snapshot, for people.
+pub fn how_it_was_read(disk: &Disk) -> Vec<String> {
+    let name = |text: &str| show::name(text.as_bytes());
+    let free = disk.free.map(|free| format!("without {} that are free", show::size(free)));
+    let layers = disk.layers.iter().enumerate().map(|(number, layer)| {
+        let on = if number == 0 { "was in" } else { "on" };
+        format!("{on} {} ({})", name(&layer.path), name(&layer.format))
+    });
+    let live = disk.live.iter().map(|used| format!("was read while in use: {}", name(used)));
+    free.into_iter().chain(layers).chain(live).collect()
 }
 
 fn system_words(system: &FileSystem) -> String {

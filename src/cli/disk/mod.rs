@@ -6,7 +6,7 @@ mod onto;
 mod report;
 
 pub use hint::hint;
-pub use looks::{ShownGeometry, lines};
+pub use looks::{ShownGeometry, how_it_was_read, layers, lines};
 pub use onto::{Onto, Over};
 pub use report::{Range, Shown, print, tell_differing};
 

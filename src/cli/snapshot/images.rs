@@ -14,15 +14,20 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Args)]
 #[command(next_help_heading = "Images of disks")]
 pub struct Images {
-    /// Save a block device or a raw image file as an image: what was never written and what is zero takes
-    /// no room, and an image file that looks as it did is not read; can be given several times. What cannot be
-    /// read is listed, and the exit code is 3. Not together with paths
+    /// Save a block device or an image file as an image: what was never written and what is zero takes
+    /// no room, and a raw image file that looks as it did is not read; can be given several times. Of a qcow2
+    /// file, that is the disk that its virtual machine sees, with all files it lies on; QEMU's programs
+    /// (qemu-utils) are needed. What cannot be read is listed, and the exit code is 3. Not together with paths
     #[arg(long = "image", value_name = "PATH")]
     images: Vec<PathBuf>,
     /// Read disks although they are mounted for writing or in use otherwise: what changes meanwhile is half
     /// old and half new, and the snapshot says so
     #[arg(long, requires = "images")]
     allow_live: bool,
+    /// Save image files byte by byte, also those that look like qcow2, vmdk, vhdx or vdi: whoever writes to a raw
+    /// image can make it look so
+    #[arg(long, requires = "images")]
+    raw: bool,
     /// Leave out what the file systems on it call free, which is then zero in the image: for ext4, on the whole
     /// disk or in partitions, where it was unmounted and has no errors. All else is read as a whole, with
     /// a message
@@ -58,7 +63,8 @@ impl Images {
                     ),
                 ));
             }
-            let mut source = Source::open(&kernel, path, Allow { live: self.allow_live })?;
+            let allow = Allow { live: self.allow_live, raw: self.raw };
+            let mut source = Source::open(&kernel, path, allow)?;
             for used in source.live() {
                 show::warning(&format!("{} may change while it is read: {used}", path.display()));
             }

@@ -152,9 +152,13 @@ fn only_disks_and_raw_images_are_read() {
     refused(Path::new("/dev/null"), &["is a character device"]);
     refused(&home.path("nothing"), &["cannot be opened", "No such file"]);
     refused(&home.write("empty", ""), &["has a size of 0"]);
-    let mut header = b"QFI\xfb".to_vec();
-    header.resize(4096, 0);
-    refused(&home.write("disk.qcow2", header), &["of the kind qcow2", "qemu-img convert"]);
+    for (kind, magic) in [("vmdk", &b"KDMV"[..]), ("vhdx", b"vhdxfile")] {
+        let header = [magic, &[0; 4096]].concat();
+        let image = home.write(kind, header);
+        refused(&image, &["of the kind", kind, "qemu-img convert", "--raw"]);
+        clone(&home, &image, &copy, &["--raw"]).ok();
+        std::fs::remove_file(&copy).unwrap();
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod cloned;
 mod guarded;
 mod killed;
 mod looks;
+mod qcow2;
 mod restored;
 mod saved;
 mod unreadable;

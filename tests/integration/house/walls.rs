@@ -63,6 +63,7 @@ const OWNED: &[(&str, &str)] = &[
     ("httpdate", "src/store/remote/clock.rs"),
     ("toml", "src/store/stores_file.rs"),
     ("serde_json", "src/cli/"),
+    ("serde_json", "src/disk/qcow2/layers.rs"),
     ("zstd", "format/src/codec.rs"),
     ("zstd", "src/restore/packed.rs"),
     ("zstd", "src/source/archive.rs"),
