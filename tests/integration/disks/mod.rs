@@ -1,9 +1,11 @@
 //! Disks and images of disks: what is told of them, read from them, and written to them.
 
+mod changing;
 mod cloned;
 mod guarded;
 mod killed;
 mod looks;
+mod renewed;
 mod restored;
 mod saved;
 mod unreadable;
