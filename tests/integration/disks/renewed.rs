@@ -216,7 +216,8 @@ fn a_file_system_that_was_mounted_keeps_its_id_and_all_its_bytes() {
             rustix::fs::syncfs(file).unwrap();
             std::fs::write(mount.path().join("other"), noise(100_000, 2)).unwrap();
             std::fs::File::open(mount.path().join("other")).unwrap().sync_all().unwrap();
-            std::fs::copy(device.path(), &image).unwrap();
+            let mut from = std::fs::File::open(device.path()).unwrap();
+            std::io::copy(&mut from, &mut std::fs::File::create(&image).unwrap()).unwrap();
         }
         let copy = home.path(&format!("{kind}.copy"));
         let ran = clone(&home, &image, &copy, &["--new-uuids", "--json"]).exit(3);
