@@ -2,6 +2,7 @@
 
 mod changing;
 mod cloned;
+mod compared;
 mod guarded;
 mod killed;
 mod looks;
