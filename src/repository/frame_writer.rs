@@ -12,8 +12,9 @@ const FILES_TARGET: usize = 2 << 20;
 /// Plaintext of a frame of streams. Chunks of several generations lie side by side in a restore: what is
 /// larger is read in vain.
 const STREAM_TARGET: usize = 512 << 10;
-/// Plaintext of a frame of images.
-const IMAGE_TARGET: usize = 1 << 20;
+/// Plaintext of a frame of images. Systems come out 1.8 % smaller than with 1 MiB; with 4 MiB it would be 0.7 %
+/// more, and who reads a few blocks of a disk here and there would wait for all of that.
+const IMAGE_TARGET: usize = 2 << 20;
 /// Plaintext of a frame of pages: small, because a look-up opens one frame for each level.
 const PAGE_TARGET: usize = 256 << 10;
 /// Chunks of a frame, so that the last frame of a pack adds few to the chunks that it may have.
