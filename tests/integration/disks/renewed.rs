@@ -205,9 +205,9 @@ fn a_file_system_that_was_mounted_keeps_its_id_and_all_its_bytes() {
         ("ext4", 48 << 20, "journal has to be played back"),
         ("xfs", 320 << 20, "log which needs to be replayed"),
     ] {
-        let live = home.path(&format!("{kind}.live"));
+        let live = home.path(format!("{kind}.live"));
         make(kind, &live, len);
-        let image = home.path(&format!("{kind}.img"));
+        let image = home.path(format!("{kind}.img"));
         {
             let Some(device) = Loop::over(&live) else { return };
             let Some(mount) = Mount::of(device.path(), home.path("at"), "rw") else { return };
@@ -219,7 +219,7 @@ fn a_file_system_that_was_mounted_keeps_its_id_and_all_its_bytes() {
             let mut from = std::fs::File::open(device.path()).unwrap();
             std::io::copy(&mut from, &mut std::fs::File::create(&image).unwrap()).unwrap();
         }
-        let copy = home.path(&format!("{kind}.copy"));
+        let copy = home.path(format!("{kind}.copy"));
         let ran = clone(&home, &image, &copy, &["--new-uuids", "--json"]).exit(3);
         let ran = ran.says(&["keeps its id"]);
         let told = told(&ran);
