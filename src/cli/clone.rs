@@ -1,18 +1,13 @@
 //! `esker clone`: copy a disk to another one.
 
-use crate::cli::disk::{
-    Onto, Over, Range, Shown, ShownGeometry, layers, print, read_table_again, tell_differing,
-};
+use crate::cli::disk::{Onto, Over, Range, Shown, ShownGeometry, layers, print, tell_differing};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::progress::{Bar, Status};
+use crate::cli::progress::Bar;
 use crate::cli::{Global, Outcome, show, signals};
-use crate::disk::{
-    self, Allow, Bytes, Copied, Copy, Geometry, Kernel, Progress, Source, Target, fitting, relocate,
-};
+use crate::disk::{self, Allow, Copied, Copy, Geometry, Kernel, Progress, Source, Target};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// Copy a disk, a partition or an image file to another one
 ///
@@ -23,8 +18,8 @@ use std::sync::atomic::Ordering;
 ///
 /// Both are opened for this program alone. SOURCE may be mounted read-only; TARGET must not be in use in
 /// any way, and not be smaller, unless what is too much lies behind the last partition. On a larger
-/// TARGET the second copy of a GPT moves to its end. The copy has the same UUIDs: do not mount by them
-/// while both are attached.
+/// TARGET the second copy of a GPT moves to its end. The copy has the same UUIDs, unless --new-uuids is
+/// given: do not mount by them while both are attached.
 #[derive(clap::Args)]
 pub struct Args {
     /// A block device or an image file
@@ -78,44 +73,31 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
             args.target.display()
         )));
     }
+    let renewal = args.onto.renewal(&image, &args.source)?;
     let target = match is_new {
         true => Target::create(&args.target, how)?,
         false => Target::open(&kernel, &args.target, Some(&args.source), how)?,
     };
     let from = args.source.display().to_string();
-    let over = Over { kernel: &kernel, target: &target, image: &image, from: &from };
-    let fit = match target.device() {
-        Some(_) => fitting(&image, &args.target, target.size(), target.sector())?,
-        None => disk::Fitting { len: image.size, moves_gpt: false },
-    };
-    let twins = if target.device().is_some() { over.warn_of_twins() } else { Vec::new() };
+    let over = Over { kernel: &kernel, target, image: &image, from: &from, renewal };
+    let fit = over.fit()?;
+    let twins = over.warn_of_twins();
     if !is_new {
         over.ask(args.yes)?;
     }
     signals::watch();
-    target.resize(image.size)?;
-    let copy = Copy { source: &source, target: &target, len: fit.len, verify: args.verify };
+    over.target.resize(image.size)?;
+    let copy = Copy { source: &source, target: &over.target, len: fit.len, verify: args.verify };
     let copied = observed(global, &copy)?;
-    let sector = image.table.partitions().map_or(512, |table| table.sector);
-    let gpt_moved = fit.moves_gpt && !args.dry_run && relocate(&target, image.size, sector)?;
-    let name = args.target.display().to_string();
-    let mut shown = Shown::new(name, args.dry_run, fit.len, target.written(), twins);
-    shown.gpt_moved = gpt_moved;
     let changed = source.changed();
-    drop(target);
-    read_table_again(&args.target);
+    let whole = copied.unreadable.is_empty() && copied.differing.is_empty() && changed.is_none();
+    let shown = over.finish(fit, twins, whole)?;
     tell(global, &source, &image, copied, changed, shown)
 }
 
 fn observed(global: &Global, copy: &Copy<'_>) -> Result<Copied, Failure> {
     let progress = Arc::new(Progress::default());
-    let watched = Arc::clone(&progress);
-    let _bar = Bar::follow(global, move || Status {
-        entries: 0,
-        bytes: watched.bytes.load(Ordering::Relaxed),
-        of_bytes: watched.of_bytes.load(Ordering::Relaxed),
-        of_is_final: true,
-    });
+    let _bar = Bar::of_bytes(global, &progress, |p| (&p.bytes, &p.of_bytes));
     Ok(disk::copy(copy, &progress, signals::stop())?)
 }
 
@@ -139,7 +121,7 @@ fn tell(
     }
     let exit = if !differing.is_empty() {
         Exit::Damage
-    } else if !unreadable.is_empty() || changed.is_some() {
+    } else if !unreadable.is_empty() || changed.is_some() || shown.has_refused() {
         Exit::Partial
     } else {
         Exit::Ok

@@ -33,7 +33,8 @@ Each difference is a line that begins with one of these:
 
 Snapshots are compared by what their maps do not share; content by the ids of its chunks. With
 --live, B is the file system as it is now, by what it says of each file: kind, size, time, mode,
-owner, target. What the snapshot left out by choice shows as +.";
+owner, target. What the snapshot left out by choice shows as +. An image is compared with the file or
+disk that it is of; of a disk only --content tells whether it has changed.";
 
 /// Show what differs between two snapshots, or a snapshot and the file system
 #[derive(clap::Args)]

@@ -2,17 +2,15 @@
 
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::path_list::is_stdin;
-use crate::cli::snapshot::{clock, compression, host, plain, told};
-use crate::cli::{Global, Outcome, place, show, signals};
-use crate::pipeline::{self, Progress, Request, Rules};
-use crate::repository::{Compression, Error};
+use crate::cli::snapshot::{Making, told};
+use crate::cli::{Global, Outcome, place, signals};
+use crate::pipeline::{self, Progress};
+use crate::repository::Error;
 use crate::source::{Archive, Feed};
-use esker_format::node::Time;
 use std::fs::File;
 use std::io::{IsTerminal, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// Save what is in a tar archive as one snapshot
 ///
@@ -24,27 +22,8 @@ pub struct Args {
     /// The archive; `-` is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Name of the series; the path of FILE when not given
-    #[arg(long, value_name = "TEXT", value_parser = plain)]
-    label: Option<String>,
-    /// Name of the host that it is of
-    #[arg(long, value_name = "NAME", value_parser = plain)]
-    host: Option<String>,
-    /// Remark to find it by; can be given several times
-    #[arg(long = "tag", value_name = "TEXT", value_parser = plain)]
-    tags: Vec<String>,
-    /// Time that the snapshot is given instead of now, as in `snapshot`
-    #[arg(long, value_name = "TIME", value_parser = show::parse_time)]
-    time: Option<Time>,
-    /// How to compress, as in `snapshot`
-    #[arg(long, value_name = "auto|off|1..19", default_value = "auto", value_parser = compression)]
-    compression: Compression,
-    /// Threads that do the work; one for each core when not given
-    #[arg(long, value_name = "N")]
-    threads: Option<std::num::NonZeroUsize>,
-    /// Say what would be saved and write nothing
-    #[arg(long, short = 'n')]
-    dry_run: bool,
+    #[command(flatten)]
+    making: Making,
 }
 
 pub fn run(global: &Global, args: &Args) -> Outcome {
@@ -52,32 +31,13 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     let places = place::places(global)?;
     let mut repository = place::open_at(global, &places)?;
     signals::watch();
-    let mut tags = args.tags.clone();
-    tags.sort();
-    tags.dedup();
-    let request = Request {
-        paths: Vec::new(),
-        select: Arc::default(),
-        allow_missing: false,
-        host: args.host.clone().unwrap_or_else(host),
-        label: args.label.clone(),
-        tags,
-        start: args.time.unwrap_or_else(show::now),
-        clock: clock(args.time),
-        compression: args.compression,
-        threads: super::threads(args.threads),
-        skip: Vec::new(),
-        rules: Rules::default(),
-        skip_if_unchanged: false,
-        is_dry: args.dry_run,
-        program: concat!("esker ", env!("CARGO_PKG_VERSION")).to_owned(),
-    };
+    let request = args.making.request();
     let feeds: Vec<Box<dyn Feed>> = vec![Box::new(Archive::new(path, input))];
     let progress = Progress::default();
     let stop = signals::stop();
     let report = pipeline::snapshot_of(&mut repository, &request, feeds, &progress, None, stop)?;
     repository.tell();
-    told(global, &repository, &report, args.dry_run)?;
+    told(global, &repository, &report, args.making.dry_run)?;
     Ok(if report.summary.problems > 0 { Exit::Partial } else { Exit::Ok })
 }
 

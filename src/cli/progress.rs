@@ -4,7 +4,7 @@ use crate::cli::{Global, show};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -37,6 +37,21 @@ impl Bar {
         let seen = Arc::clone(&stop);
         let thread = std::thread::spawn(move || draw(&seen, &status));
         Some(Self { stop, thread: Some(thread) })
+    }
+
+    /// Follows two counters, of bytes done and bytes in all.
+    pub fn of_bytes<P: Send + Sync + 'static>(
+        global: &Global,
+        progress: &Arc<P>,
+        counters: fn(&P) -> (&AtomicU64, &AtomicU64),
+    ) -> Option<Self> {
+        let watched = Arc::clone(progress);
+        Self::follow(global, move || {
+            let (bytes, of_bytes) = counters(&watched);
+            let (bytes, of_bytes) =
+                (bytes.load(Ordering::Relaxed), of_bytes.load(Ordering::Relaxed));
+            Status { entries: 0, bytes, of_bytes, of_is_final: true }
+        })
     }
 }
 
@@ -72,9 +87,12 @@ fn words(now: Status, passed: Duration) -> String {
     let rate = now.bytes as f64 / passed.as_secs_f64().max(0.1);
     let left = now.of_bytes.saturating_sub(now.bytes) as f64 / rate.max(1.0);
     let of = if now.of_is_final { "of" } else { "of at least" };
+    let entries = match now.entries {
+        0 => String::new(),
+        entries => format!("{entries} entries, "),
+    };
     let mut text = format!(
-        "{} entries, {} {of} {}, {}/s",
-        now.entries,
+        "{entries}{} {of} {}, {}/s",
         show::size(now.bytes),
         show::size(now.of_bytes),
         show::size(rate as u64)

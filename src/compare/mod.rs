@@ -17,6 +17,7 @@ use esker_format::key::ScopeKeys;
 use esker_format::node::{Node, NodeKind};
 use esker_format::path::MapKey;
 use esker_format::snapshot::Manifest;
+use rustix::fs::SeekFrom;
 use saved::{InMap, Saved};
 use std::cmp::Ordering;
 use std::os::fd::AsFd;
@@ -132,6 +133,8 @@ impl Live {
             (Some(saved), None) if !self.disk.is_unknown(&key) => {
                 Ok(Some(one(&key, Some(saved.node), None, Change::Removed)))
             }
+            // Snapshots of streams and images do not have all directories that lead to them.
+            (None, Some(_)) if self.ways.has(&key) => Ok(None),
             (None, Some(found)) if !self.saved.is_unknown(&key) => {
                 self.node(&found).map(|new| Some(one(&key, None, Some(new), Change::Added)))
             }
@@ -153,7 +156,7 @@ impl Live {
         old: Node,
         found: &OnDisk,
     ) -> std::result::Result<Option<Difference>, Stop> {
-        let mut new = self.node(found)?;
+        let mut new = as_saved(&old, self.node(found)?, self.content);
         // Numbers are what the file system has; and what is not looked at is taken for equal.
         new.user.clone_from(&old.user);
         new.group.clone_from(&old.group);
@@ -162,7 +165,8 @@ impl Live {
         let mut parts = parts(&old, &new);
         self.ways.pass_over(key, &mut parts);
         let bytes = if self.content && old.kind == new.kind {
-            if self.attributes_differ(&old, found)? {
+            // An image has one that tells what is on the disk.
+            if old.kind != NodeKind::Image && self.attributes_differ(&old, found)? {
                 parts.push(Part::Xattrs);
             }
             self.bytes(&old, &new, found)?
@@ -200,12 +204,30 @@ impl Live {
         new: &Node,
         found: &OnDisk,
     ) -> std::result::Result<Bytes, Stop> {
-        if old.kind != NodeKind::File || old.size != new.size {
+        let has_bytes = matches!(old.kind, NodeKind::File | NodeKind::Image | NodeKind::Stream);
+        if !has_bytes || old.size != new.size {
             return Ok(Bytes::Unknown);
         }
         let file = source::open(found.directory.as_fd(), &found.name)?;
+        // Only an open disk tells how large it is.
+        let end = rustix::fs::seek(file.fd(), SeekFrom::End(0)).map_err(std::io::Error::from)?;
+        if Some(end) != old.size {
+            return Ok(Bytes::Differ);
+        }
         content::compare(&file, old, &mut self.chunks, &self.keys, &mut self.buffer)
     }
+}
+
+/// What is on disk as the kind that it was saved as: images and streams come back as files, and an image may be of a
+/// disk, of which no time tells whether it has changed.
+fn as_saved(old: &Node, mut new: Node, content: bool) -> Node {
+    match (old.kind, new.kind) {
+        (NodeKind::Image | NodeKind::Stream, NodeKind::File) => new.kind = old.kind,
+        (NodeKind::Image, NodeKind::BlockDevice) if content => return old.clone(),
+        (NodeKind::Image, NodeKind::BlockDevice) => new = Node { mtime: new.mtime, ..old.clone() },
+        _ => {}
+    }
+    new
 }
 
 /// What stops the comparison of one path.

@@ -154,6 +154,32 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// A program that gives new ids is missing.
+    #[error("{program} is not installed: without it no {kind} gets a new UUID")]
+    NoProgram {
+        /// Which.
+        program: &'static str,
+        /// What it comes with.
+        package: &'static str,
+        /// The file system that needs it.
+        kind: String,
+    },
+    /// No part of a disk can be shown as a device of its own.
+    #[error("no loop device can be had over {}, and without one no file system gets a new UUID: {why}", path.display())]
+    NoLoop {
+        /// Over what.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The kernel gives no random numbers.
+    #[error("there are no random numbers for the ids of {}", path.display())]
+    Random {
+        /// What should get them.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// A signal asked for the end.
     #[error("interrupted: {} is half written", path.display())]
     Interrupted {

@@ -49,6 +49,15 @@ impl Geometry {
         self.logical.or_else(|| self.table.partitions().map(|partitions| partitions.sector))
     }
 
+    /// All file systems, each with the number of its partition, its first byte and its bytes.
+    pub fn file_systems(&self) -> impl Iterator<Item = (Option<u32>, u64, u64, &FileSystem)> {
+        let whole = self.file_system.iter().map(|system| (None, 0, self.size, system));
+        let parts = self.table.partitions().map_or(&[][..], |table| &table.list);
+        whole.chain(parts.iter().filter_map(|part| {
+            Some((Some(part.number), part.start, part.len, part.file_system.as_ref()?))
+        }))
+    }
+
     /// All ids that something on this machine may look for: of file systems, partitions and disks.
     pub fn ids(&self) -> Vec<&str> {
         let mut ids: Vec<&str> = Vec::new();

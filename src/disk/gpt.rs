@@ -5,9 +5,10 @@ use super::geometry::Bytes;
 use super::table::{Fault, Partition, Partitions};
 
 const MAGIC: &[u8] = b"EFI PART";
-/// Bytes of a header that the checksum covers, and of an entry; nobody makes others.
+/// Bytes of a header that the checksum covers; nobody makes others, nor other entries.
 const HEADER: usize = 92;
-const ENTRY: usize = 128;
+/// Bytes of an entry.
+pub const ENTRY: usize = 128;
 /// Entries that are read at most; everybody makes 128.
 const ENTRIES_MAX: u32 = 1024;
 

@@ -25,11 +25,7 @@ pub fn relocate(target: &Target, len: u64, sector: u32) -> Result<bool> {
     let first = Copy { at: 1, other: last, last: last - tail, entries_at, ..found };
     let second = Copy { at: last, other: 1, entries_at: last - tail + 1, ..first.clone() };
     // The new second copy is complete before the first one says where it is.
-    for copy in [&second, &first] {
-        target.data(copy.entries_at * bytes, &whole_sectors(&copy.entries, sector))?;
-        target.data(copy.at * bytes, &whole_sectors(&copy.header(), sector))?;
-        target.sync()?;
-    }
+    write_copies(target, &[&second, &first], sector)?;
     let old = len / bytes - tail;
     if old >= first.first && old + tail <= second.entries_at {
         target.zeros(old * bytes, tail * bytes)?;
@@ -37,6 +33,17 @@ pub fn relocate(target: &Target, len: u64, sector: u32) -> Result<bool> {
     guard(target, sector, last)?;
     target.sync()?;
     Ok(true)
+}
+
+/// Writes copies of a GPT, each of them when the one before is on the disk.
+pub fn write_copies(target: &Target, copies: &[&Copy], sector: u32) -> Result<()> {
+    let bytes = u64::from(sector);
+    for copy in copies {
+        target.data(copy.entries_at * bytes, &whole_sectors(&copy.entries, sector))?;
+        target.data(copy.at * bytes, &whole_sectors(&copy.header(), sector))?;
+        target.sync()?;
+    }
+    Ok(())
 }
 
 /// The old table says that all of the disk is taken.

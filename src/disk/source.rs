@@ -185,14 +185,9 @@ impl Source {
         let geometry = self.geometry();
         let is_live = self.live().next().is_some();
         let (mut read_whole, mut free) = (Vec::new(), Vec::new());
-        let parts = geometry.table.partitions().map_or(&[][..], |table| &table.list);
-        let whole =
-            geometry.file_system.as_ref().map(|system| ("it".to_owned(), 0, self.size, system));
-        let parts = parts.iter().filter_map(|part| {
-            let system = part.file_system.as_ref()?;
-            Some((format!("partition {}", part.number), part.start, part.len, system))
-        });
-        for (name, start, len, system) in whole.into_iter().chain(parts) {
+        for (partition, start, len, system) in geometry.file_systems() {
+            let name =
+                partition.map_or_else(|| "it".into(), |number| format!("partition {number}"));
             let found = match system.kind.as_str() {
                 "ext2" | "ext3" | "ext4" if is_live => Err("it may change meanwhile".to_owned()),
                 "ext2" | "ext3" | "ext4" => ext4::free(self, start, len),

@@ -127,6 +127,11 @@ impl Ways {
         Self(ways)
     }
 
+    /// Whether a directory only leads to what was saved.
+    pub fn has(&self, key: &MapKey) -> bool {
+        self.0.contains(key)
+    }
+
     /// Leaves out of the differences at a key what is none.
     pub fn pass_over(&self, key: &MapKey, parts: &mut Vec<Part>) {
         if self.0.contains(key) {

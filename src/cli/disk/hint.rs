@@ -53,12 +53,22 @@ pub fn hint(error: &Error) -> Option<String> {
             _ => return None,
         },
         Error::Gone { .. } => {
-            "look at `dmesg`: the disk, its cable or the service behind it is gone. Nothing was saved"
+            "look at `dmesg`: the disk, its cable or the service behind it is gone. Run it again when it is back"
         }
         Error::Write { .. } | Error::Interrupted { .. } => {
             "run it again: what is there already is not written twice"
         }
-        Error::Empty { .. } | Error::Same { .. } | Error::Read { .. } => return None,
+        Error::NoProgram { package, .. } => {
+            return Some(format!(
+                "install the package {package}, or leave --new-uuids out; nothing was written"
+            ));
+        }
+        Error::NoLoop { .. } => {
+            "loop devices are for root, and need the module `loop`; or leave --new-uuids out. Nothing was written"
+        }
+        Error::Random { .. } | Error::Empty { .. } | Error::Same { .. } | Error::Read { .. } => {
+            return None;
+        }
     };
     Some(hint.to_owned())
 }

@@ -1,10 +1,16 @@
-//! The options of whatever overwrites a disk, and the question before.
+//! The options of whatever overwrites a disk, the question before, and what is left to do afterwards.
 
 use super::looks::lines;
+use super::read_table_again;
+use super::report::{Onward, Shown, name};
 use crate::cli::exit::Failure;
 use crate::cli::show;
-use crate::disk::{Expect, Geometry, How, Kernel, Target, Twin, twins};
+use crate::disk::{
+    Bytes, Expect, Fate, Fitting, Geometry, How, Kernel, Renewal, Target, Twin, fitting, relocate,
+    twins,
+};
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 
 /// Options of whatever overwrites a disk.
 #[derive(Debug, clap::Args)]
@@ -18,6 +24,11 @@ pub struct Onto {
     /// Fail unless the disk has this id: a name in /dev/disk/by-id, or its WWID
     #[arg(long, value_name = "ID")]
     pub expect_id: Option<String>,
+    /// Give the copy ids of its own, so that it can be used beside its original: the partition table, the
+    /// partitions, and each ext2, ext3, ext4 and xfs, with tune2fs and xfs_admin. Other file systems, swap,
+    /// LVM, LUKS and arrays keep theirs and are listed. What mounts or boots by id has to be told the new ones
+    #[arg(long)]
+    pub new_uuids: bool,
 }
 
 impl Onto {
@@ -26,6 +37,19 @@ impl Onto {
         let expect = Expect { serial: self.expect_serial.clone(), id: self.expect_id.clone() };
         How { blind: self.blind, dry_run, expect }
     }
+
+    /// The new ids of a copy of `image`, when there are to be any. `at` is any disk or file that is there.
+    ///
+    /// # Errors
+    /// When what is needed for that is missing.
+    pub fn renewal<'i>(
+        &self,
+        image: &'i Geometry,
+        at: &Path,
+    ) -> Result<Option<Renewal<'i>>, Failure> {
+        let renewal = self.new_uuids.then(|| Renewal::new(image, at));
+        Ok(renewal.transpose()?)
+    }
 }
 
 /// What is about to be written over what.
@@ -33,23 +57,70 @@ pub struct Over<'o> {
     /// The machine.
     pub kernel: &'o Kernel,
     /// What is written.
-    pub target: &'o Target,
+    pub target: Target,
     /// What goes there.
     pub image: &'o Geometry,
     /// What that is called.
     pub from: &'o str,
+    /// The ids that it gets then.
+    pub renewal: Option<Renewal<'o>>,
 }
 
 impl Over<'_> {
-    /// Ids of the image that other disks of this machine have too, each with a warning.
+    /// How the image goes there: a file becomes as long as the image.
+    ///
+    /// # Errors
+    /// When it does not fit.
+    pub fn fit(&self) -> Result<Fitting, Failure> {
+        let Some(_) = self.target.device() else {
+            return Ok(Fitting { len: self.image.size, moves_gpt: false });
+        };
+        let (size, sector) = (self.target.size(), self.target.sector());
+        Ok(fitting(self.image, self.target.path(), size, sector)?)
+    }
+
+    /// Ids that the copy will have and other disks of this machine have too, each with a warning.
     pub fn warn_of_twins(&self) -> Vec<Twin> {
-        let twins = twins(self.kernel, self.image, self.target.device());
+        let Some(device) = self.target.device() else { return Vec::new() };
+        let mut twins = twins(self.kernel, self.image, Some(device));
+        twins.retain(|twin| self.renewal.as_ref().is_none_or(|renewal| renewal.keeps(&twin.id)));
         for Twin { id, device } in &twins {
             show::warning(&format!(
                 "{device} goes by the id {id} too: do not have both attached when it is mounted by that"
             ));
         }
         twins
+    }
+
+    /// What is left to do when all is written: the second copy of the GPT, new ids, and the kernel. `whole` is
+    /// whether all was read and written as it should be.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn finish(self, fit: Fitting, twins: Vec<Twin>, whole: bool) -> Result<Shown, Failure> {
+        let (target, image) = (self.target, self.image);
+        let is_dry = target.is_dry_run();
+        let sector = image.table.partitions().map_or(512, |table| table.sector);
+        let gpt_moved = fit.moves_gpt && !is_dry && relocate(&target, image.size, sector)?;
+        let ids = match &self.renewal {
+            None => Vec::new(),
+            Some(renewal) if is_dry => renewal.planned(),
+            Some(renewal) => renewal.run(&target, whole)?,
+        };
+        for id in &ids {
+            if let Fate::Refused(why) = &id.fate {
+                let (what, path) = (name(id), target.path().display());
+                let why = show::name(why.as_bytes());
+                show::warning(&format!("{what} of {path} keeps its id: {why}"));
+            }
+        }
+        let path = target.path().to_owned();
+        let shown = Shown::new(&target, fit.len, Onward { twins, gpt_moved, ids });
+        drop(target);
+        if !is_dry {
+            read_table_again(&path);
+        }
+        Ok(shown)
     }
 
     /// Asks whether what is there may go.

@@ -1,7 +1,7 @@
 //! What came of writing a disk.
 
 use crate::cli::show;
-use crate::disk::{Twin, Written};
+use crate::disk::{Fate, Id, Target, Twin, Written};
 use serde::Serialize;
 use std::io::Write;
 
@@ -43,6 +43,68 @@ pub struct Shown {
     pub gpt_moved: bool,
     /// Ids that other disks here have too.
     pub also_here: Vec<ShownTwin>,
+    /// What became of ids, when new ones were asked for.
+    pub ids: Vec<ShownId>,
+}
+
+/// What was done beside writing.
+pub struct Onward {
+    /// Ids that other disks here have too.
+    pub twins: Vec<Twin>,
+    /// Whether the second copy of the GPT was moved.
+    pub gpt_moved: bool,
+    /// What became of ids.
+    pub ids: Vec<Id>,
+}
+
+/// What became of an id.
+#[derive(Debug, Serialize)]
+pub struct ShownId {
+    partition: Option<u32>,
+    kind: String,
+    before: Option<String>,
+    after: Option<String>,
+    kept: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+    #[serde(skip)]
+    name: String,
+}
+
+impl ShownId {
+    fn of(id: Id) -> Self {
+        let name = name(&id);
+        let Id { partition, kind, before, fate } = id;
+        let (after, kept, why) = match fate {
+            Fate::Planned => (None, false, None),
+            Fate::New(after) => (Some(after), false, None),
+            Fate::Kept => (None, true, None),
+            Fate::Refused(why) => (None, true, Some(why)),
+        };
+        Self { partition, kind, before, after, kept, why, name }
+    }
+
+    /// In words, unless a warning has told it.
+    fn words(&self) -> Option<String> {
+        let before = show::name(self.before.as_deref().unwrap_or("none").as_bytes());
+        let name = &self.name;
+        match (&self.after, self.kept) {
+            (Some(after), _) => Some(format!("new id of {name}: {after}, was {before}")),
+            (None, false) => Some(format!("{name} would get a new id, it has {before}")),
+            (None, true) if self.why.is_none() => Some(format!("{name} keeps its id {before}")),
+            (None, true) => None,
+        }
+    }
+}
+
+/// What an id is of.
+pub fn name(id: &Id) -> String {
+    match (id.partition, id.kind.as_str()) {
+        (None, table @ ("gpt" | "mbr")) => format!("the {}", table.to_uppercase()),
+        (Some(number), "partition") => format!("partition {number}"),
+        (Some(number), system) => format!("the {system} in partition {number}"),
+        (None, system) => format!("the {system}"),
+    }
 }
 
 /// An id that another disk has too.
@@ -53,30 +115,29 @@ pub struct ShownTwin {
 }
 
 impl Shown {
-    /// What is known before anything is read back.
-    pub fn new(
-        target: String,
-        dry_run: bool,
-        bytes: u64,
-        written: Written,
-        twins: Vec<Twin>,
-    ) -> Self {
-        let Written { written, zeroed, same } = written;
+    /// What is known before anything is told of what was read back.
+    pub fn new(target: &Target, bytes: u64, onward: Onward) -> Self {
+        let Written { written, zeroed, same } = target.written();
+        let Onward { twins, gpt_moved, ids } = onward;
+        let also_here = twins.into_iter().map(|Twin { id, device }| ShownTwin { id, device });
         Self {
-            target,
-            dry_run,
+            target: target.path().display().to_string(),
+            dry_run: target.is_dry_run(),
             bytes,
             written,
             zeroed,
             unchanged: same,
             verified: None,
             differing: Vec::new(),
-            gpt_moved: false,
-            also_here: twins
-                .into_iter()
-                .map(|Twin { id, device }| ShownTwin { id, device })
-                .collect(),
+            gpt_moved,
+            also_here: also_here.collect(),
+            ids: ids.into_iter().map(ShownId::of).collect(),
         }
+    }
+
+    /// Whether an id that should be another one is still the same.
+    pub fn has_refused(&self) -> bool {
+        self.ids.iter().any(|id| id.why.is_some())
     }
 }
 
@@ -97,6 +158,12 @@ pub fn print(shown: &Shown, what: &str) -> std::io::Result<()> {
     }
     if shown.gpt_moved {
         writeln!(out, "moved the second copy of the GPT to the end of {}", shown.target)?;
+    }
+    for words in shown.ids.iter().filter_map(ShownId::words) {
+        writeln!(out, "{words}")?;
+    }
+    if shown.ids.iter().any(|id| id.after.is_some()) {
+        writeln!(out, "fstab and the boot loader on it may still name the ids of the original")?;
     }
     let would = if shown.dry_run { "would be " } else { "" };
     writeln!(

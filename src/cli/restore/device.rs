@@ -1,18 +1,17 @@
 //! `esker restore --device`: an image onto a disk.
 
 use super::options::Args;
-use crate::cli::disk::{Over, Range, Shown, print, read_table_again, tell_differing};
+use crate::cli::disk::{Over, Range, Shown, print, tell_differing};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::place::Places;
-use crate::cli::progress::{Bar, Status};
+use crate::cli::progress::Bar;
 use crate::cli::{Global, Outcome, show, signals};
-use crate::disk::{Below, Bytes, Fitting, Geometry, Kernel, Partition, Target, fitting, relocate};
+use crate::disk::{Below, Geometry, Kernel, Partition, Target};
 use crate::repository::{Repository, Selected};
 use crate::restore::Progress;
 use crate::restore::device::{self, Found, Report, Request};
 use serde::Serialize;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 #[derive(Serialize)]
 struct ShownRestore {
@@ -41,33 +40,26 @@ pub fn run(
         return Err(Failure::Usage(message, Some("restore onto another disk".to_owned())));
     }
     let target = Target::open(&kernel, &args.target, None, args.device.onto.how(args.dry_run))?;
-    let fit = match target.device() {
-        Some(_) => fitting(&image, &args.target, target.size(), target.sector())?,
-        None => Fitting { len: image.size, moves_gpt: false },
-    };
+    let renewal = args.device.onto.renewal(&image, &args.target)?;
     let path = show::name(&found.key.path());
     let from = format!("{}:{path}", crate::repository::shorten(&selected.snapshot.id));
-    let over = Over { kernel: &kernel, target: &target, image: &image, from: &from };
-    let twins = if target.device().is_some() { over.warn_of_twins() } else { Vec::new() };
+    let over = Over { kernel: &kernel, target, image: &image, from: &from, renewal };
+    let fit = over.fit()?;
+    let twins = over.warn_of_twins();
     over.ask(args.yes)?;
-    target.resize(image.size)?;
+    over.target.resize(image.size)?;
     let request = Request {
         scope: selected.snapshot.scope,
         content: found.node.content.as_ref(),
         range: range.start..range.start + fit.len,
-        target: &target,
+        target: &over.target,
         threads: crate::cli::threads(args.threads),
         verify: args.verify,
     };
     let report = observed(global, repository, &request)?;
-    let sector = image.table.partitions().map_or(512, |table| table.sector);
-    let gpt_moved = fit.moves_gpt && !args.dry_run && relocate(&target, image.size, sector)?;
-    let name = args.target.display().to_string();
-    let mut shown = Shown::new(name, args.dry_run, fit.len, target.written(), twins);
-    shown.gpt_moved = gpt_moved;
+    let is_lost = !report.lost.is_empty() || !report.unread.is_empty();
+    let mut shown = over.finish(fit, twins, !is_lost && report.differing.is_empty())?;
     shown.verified = report.verified;
-    drop(target);
-    read_table_again(&args.target);
     let told = ShownRestore {
         snapshot: selected.snapshot.id.to_string(),
         path: show::json_name(&found.key.path()),
@@ -128,13 +120,7 @@ fn observed(
     request: &Request<'_>,
 ) -> Result<Report, Failure> {
     let progress = Arc::new(Progress::default());
-    let watched = Arc::clone(&progress);
-    let _bar = Bar::follow(global, move || Status {
-        entries: 0,
-        bytes: watched.bytes.load(Ordering::Relaxed),
-        of_bytes: watched.of_bytes.load(Ordering::Relaxed),
-        of_is_final: true,
-    });
+    let _bar = Bar::of_bytes(global, &progress, |p| (&p.bytes, &p.of_bytes));
     Ok(device::restore(repository, request, &progress, signals::stop())?)
 }
 
@@ -154,7 +140,7 @@ fn tell(global: &Global, report: &Report, mut told: ShownRestore, from: &str) ->
     tell_differing(&target, &told.shown.differing);
     let exit = if !report.lost.is_empty() || !report.differing.is_empty() {
         Exit::Damage
-    } else if !report.unread.is_empty() {
+    } else if !report.unread.is_empty() || told.shown.has_refused() {
         Exit::Partial
     } else {
         Exit::Ok

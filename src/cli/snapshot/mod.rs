@@ -1,6 +1,7 @@
 //! `esker snapshot`: save directories and files, or streams.
 
 mod images;
+mod making;
 mod report;
 mod streams;
 
@@ -10,10 +11,10 @@ use crate::cli::progress::{Bar, Status};
 use crate::cli::selection::{self, Selection};
 use crate::cli::{Global, Outcome, init, show, signals};
 use crate::pipeline::{self, Compared, Progress, Report, Request, Rules, Shrunk};
-use crate::repository::{Compression, Repository};
+use crate::repository::Repository;
 use crate::source::{Feed, Identity, Select, Skip};
-use esker_format::node::Time;
 use images::Images;
+pub use making::Making;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -31,26 +32,8 @@ use streams::Streams;
 /// if all of them come to a good end. With --image disks are saved as images.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Name of the series; made of the paths when not given
-    #[arg(long, value_name = "TEXT", value_parser = plain)]
-    label: Option<String>,
-    /// Name of this host
-    #[arg(long, value_name = "NAME", value_parser = plain)]
-    host: Option<String>,
-    /// Remark to find it by; can be given several times
-    #[arg(long = "tag", value_name = "TEXT", value_parser = plain)]
-    tags: Vec<String>,
-    /// Time that the snapshot is given instead of now: 2026-11-21, "2026-11-21 14:30[:05]" (local
-    /// time), 2026-11-21T14:30:05Z, or @SECONDS
-    #[arg(long, value_name = "TIME", value_parser = show::parse_time)]
-    time: Option<Time>,
-    /// How to compress: `auto` takes the level that pays, `off` none, 1 to 19 that level of zstd.
-    /// What is stored already stays as it is
-    #[arg(long, value_name = "auto|off|1..19", default_value = "auto", value_parser = compression)]
-    compression: Compression,
-    /// Threads that do the work; one for each core when not given
-    #[arg(long, value_name = "N")]
-    threads: Option<std::num::NonZeroUsize>,
+    #[command(flatten)]
+    making: Making,
     /// Read every file, also those that look as they did
     #[arg(long)]
     force: bool,
@@ -63,9 +46,6 @@ pub struct Args {
     /// Make no snapshot when it would be equal to the last one of its series
     #[arg(long)]
     skip_if_unchanged: bool,
-    /// Say what would be saved and write nothing
-    #[arg(long, short = 'n')]
-    dry_run: bool,
     /// Say of each entry whether it is new (+), changed (M) or unchanged (.)
     #[arg(long, short = 'v')]
     verbose: bool,
@@ -93,7 +73,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     }
     if places.is_default
         && places.folder().is_some_and(|f| !f.join(esker_format::names::CONFIG).exists())
-        && !args.dry_run
+        && !args.making.dry_run
     {
         // Nothing is made for a run that has nothing to save.
         let looked = paths.iter().map(|path| (path, path.symlink_metadata()));
@@ -106,20 +86,10 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     }
     let mut repository = place::open_at(global, &places)?;
     signals::watch();
-    let mut tags = args.tags.clone();
-    tags.sort();
-    tags.dedup();
     let request = Request {
         paths,
         select: Arc::clone(&select),
         allow_missing: args.selection.allows_missing(),
-        host: args.host.clone().unwrap_or_else(host),
-        label: args.label.clone(),
-        tags,
-        start: args.time.unwrap_or_else(show::now),
-        clock: clock(args.time),
-        compression: args.compression,
-        threads: super::threads(args.threads),
         skip: skips(global, &places, &repository),
         rules: Rules {
             ignore_inode: args.ignore_inode,
@@ -127,8 +97,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
             force: args.force,
         },
         skip_if_unchanged: args.skip_if_unchanged,
-        is_dry: args.dry_run,
-        program: concat!("esker ", env!("CARGO_PKG_VERSION")).to_owned(),
+        ..args.making.request()
     };
     let progress = Arc::new(Progress::default());
     let report = {
@@ -153,10 +122,10 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     }
     let excluded = selection::excluded(&select);
     if global.json {
-        report::json(&report, args.dry_run, excluded, unmatched)?;
+        report::json(&report, args.making.dry_run, excluded, unmatched)?;
     } else if !global.quiet {
         let can_read = repository.access().reading().is_ok();
-        report::text(&report, &excluded, global, args.dry_run, can_read)?;
+        report::text(&report, &excluded, global, args.making.dry_run, can_read)?;
     }
     Ok(if report.summary.problems > 0 { Exit::Partial } else { Exit::Ok })
 }
@@ -262,40 +231,5 @@ fn status(progress: &Progress) -> Status {
         bytes: progress.bytes.load(Ordering::Relaxed),
         of_bytes: progress.seen_bytes.load(Ordering::Relaxed),
         of_is_final: progress.walked.load(Ordering::Relaxed),
-    }
-}
-
-pub fn host() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
-/// What the clock shows when a run ends: a run that was given a time ends so much later.
-pub fn clock(given: Option<Time>) -> Box<dyn Fn() -> Time> {
-    let Some(time) = given else { return Box::new(show::now) };
-    let begin = std::time::Instant::now();
-    Box::new(move || show::after(time, begin.elapsed()))
-}
-
-/// A name that shows in lists: there must be something to see, and nothing that moves the cursor.
-pub fn plain(text: &str) -> Result<String, String> {
-    if text.trim().is_empty() {
-        return Err("it is empty: leave the option out instead".to_owned());
-    }
-    match text.chars().find(|c| c.is_control()) {
-        Some(control) => {
-            Err(format!("it has a control character in it: {}", control.escape_debug()))
-        }
-        None => Ok(text.to_owned()),
-    }
-}
-
-pub fn compression(text: &str) -> Result<Compression, String> {
-    match text {
-        "auto" => Ok(Compression::Auto),
-        "off" => Ok(Compression::Off),
-        level => match level.parse() {
-            Ok(level @ 1..=19) => Ok(Compression::Level(level)),
-            _ => Err("it is auto, off, or a level from 1 to 19".to_owned()),
-        },
     }
 }

@@ -60,7 +60,7 @@ fn a_disk_that_somebody_has_for_himself_is_refused() {
     let home = Home::new();
     let image = sparse(&home, "disk.img", 4 << 20, &[(0, b"old")]);
     let Some(device) = Loop::over(&image) else { return };
-    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::EXCL;
+    let flags = rustix::fs::OFlags::EXCL | rustix::fs::OFlags::CLOEXEC;
     let open = || rustix::fs::open(device.path(), flags, rustix::fs::Mode::empty());
     let held = open().unwrap();
     let words = ["another program or the kernel has it for itself"];

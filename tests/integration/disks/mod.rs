@@ -1,10 +1,13 @@
 //! Disks and images of disks: what is told of them, read from them, and written to them.
 
+mod changing;
 mod cloned;
+mod compared;
 mod guarded;
 mod killed;
 mod looks;
 mod qcow2;
+mod renewed;
 mod restored;
 mod saved;
 mod unreadable;
