@@ -54,8 +54,9 @@ impl Sshd {
         let path = folder.path().display();
         let sftp = ["/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server"];
         let sftp = sftp.iter().find(|path| Path::new(path).exists()).unwrap_or(&"internal-sftp");
+        // A shell that is not the first reads no files of the user's, which can take longer than a test waits.
         let configuration = format!(
-            "{lines}\nPort {port}\nListenAddress 127.0.0.1\nHostKey {path}/host_key\nPidFile none\n\
+            "{lines}\nSetEnv SHLVL=2\nPort {port}\nListenAddress 127.0.0.1\nHostKey {path}/host_key\nPidFile none\n\
              AuthorizedKeysFile {path}/authorized_keys\nStrictModes no\nUsePAM no\n\
              PasswordAuthentication no\nMaxStartups 100\nPermitRootLogin yes\nSubsystem sftp {sftp}\n"
         );
