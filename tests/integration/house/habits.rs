@@ -37,6 +37,26 @@ fn files_are_short() {
 }
 
 #[test]
+fn every_file_of_code_is_part_of_a_module() {
+    let code = rust(&["src", "format/src", "tests/integration"]);
+    let roots = ["src/lib.rs", "src/main.rs", "format/src/lib.rs", "tests/integration/main.rs"];
+    let mut found = Vec::new();
+    for file in code.iter().filter(|file| !roots.contains(&file.path.as_str())) {
+        let module = file.path.trim_end_matches(".rs").trim_end_matches("/mod");
+        let Some((folder, name)) = module.rsplit_once('/') else { continue };
+        let above = ["/mod.rs", "/lib.rs", "/main.rs", ".rs"].map(|end| format!("{folder}{end}"));
+        let is_named = |text: &str| {
+            let ends = format!("mod {name};");
+            text.lines().any(|line| line == ends || line.ends_with(&format!(" {ends}")))
+        };
+        if !code.iter().any(|file| above.contains(&file.path) && is_named(&file.text)) {
+            found.push(file.path.clone());
+        }
+    }
+    assert!(found.is_empty(), "never compiled:\n{}", found.join("\n"));
+}
+
+#[test]
 fn nothing_is_left_for_later() {
     // Put together here, so that this file does not find itself.
     let marks = [
