@@ -5,7 +5,8 @@ use super::geometry::Bytes;
 use std::ops::Range;
 
 /// Where the superblock begins, and how long it is, bytes.
-const SUPERBLOCK: (u64, usize) = (1024, 1024);
+const SUPERBLOCK: u64 = 1024;
+const SUPERBLOCK_LEN: usize = 1024;
 /// Free blocks in a row that are worth to be left out, bytes: less is read along.
 const GAP: u64 = 64 << 10;
 
@@ -59,6 +60,32 @@ pub fn free(bytes: &dyn Bytes, start: u64, len: u64) -> Result<Vec<Range<u64>>, 
     Ok(system.between(&used))
 }
 
+/// The bytes of a superblock, as they are.
+pub struct Superblock(pub [u8; SUPERBLOCK_LEN]);
+
+impl Superblock {
+    /// That of the file system that begins at `start`.
+    ///
+    /// # Errors
+    /// In words, when it cannot be read.
+    pub fn read(bytes: &dyn Bytes, start: u64) -> Result<Self, String> {
+        let mut superblock = [0; SUPERBLOCK_LEN];
+        let read = bytes.read_at(start + SUPERBLOCK, &mut superblock);
+        read.map_err(|error| format!("its superblock cannot be read: {error}"))?;
+        Ok(Self(superblock))
+    }
+
+    /// The number of two bytes at an offset within it.
+    pub const fn u16(&self, at: usize) -> u16 {
+        u16::from_le_bytes([self.0[at], self.0[at + 1]])
+    }
+
+    /// The number of four bytes at an offset within it.
+    pub const fn u32(&self, at: usize) -> u32 {
+        self.u16(at) as u32 | (self.u16(at + 2) as u32) << 16
+    }
+}
+
 /// What the superblock says.
 struct System {
     start: u64,
@@ -86,11 +113,8 @@ struct Group {
 
 impl System {
     fn read(bytes: &dyn Bytes, start: u64, len: u64) -> Result<Self, String> {
-        let mut head = vec![0; SUPERBLOCK.1];
-        let read = bytes.read_at(start + SUPERBLOCK.0, &mut head);
-        read.map_err(|error| format!("its superblock cannot be read: {error}"))?;
-        let u16_at = |at: usize| u16::from_le_bytes([head[at], head[at + 1]]);
-        let u32_at = |at: usize| u32::from(u16_at(at)) | u32::from(u16_at(at + 2)) << 16;
+        let head = Superblock::read(bytes, start)?;
+        let (u16_at, u32_at) = (|at| head.u16(at), |at| head.u32(at));
         let (incompatible, read_only) = (u32_at(96), u32_at(100));
         if incompatible & TO_RECOVER != 0 {
             return Err("its journal is not empty: it was not unmounted".to_owned());

@@ -2,7 +2,7 @@
 
 use super::attached::Attached;
 use super::{Place, tools};
-use crate::disk::geometry::Bytes;
+use crate::disk::ext4::Superblock;
 
 /// Features and states of a superblock that forbid it, or mean that the journal counts.
 const HAS_JOURNAL: u32 = 0x4;
@@ -13,10 +13,7 @@ const ERRORS: u16 = 2;
 
 /// Gives it one.
 pub fn renew(place: &Place<'_>) -> Result<(), String> {
-    let mut superblock = [0; 1024];
-    let read = place.target.read_at(place.start + 1024, &mut superblock);
-    read.map_err(|error| format!("its superblock cannot be read: {error}"))?;
-    if let Some(why) = why_not(&superblock) {
+    if let Some(why) = why_not(&Superblock::read(place.target, place.start)?) {
         return Err(why.to_owned());
     }
     let device = Attached::to_write(place.target.path(), place.start, place.len)?;
@@ -29,15 +26,14 @@ pub fn renew(place: &Place<'_>) -> Result<(), String> {
 }
 
 /// Why it must not be tried.
-fn why_not(superblock: &[u8; 1024]) -> Option<&'static str> {
-    let u16_at = |at: usize| u16::from_le_bytes([superblock[at], superblock[at + 1]]);
-    let u32_at = |at: usize| u32::from(u16_at(at)) | u32::from(u16_at(at + 2)) << 16;
-    let (compatible, incompatible, state) = (u32_at(0x5c), u32_at(0x60), u16_at(0x3a));
+fn why_not(superblock: &Superblock) -> Option<&'static str> {
+    let (compatible, incompatible) = (superblock.u32(0x5c), superblock.u32(0x60));
+    let state = superblock.u16(0x3a);
     if incompatible & IS_JOURNAL != 0 {
         return Some("it is the journal of another file system, which knows it by its UUID");
     }
     // That one may belong to the original, which is attached as well.
-    if compatible & HAS_JOURNAL != 0 && u32_at(0xe0) == 0 {
+    if compatible & HAS_JOURNAL != 0 && superblock.u32(0xe0) == 0 {
         return Some("its journal is on another disk");
     }
     if incompatible & RECOVER != 0 {
@@ -51,7 +47,7 @@ fn why_not(superblock: &[u8; 1024]) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::why_not;
+    use super::{Superblock, why_not};
 
     #[test]
     fn only_a_file_system_in_order_that_needs_no_other_disk_is_changed() {
@@ -60,7 +56,7 @@ mod tests {
             // Valid, with a journal in inode 8.
             (bytes[0x3a], bytes[0x5c], bytes[0xe0]) = (1, 4, 8);
             changes.iter().for_each(|(at, byte)| bytes[*at] = *byte);
-            why_not(&bytes)
+            why_not(&Superblock(bytes))
         };
         assert_eq!(superblock(&[]), None);
         assert_eq!(superblock(&[(0x5c, 0), (0xe0, 0)]), None);
