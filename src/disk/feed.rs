@@ -15,8 +15,8 @@ use std::collections::VecDeque;
 /// What the blocks of nearly all file systems are, bytes. Holes count in them.
 const BLOCK: u64 = 4096;
 
-/// Bytes that are read at once.
-const PIECE: usize = 1 << 20;
+/// Bytes that are read at once: so few that they are still near the processor when they are looked at.
+const PIECE: usize = 256 << 10;
 
 /// Ranges of which a snapshot says that they could not be read; the content has all of them.
 const TOLD: usize = 4;
