@@ -1,7 +1,7 @@
 //! Reading what a node refers to: the content list of a file, extended attributes.
 
+use crate::repository::chunks::Chunks;
 use crate::repository::error::{Error, Result};
-use crate::repository::fetch::Chunks;
 use esker_format::FormatError;
 use esker_format::content::{Content, Item, ListRoot};
 use esker_format::frame::FrameType;

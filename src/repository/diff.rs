@@ -1,11 +1,11 @@
 //! What differs between two snapshots. What their maps share is not read.
 
+use crate::repository::chunks::Chunks;
 use crate::repository::content::Items;
 use crate::repository::difference::{
     Bytes, Change, Difference, Links, Part, Ways, change, differs_in_content, parts,
 };
 use crate::repository::error::{Error, Result};
-use crate::repository::fetch::Chunks;
 use crate::repository::map::Bounds;
 use crate::repository::merge::{Merge, Met, Variant};
 use esker_format::content::{Content, Item};

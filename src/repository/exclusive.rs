@@ -7,10 +7,10 @@
 //! ```
 //! In memory are the first halves of the ids of the candidates, and of the pages that were read.
 
+use crate::repository::chunks::Chunks;
 use crate::repository::content::references;
 use crate::repository::diff::root_of;
 use crate::repository::error::{Error, Result};
-use crate::repository::fetch::Chunks;
 use crate::repository::map::{Bounds, read_page};
 use crate::repository::merge::{Merge, Met};
 use crate::repository::{Repository, Snapshot};

@@ -1,7 +1,7 @@
 //! Reading a path map: entries in order, a subtree, or one path.
 
+use crate::repository::chunks::Chunks;
 use crate::repository::error::{Error, Result};
-use crate::repository::fetch::Chunks;
 use esker_format::FormatError;
 use esker_format::frame::FrameType;
 use esker_format::page::{Entry, Page, PageRef};

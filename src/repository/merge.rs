@@ -6,8 +6,8 @@
 //!
 //! In memory is one page of each level for each map, pages that maps share counted once.
 
+use crate::repository::chunks::Chunks;
 use crate::repository::error::{Error, Result};
-use crate::repository::fetch::Chunks;
 use crate::repository::map::{Bounds, read_page};
 use esker_format::node::Node;
 use esker_format::page::{Entry, Page, PageRef};

@@ -3,9 +3,9 @@
 //! All maps are walked together: a page is read once, however many snapshots have it, and what is
 //! in memory is what lies between the roots of their maps and the path that the walk has come to.
 
+use crate::repository::chunks::Chunks;
 use crate::repository::diff::root_of;
 use crate::repository::error::{Error, Result};
-use crate::repository::fetch::Chunks;
 use crate::repository::map::Bounds;
 use crate::repository::merge::{Merge, Met, Variant};
 use crate::repository::{Repository, Snapshot};

@@ -2,9 +2,9 @@
 
 use crate::repository::check::objects::message;
 use crate::repository::check::{Bad, Finding, Progress, Report};
+use crate::repository::chunks::Chunks;
 use crate::repository::content::Items;
 use crate::repository::error::{Error, Result};
-use crate::repository::fetch::Chunks;
 use crate::repository::map::{Bounds, Found, Map};
 use crate::repository::{Location, Repository};
 use esker_format::content::{Content, Item};

@@ -1,8 +1,8 @@
 //! What an earlier snapshot has too: entries that are the same in both here are the same there.
 
 use super::Base;
+use crate::repository::chunks::Chunks;
 use crate::repository::error::Result;
-use crate::repository::fetch::Chunks;
 use crate::repository::map::{Bounds, Found, Map};
 use crate::repository::{Repository, root_of};
 use esker_format::ids::SnapshotId;

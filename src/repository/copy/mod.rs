@@ -12,9 +12,9 @@ mod recode;
 #[cfg(test)]
 mod tests;
 
+use crate::repository::chunks::Chunks;
 use crate::repository::cutters::{Cutters, profile_of};
 use crate::repository::error::{Error, Result};
-use crate::repository::fetch::Chunks;
 use crate::repository::map::{Bounds, Found, Map};
 use crate::repository::session::{Finished, Session};
 use crate::repository::snapshots::Snapshot;

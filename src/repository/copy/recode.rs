@@ -1,10 +1,10 @@
 //! Content on its way from one repository to another: read, cut anew, stored where it is new.
 
 use super::Progress;
+use crate::repository::chunks::Chunks;
 use crate::repository::content::{Items, xattrs};
 use crate::repository::cutters::Cutters;
 use crate::repository::error::{Error, Result};
-use crate::repository::fetch::Chunks;
 use crate::repository::frame_writer::{FrameWriter, Kept};
 use crate::repository::index::Lookup;
 use crate::repository::session::Session;

@@ -1,9 +1,9 @@
 //! What live snapshots use: which chunks of which packs, and which packs each snapshot needs. Every
 //! page is read once, however many snapshots share it.
 
+use crate::repository::chunks::Chunks;
 use crate::repository::content::{read_list_page, root_ref};
 use crate::repository::error::{Error, Result};
-use crate::repository::fetch::Chunks;
 use crate::repository::index::Location;
 use crate::repository::map::read_page;
 use crate::repository::{Repository, state};

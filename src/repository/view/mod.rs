@@ -1,0 +1,114 @@
+//! Looking into a repository without restoring it: look up, list, read at. What mounts, block devices
+//! and web pages show is all read here, by any number of threads.
+//!
+//! ```text
+//! View   a repository that is read on in while others append       frames in memory, bounded
+//!  Tree    one snapshot: entries by number or path, directories    pages of the map
+//!   File     the content of one entry: bytes at, and holes         pages of the list, read ahead
+//! ```
+//! An entry is known by its number in map order, which says where it is and never changes: whoever needs
+//! inode numbers has them without a table.
+
+mod ahead;
+mod file;
+mod leaves;
+mod pages;
+mod readers;
+mod tree;
+
+#[cfg(test)]
+mod tests;
+
+pub use file::{File, Stretch};
+pub use tree::{Child, Tree};
+
+use crate::repository::chunks::Chunks;
+use crate::repository::error::Result;
+use crate::repository::frame_cache::FrameCache;
+use crate::repository::packer::lock;
+use crate::repository::{Repository, Snapshot};
+use ahead::Ahead;
+use esker_format::ids::SnapshotId;
+use pages::Pages;
+use readers::Readers;
+use std::ops::DerefMut;
+use std::sync::{Arc, Mutex, OnceLock};
+
+/// An open repository, whoever keeps it.
+type Held = Box<dyn DerefMut<Target = Repository> + Send>;
+
+/// A repository that is looked into.
+pub struct View {
+    repository: Mutex<Held>,
+    frames: Arc<FrameCache>,
+    readers: Readers,
+    pages: Pages,
+    /// Threads that open frames before somebody wants them, once that is of use.
+    ahead: OnceLock<Ahead>,
+    threads: usize,
+}
+
+impl View {
+    /// Looks into a repository, with up to `budget` bytes of content in memory, and so many threads that
+    /// read at a time.
+    pub fn new(
+        repository: impl DerefMut<Target = Repository> + Send + 'static,
+        budget: usize,
+        threads: usize,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            repository: Mutex::new(Box::new(repository)),
+            frames: Arc::new(FrameCache::new(budget)),
+            readers: Readers::new(threads),
+            pages: Pages::default(),
+            ahead: OnceLock::new(),
+            threads,
+        })
+    }
+
+    /// Reads on in the log; whether it said something new.
+    ///
+    /// # Errors
+    /// When the log is damaged or the store fails.
+    pub fn refresh(&self) -> Result<bool> {
+        let mut repository = lock(&self.repository);
+        let before = repository.state().next();
+        repository.refresh()?;
+        let is_new = repository.state().next() != before;
+        if is_new {
+            self.readers.renew();
+        }
+        Ok(is_new)
+    }
+
+    /// The snapshots as of the last refresh, oldest first, as [`Repository::snapshots`] has them.
+    ///
+    /// # Errors
+    /// None yet.
+    pub fn snapshots(&self) -> Result<Vec<Snapshot>> {
+        lock(&self.repository).snapshots()
+    }
+
+    /// Looks into a snapshot.
+    ///
+    /// # Errors
+    /// When its manifest is missing or damaged, or the key cannot read content.
+    pub fn tree(self: &Arc<Self>, id: SnapshotId, scope: u32) -> Result<Tree> {
+        let manifest = lock(&self.repository).manifest(id)?;
+        Ok(Tree::new(Arc::clone(self), scope, manifest))
+    }
+
+    /// Reads chunks of a scope; waits while as many do as may.
+    fn read<T>(&self, scope: u32, read: impl FnOnce(&mut Chunks) -> Result<T>) -> Result<T> {
+        let mut reader = self.readers.take(|| {
+            let repository = lock(&self.repository);
+            Chunks::sharing(&repository, scope, &self.frames)
+        })?;
+        reader.chunks().within(scope);
+        read(reader.chunks())
+    }
+
+    fn ahead(&self) -> &Ahead {
+        self.ahead.get_or_init(|| Ahead::new(self.threads))
+    }
+}
