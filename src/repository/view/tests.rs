@@ -167,10 +167,10 @@ fn what_was_lost_is_an_error_for_its_own_bytes_alone() {
     let (node, bytes) = mixed(&scene);
     let file = File::new(&scene.tree, "/disk".to_owned(), &node);
     let lost = chunk(0).len() + 15_000 + chunk(1).len();
-    for at in 0..bytes.len() {
+    for (at, right) in bytes.iter().enumerate() {
         let mut out = [3];
         match file.read_at(at as u64, &mut out) {
-            Ok(1) if !(lost..lost + 100).contains(&at) => assert_eq!(out[0], bytes[at], "{at}"),
+            Ok(1) if !(lost..lost + 100).contains(&at) => assert_eq!(out[0], *right, "{at}"),
             Err(Error::Damaged { object, .. }) if (lost..lost + 100).contains(&at) => {
                 assert_eq!(object, "/disk");
             }
