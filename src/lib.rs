@@ -1,5 +1,6 @@
 //! esker: backups of directories, streams and disks. What the library offers, in order of use.
 
+pub mod browse;
 pub mod cli;
 pub mod compare;
 pub mod disk;

@@ -2,7 +2,9 @@
 //! of a directory.
 
 use super::View;
+use crate::repository::content::xattrs;
 use crate::repository::error::{Error, Result};
+use esker_format::node::{Node, Xattr, Xattrs};
 use esker_format::page::{Entry, Page, PageRef};
 use esker_format::path::MapKey;
 use esker_format::snapshot::Manifest;
@@ -145,6 +147,18 @@ impl Tree {
             reached = self.reach(&Goal::Number(next))?;
         }
         Ok(())
+    }
+
+    /// The extended attributes of a node of it, wherever they are.
+    ///
+    /// # Errors
+    /// When their page is missing or damaged.
+    pub fn xattrs(&self, node: &Node) -> Result<Vec<Xattr>> {
+        match &node.xattrs {
+            Some(Xattrs::Page(..)) => self.view.read(self.scope, |chunks| xattrs(chunks, node)),
+            Some(Xattrs::Inline(list)) => Ok(list.clone()),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Goes down to the leaf where an entry is, or would be.

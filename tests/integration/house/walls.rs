@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("disk", &[FORMAT, "source"]),
     ("pipeline", &[FORMAT, "repository", "source", "disk"]),
     ("restore", &[FORMAT, "pattern", "repository", "disk"]),
+    ("browse", &[FORMAT, "repository"]),
     ("compare", &[FORMAT, "repository", "source"]),
     ("sync", &[FORMAT, "store"]),
     (
@@ -29,6 +30,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "repository",
             "pipeline",
             "restore",
+            "browse",
             "compare",
             "sync",
         ],

@@ -1,0 +1,6 @@
+//! Ways to look into a repository without restoring it: thin adapters over
+//! [`view`](crate::repository::view), which reads what they show.
+
+mod part;
+
+pub use part::{Part, partitions};
