@@ -30,6 +30,8 @@ pub enum Exit {
     WrongKey,
     /// Ended by a signal.
     Signal(u8),
+    /// What another process of this program ended with.
+    OfProcess(u8),
 }
 
 impl Exit {
@@ -45,6 +47,7 @@ impl Exit {
             Self::NoRepository => 10,
             Self::WrongKey => 12,
             Self::Signal(n) => 128 + n,
+            Self::OfProcess(code) => code,
         }
     }
 }

@@ -19,6 +19,7 @@ mod init;
 mod key;
 mod ls;
 mod man;
+mod mount;
 mod named;
 mod opened;
 mod path_list;
@@ -138,6 +139,7 @@ enum Command {
     Restore(restore::Args),
     Export(export::Args),
     Import(import::Args),
+    Mount(mount::Args),
     Find(find::Args),
     Diff(diff::Args),
     Stats(stats::Args),
@@ -192,6 +194,7 @@ pub fn main() -> ExitCode {
         Command::Restore(args) => restore::run(global, &args),
         Command::Export(args) => export::run(global, &args),
         Command::Import(args) => import::run(global, &args),
+        Command::Mount(args) => mount::run(global, &args),
         Command::Find(args) => find::run(global, &args),
         Command::Diff(args) => diff::run(global, &args),
         Command::Stats(args) => stats::run(global, &args),

@@ -81,6 +81,11 @@ impl View {
         Ok(is_new)
     }
 
+    /// Whether requests to the store cost a journey.
+    pub fn is_far(&self) -> bool {
+        lock(&self.repository).extents().is_far()
+    }
+
     /// The snapshots as of the last refresh, oldest first, as [`Repository::snapshots`] has them.
     ///
     /// # Errors

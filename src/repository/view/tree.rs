@@ -149,6 +149,26 @@ impl Tree {
         Ok(())
     }
 
+    /// Visits all entries that can be read, with their numbers.
+    ///
+    /// # Errors
+    /// When store or index fail; what is damaged is passed over.
+    pub fn each(&self, visit: &mut dyn FnMut(u64, &Entry)) -> Result<()> {
+        let mut number = 0;
+        while let Some(reached) = self.reach(&Goal::Number(number))? {
+            number = match reached {
+                Reached::Lost(numbers, _) => numbers.end,
+                Reached::Leaf(leaf) => {
+                    for (at, entry) in (leaf.first..).zip(leaf.entries()) {
+                        visit(at, entry);
+                    }
+                    leaf.first + leaf.entries().len() as u64
+                }
+            };
+        }
+        Ok(())
+    }
+
     /// The extended attributes of a node of it, wherever they are.
     ///
     /// # Errors

@@ -47,6 +47,8 @@ const OWNED: &[(&str, &str)] = &[
     ("clap_complete", "src/cli/completions.rs"),
     ("clap_mangen", "src/cli/man.rs"),
     ("indicatif", "src/cli/progress.rs"),
+    ("fuser", "src/browse/mount/fuse.rs"),
+    ("jiff", "src/browse/mount/names.rs"),
     ("jiff", "src/cli/show"),
     ("jiff", "src/repository/retention/calendar.rs"),
     ("gix_glob", "src/pattern.rs"),

@@ -1,0 +1,555 @@
+//! The requests of the kernel, answered with what [`Shown`] says.
+
+use super::Options;
+use super::attributes::Attributes;
+use super::fusermount::{self, Failure, Keeper};
+use super::place::Place;
+use super::shown::Shown;
+use crate::browse::part::Part;
+use crate::repository::Error;
+use esker_format::node::{NodeKind, Time};
+use fuser::{
+    AccessFlags, BackgroundSession, Config, Errno, FileAttr, FileHandle, FileType, Filesystem,
+    FopenFlags, Generation, INodeNo, InitFlags, KernelConfig, LockOwner, MountOption, OpenFlags,
+    ReplyAttr, ReplyData, ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek,
+    ReplyOpen, ReplyStatfs, ReplyXattr, Request, Session, SessionACL,
+};
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
+use std::io;
+use std::ops::ControlFlow;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+/// How long the kernel may believe what it was told of snapshots as such.
+const SOON: Duration = Duration::from_secs(1);
+
+/// The same of what is in them, which never changes.
+const LONG: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Buffers that are kept to be used again.
+const BUFFERS: usize = 8;
+
+/// Why nothing is mounted.
+#[derive(Debug, thiserror::Error)]
+pub enum MountError {
+    /// The place is not one to mount at.
+    #[error("nothing can be mounted at {}: {why}", path.display())]
+    Place {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// There is no FUSE here.
+    #[error("this system has no FUSE: /dev/fuse cannot be opened")]
+    NoFuse(#[source] io::Error),
+    /// Nobody is there who mounts for others than root, or unmounts by itself.
+    #[error("fusermount3 is not there")]
+    NoFusermount,
+    /// Somebody said no.
+    #[error("{0}")]
+    Refused(String),
+    /// Something else failed.
+    #[error("nothing was mounted")]
+    Io(#[source] io::Error),
+}
+
+/// A file system that is mounted. It goes when this is dropped.
+pub struct Mounted {
+    session: Option<BackgroundSession>,
+    keeper: Option<Keeper>,
+}
+
+impl Mounted {
+    /// Whether somebody else unmounted it.
+    pub fn is_over(&self) -> bool {
+        self.session.as_ref().is_none_or(|session| session.guard.is_finished())
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        // The one who mounted goes first: he unmounts, and then no request comes any more. What is still in
+        // use keeps its session, which ends with this program.
+        let is_kept = self.keeper.take().is_some();
+        if let Some(session) = self.session.take()
+            && !is_kept
+        {
+            let _ = session.umount_and_join();
+        }
+    }
+}
+
+/// Mounts, and answers in threads of its own.
+///
+/// # Errors
+/// When that cannot be mounted there.
+pub fn mount(shown: Arc<Shown>, options: &Options) -> Result<Mounted, MountError> {
+    check(options)?;
+    let mut config = Config::default();
+    config.acl = if options.allow_other { SessionACL::All } else { SessionACL::Owner };
+    config.n_threads = Some(options.threads.max(1));
+    config.clone_fd = true;
+    let fuse = Fuse::new(shown);
+    let words = words(options);
+    let started = |session: io::Result<Session<Fuse>>| {
+        session.and_then(Session::spawn).map(Some).map_err(MountError::Io)
+    };
+    match fusermount::mount(&options.mountpoint, &words.join(",")) {
+        Ok((device, keeper)) => {
+            let session = started(Session::from_fd(fuse, device, config.acl, config.clone()))?;
+            Ok(Mounted { session, keeper: Some(keeper) })
+        }
+        Err(Failure::Absent) if !options.must_end && rustix::process::geteuid().is_root() => {
+            config.mount_options = words.iter().filter_map(|word| option(word)).collect();
+            let session = started(Session::new(fuse, &options.mountpoint, &config))?;
+            Ok(Mounted { session, keeper: None })
+        }
+        Err(Failure::Absent) => Err(MountError::NoFusermount),
+        Err(Failure::Refused(said)) => Err(MountError::Refused(said)),
+        Err(Failure::Io(error)) => Err(MountError::Io(error)),
+    }
+}
+
+/// Options as `mount -o` takes them.
+fn words(options: &Options) -> Vec<String> {
+    let name: String = options.name.chars().filter(|c| !c.is_control()).collect();
+    let name = name.replace('\\', "\\\\").replace(',', "\\,");
+    let mut words = vec!["ro", "nosuid", "nodev", "auto_unmount"];
+    if options.allow_other {
+        // Modes hold for others. Who has the key may read everything anyway.
+        words.extend(["allow_other", "default_permissions"]);
+    }
+    let mut words: Vec<String> = words.into_iter().map(str::to_owned).collect();
+    words.extend([format!("fsname={name}"), "subtype=esker".to_owned()]);
+    words
+}
+
+/// The same for who mounts without help: nobody unmounts by himself then.
+fn option(word: &str) -> Option<MountOption> {
+    Some(match word.split_once('=') {
+        Some(("fsname", name)) => MountOption::FSName(name.to_owned()),
+        Some(("subtype", name)) => MountOption::Subtype(name.to_owned()),
+        _ => match word {
+            "ro" => MountOption::RO,
+            "nosuid" => MountOption::NoSuid,
+            "nodev" => MountOption::NoDev,
+            "default_permissions" => MountOption::DefaultPermissions,
+            // The first is said elsewhere, and the other cannot be had.
+            _ => return None,
+        },
+    })
+}
+
+/// Fails unless something can be mounted at a place without hiding what is there.
+fn check(options: &Options) -> Result<(), MountError> {
+    let place = |why: &str| {
+        let path = options.mountpoint.clone();
+        Err(MountError::Place { path, why: why.to_owned() })
+    };
+    let path = &options.mountpoint;
+    match std::fs::symlink_metadata(path).and_then(|_| std::fs::metadata(path)) {
+        Ok(stat) if stat.is_dir() => {}
+        Ok(_) => return place("it is no directory"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return place("there is no such directory");
+        }
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NOTCONN.raw_os_error()) => {
+            return place("something that does not answer any more is mounted there");
+        }
+        Err(error) => return place(&error.to_string()),
+    }
+    if is_mounted(path) {
+        return place("something is mounted there already");
+    }
+    match std::fs::read_dir(path).map(|mut entries| entries.next().is_some()) {
+        Ok(true) => return place("the directory is not empty"),
+        Ok(false) => {}
+        Err(error) => return place(&error.to_string()),
+    }
+    match std::fs::symlink_metadata("/dev/fuse") {
+        Ok(_) => Ok(()),
+        Err(error) => Err(MountError::NoFuse(error)),
+    }
+}
+
+fn is_mounted(path: &std::path::Path) -> bool {
+    use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+    statx(CWD, path, AtFlags::empty(), StatxFlags::BASIC_STATS).is_ok_and(|stat| {
+        let root = StatxAttributes::MOUNT_ROOT;
+        stat.stx_attributes_mask.contains(root) && stat.stx_attributes.contains(root)
+    })
+}
+
+struct Fuse {
+    shown: Arc<Shown>,
+    open: Mutex<HashMap<u64, (Place, Arc<Part>)>>,
+    next: AtomicU64,
+    buffers: Mutex<Vec<Vec<u8>>>,
+    /// Directories of which not all can be listed.
+    broken: Mutex<HashSet<u64>>,
+}
+
+impl Fuse {
+    fn new(shown: Arc<Shown>) -> Self {
+        let (open, buffers, broken) = Default::default();
+        Self { shown, open, next: AtomicU64::new(1), buffers, broken }
+    }
+
+    fn failed(&self, at: Place, error: &Error) -> Errno {
+        self.shown.tell_of(at, error);
+        Errno::EIO
+    }
+
+    fn place(&self, inode: INodeNo) -> Result<Place, Errno> {
+        self.shown.place(inode.0).ok_or(Errno::ESTALE)
+    }
+
+    fn file(&self, handle: FileHandle) -> Option<(Place, Arc<Part>)> {
+        lock(&self.open).get(&handle.0).cloned()
+    }
+
+    fn attributes(&self, inode: INodeNo) -> Result<(Place, Attributes), Errno> {
+        let place = self.place(inode)?;
+        match self.shown.attributes(place) {
+            Ok(Some(attributes)) => Ok((place, self.own(attributes))),
+            Ok(None) => Err(Errno::ESTALE),
+            Err(error) => Err(self.failed(place, &error)),
+        }
+    }
+
+    /// The kernel knows the root by one number only.
+    fn own(&self, attributes: Attributes) -> Attributes {
+        let root = Place::Root.number();
+        match self.shown.place(root) {
+            Some(place) if place.number() == attributes.inode => {
+                Attributes { inode: root, ..attributes }
+            }
+            _ => attributes,
+        }
+    }
+
+    fn look_up(&self, parent: INodeNo, name: &OsStr) -> Result<(Duration, FileAttr), Errno> {
+        let at = self.place(parent)?;
+        match self.shown.look_up(at, name.as_bytes()) {
+            Ok(Some((place, attributes))) => Ok((time_to_live(place), attr(&attributes))),
+            Ok(None) => Err(Errno::ENOENT),
+            Err(error) => Err(self.failed(at, &error)),
+        }
+    }
+
+    fn list(
+        &self,
+        inode: INodeNo,
+        offset: u64,
+        add: &mut dyn FnMut(Place, &[u8], NodeKind, u64, Option<&Attributes>) -> bool,
+    ) -> Result<(), Errno> {
+        let at = self.place(inode)?;
+        if offset == 0 {
+            lock(&self.broken).remove(&inode.0);
+        }
+        let mut added = 0;
+        let done = self.shown.list_at(at, offset, &mut |(place, name, kind, next), attributes| {
+            if add(place, name, kind, next, attributes.as_ref()) {
+                return ControlFlow::Break(());
+            }
+            added += 1;
+            ControlFlow::Continue(())
+        });
+        if let Err(error) = done {
+            self.shown.tell_of(at, &error);
+            lock(&self.broken).insert(inode.0);
+        }
+        // What can be listed comes first; that it was not all is said at the end.
+        match added {
+            0 if lock(&self.broken).contains(&inode.0) => Err(Errno::EIO),
+            _ => Ok(()),
+        }
+    }
+
+    fn read(&self, handle: FileHandle, offset: u64, size: u32, reply: ReplyData) {
+        let Some((place, part)) = self.file(handle) else { return reply.error(Errno::EBADF) };
+        let mut buffer = lock(&self.buffers).pop().unwrap_or_default();
+        if buffer.len() < size as usize {
+            buffer.resize(size as usize, 0);
+        }
+        match part.read_at(offset, &mut buffer[..size as usize]) {
+            Ok(len) => reply.data(&buffer[..len]),
+            Err(error) => reply.error(self.failed(place, &error)),
+        }
+        let mut buffers = lock(&self.buffers);
+        if buffers.len() < BUFFERS {
+            buffers.push(buffer);
+        }
+    }
+
+    /// Where the next data or the next hole is.
+    fn seek(&self, handle: FileHandle, offset: i64, whence: i32) -> Result<i64, Errno> {
+        let (place, part) = self.file(handle).ok_or(Errno::EBADF)?;
+        let wants_zeros = match whence {
+            SEEK_DATA => false,
+            SEEK_HOLE => true,
+            _ => return Err(Errno::EINVAL),
+        };
+        let mut at = u64::try_from(offset).map_err(|_| Errno::ENXIO)?;
+        if at >= part.len() {
+            return Err(Errno::ENXIO);
+        }
+        loop {
+            match part.stretch(at).map_err(|error| self.failed(place, &error))? {
+                Some(stretch) if stretch.is_zero == wants_zeros => break,
+                Some(stretch) => at += stretch.len,
+                // Behind the end is a hole, and no data.
+                None if wants_zeros => break,
+                None => return Err(Errno::ENXIO),
+            }
+        }
+        i64::try_from(at).map_err(|_| Errno::EOVERFLOW)
+    }
+}
+
+/// As `lseek` has them.
+const SEEK_DATA: i32 = 3;
+const SEEK_HOLE: i32 = 4;
+
+impl Filesystem for Fuse {
+    fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
+        let wanted = [
+            InitFlags::FUSE_DO_READDIRPLUS,
+            InitFlags::FUSE_READDIRPLUS_AUTO,
+            InitFlags::FUSE_PARALLEL_DIROPS,
+            InitFlags::FUSE_CACHE_SYMLINKS,
+        ];
+        for flag in wanted {
+            // An older kernel does without.
+            let _ = config.add_capabilities(flag);
+        }
+        Ok(())
+    }
+
+    fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        match self.look_up(parent, name) {
+            Ok((ttl, attr)) => reply.entry(&ttl, &attr, Generation(0)),
+            Err(error) => reply.error(error),
+        }
+    }
+
+    fn getattr(&self, _: &Request, inode: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
+        match self.attributes(inode) {
+            Ok((place, attributes)) => reply.attr(&time_to_live(place), &attr(&attributes)),
+            Err(error) => reply.error(error),
+        }
+    }
+
+    fn readlink(&self, _: &Request, inode: INodeNo, reply: ReplyData) {
+        let target = self.place(inode).and_then(|place| {
+            let target = self.shown.target(place).map_err(|error| self.failed(place, &error))?;
+            target.ok_or(Errno::EINVAL)
+        });
+        match target {
+            Ok(target) => reply.data(&target),
+            Err(error) => reply.error(error),
+        }
+    }
+
+    fn open(&self, _: &Request, inode: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        let opened = self.place(inode).and_then(|place| {
+            let part = self.shown.open(place).map_err(|error| self.failed(place, &error))?;
+            part.map(|part| (place, Arc::new(part))).ok_or(Errno::ESTALE)
+        });
+        match opened {
+            Ok(opened) => {
+                let handle = self.next.fetch_add(1, Ordering::Relaxed);
+                lock(&self.open).insert(handle, opened);
+                // What was read once is what it is for ever.
+                reply.opened(FileHandle(handle), FopenFlags::FOPEN_KEEP_CACHE);
+            }
+            Err(error) => reply.error(error),
+        }
+    }
+
+    fn read(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        handle: FileHandle,
+        offset: u64,
+        size: u32,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        reply: ReplyData,
+    ) {
+        self.read(handle, offset, size, reply);
+    }
+
+    fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {
+        reply.ok();
+    }
+
+    fn release(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        handle: FileHandle,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        _: bool,
+        reply: ReplyEmpty,
+    ) {
+        lock(&self.open).remove(&handle.0);
+        reply.ok();
+    }
+
+    fn lseek(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        handle: FileHandle,
+        offset: i64,
+        whence: i32,
+        reply: ReplyLseek,
+    ) {
+        match self.seek(handle, offset, whence) {
+            Ok(at) => reply.offset(at),
+            Err(error) => reply.error(error),
+        }
+    }
+
+    fn readdir(
+        &self,
+        _: &Request,
+        inode: INodeNo,
+        _: FileHandle,
+        offset: u64,
+        mut reply: ReplyDirectory,
+    ) {
+        let mut add = |place: Place, name: &[u8], kind, next, attributes: Option<&Attributes>| {
+            // Names of one file have one number, which its attributes say.
+            let number = attributes.map_or(place.number(), |attributes| attributes.inode);
+            reply.add(INodeNo(number), next, file_type(kind), OsStr::from_bytes(name))
+        };
+        match self.list(inode, offset, &mut add) {
+            Ok(()) => reply.ok(),
+            Err(error) => reply.error(error),
+        }
+    }
+
+    fn readdirplus(
+        &self,
+        _: &Request,
+        inode: INodeNo,
+        _: FileHandle,
+        offset: u64,
+        mut reply: ReplyDirectoryPlus,
+    ) {
+        let mut add = |place: Place, name: &[u8], _, next, attributes: Option<&Attributes>| {
+            let found = match attributes {
+                Some(attributes) => Ok(Some(attributes.clone())),
+                None => self.shown.attributes(place),
+            };
+            let attributes = match found {
+                Ok(Some(attributes)) => attributes,
+                // The name is there; who looks at it hears the rest.
+                _ => Attributes::directory(place.number(), (0, 0), Time { seconds: 0, nanos: 0 }),
+            };
+            let (ttl, attr) = (time_to_live(place), attr(&attributes));
+            reply.add(INodeNo(attr.ino.0), next, OsStr::from_bytes(name), &ttl, &attr, Generation(0))
+        };
+        match self.list(inode, offset, &mut add) {
+            Ok(()) => reply.ok(),
+            Err(error) => reply.error(error),
+        }
+    }
+
+    fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
+        reply.statfs(0, 0, 0, 0, 0, 4096, 255, 4096);
+    }
+
+    fn getxattr(&self, _: &Request, inode: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
+        let found = self.place(inode).and_then(|place| {
+            let list = self.shown.xattrs(place).map_err(|error| self.failed(place, &error))?;
+            let found = list.into_iter().find(|(other, _)| other == name.as_bytes());
+            found.map(|(_, value)| value).ok_or(Errno::ENODATA)
+        });
+        answer(found, size, reply);
+    }
+
+    fn listxattr(&self, _: &Request, inode: INodeNo, size: u32, reply: ReplyXattr) {
+        let names = self.place(inode).and_then(|place| {
+            let list = self.shown.xattrs(place).map_err(|error| self.failed(place, &error))?;
+            Ok(list.into_iter().flat_map(|(name, _)| [&name[..], &[0]].concat()).collect())
+        });
+        answer(names, size, reply);
+    }
+
+    fn access(&self, _: &Request, _: INodeNo, _: AccessFlags, reply: ReplyEmpty) {
+        // Only asked where modes do not count; that nothing can be written the kernel knows.
+        reply.ok();
+    }
+}
+
+fn answer(found: Result<Vec<u8>, Errno>, size: u32, reply: ReplyXattr) {
+    match found {
+        Err(error) => reply.error(error),
+        Ok(bytes) if size == 0 => reply.size(bytes.len() as u32),
+        Ok(bytes) if bytes.len() > size as usize => reply.error(Errno::ERANGE),
+        Ok(bytes) => reply.data(&bytes),
+    }
+}
+
+const fn time_to_live(place: Place) -> Duration {
+    if Shown::may_change(place) { SOON } else { LONG }
+}
+
+fn attr(of: &Attributes) -> FileAttr {
+    let mtime = system_time(of.mtime);
+    let (major, minor) = of.device;
+    FileAttr {
+        ino: INodeNo(of.inode),
+        size: of.size,
+        blocks: of.blocks,
+        atime: mtime,
+        mtime,
+        ctime: mtime,
+        crtime: mtime,
+        kind: file_type(of.kind),
+        perm: of.mode as u16,
+        nlink: of.links,
+        uid: of.uid,
+        gid: of.gid,
+        // As the kernel packs them for 32 bits.
+        rdev: (minor & 0xff) | (major << 8) | ((minor & !0xff) << 12),
+        blksize: 128 << 10,
+        flags: 0,
+    }
+}
+
+fn system_time(time: Time) -> SystemTime {
+    let (whole, nanos) = (time.seconds.unsigned_abs(), Duration::from_nanos(time.nanos.into()));
+    let seconds = Duration::from_secs(whole);
+    let at = match time.seconds < 0 {
+        true => SystemTime::UNIX_EPOCH.checked_sub(seconds),
+        false => SystemTime::UNIX_EPOCH.checked_add(seconds),
+    };
+    at.and_then(|at| at.checked_add(nanos)).unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+const fn file_type(kind: NodeKind) -> FileType {
+    match kind {
+        NodeKind::Directory => FileType::Directory,
+        NodeKind::Symlink => FileType::Symlink,
+        NodeKind::Fifo => FileType::NamedPipe,
+        NodeKind::Socket => FileType::Socket,
+        NodeKind::BlockDevice => FileType::BlockDevice,
+        NodeKind::CharDevice => FileType::CharDevice,
+        NodeKind::File | NodeKind::Stream | NodeKind::Image => FileType::RegularFile,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
