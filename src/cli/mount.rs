@@ -133,7 +133,9 @@ fn say(global: &Global, options: &Options, snapshot: Option<String>) -> Result<(
         let mut out = std::io::stdout();
         writeln!(out, "mounted at {}", show_path(path))?;
         let end = match options.must_end {
-            true => format!("process {process} goes on; fusermount3 -u {} ends it", show_path(path)),
+            true => {
+                format!("process {process} goes on; fusermount3 -u {} ends it", show_path(path))
+            }
             false => "Ctrl-C ends it".to_owned(),
         };
         if out.is_terminal() || options.must_end {
@@ -162,6 +164,9 @@ fn tell(event: &Event<'_>) {
 fn failure(error: MountError) -> Failure {
     let hint = match &error {
         MountError::Place { .. } => Some("name an empty directory of your own"),
+        MountError::Dead(_) => {
+            Some("`fusermount3 -u` or `umount -l` with that directory takes it away")
+        }
         MountError::NoFuse(_) => {
             Some("load the module `fuse`, or give the container the device /dev/fuse")
         }

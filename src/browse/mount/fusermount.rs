@@ -80,6 +80,31 @@ fn start(mountpoint: &Path, options: &str, socket: UnixStream) -> Result<Child, 
     Err(Failure::Absent)
 }
 
+/// Unmounts, at once or, while somebody uses it, as soon as nobody does.
+pub fn unmount(mountpoint: &Path) {
+    use rustix::mount::UnmountFlags;
+    for flags in [UnmountFlags::NOFOLLOW, UnmountFlags::NOFOLLOW | UnmountFlags::DETACH] {
+        match rustix::mount::unmount(mountpoint, flags) {
+            Ok(()) => return,
+            // Only root may.
+            Err(rustix::io::Errno::PERM) => break,
+            Err(_) => {}
+        }
+    }
+    for lazily in [&[][..], &["-z"]] {
+        for program in PROGRAMS {
+            let mut command = Command::new(program);
+            command.args(["-u", "-q"]).args(lazily).arg("--").arg(mountpoint);
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            match command.status() {
+                Ok(status) if status.success() => return,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                _ => break,
+            }
+        }
+    }
+}
+
 /// The descriptor that comes through a socket; none when that is closed without.
 fn receive(socket: &UnixStream) -> io::Result<Option<OwnedFd>> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];

@@ -34,7 +34,13 @@ impl Links {
     ///
     /// # Errors
     /// When store or index fail.
-    pub fn of(&self, tree: &Tree, group: LinkGroup, entry: u32, is_far: bool) -> Result<(u32, u32)> {
+    pub fn of(
+        &self,
+        tree: &Tree,
+        group: LinkGroup,
+        entry: u32,
+        is_far: bool,
+    ) -> Result<(u32, u32)> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if !state.is_counted && !is_far && tree.entries() <= COUNTED {
             state.groups.clear();

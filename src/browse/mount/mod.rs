@@ -9,7 +9,8 @@
 //! or one snapshot alone. Beside a disk image NAME is a directory NAME.parts with its partitions.
 //!
 //! ```text
-//! fuse        requests of the kernel                              the only place that knows fuser
+//! session     mounting, unmounting, and what is in the way
+//! fuse        requests of the kernel
 //! shown       what is where: look up, attributes, list, open
 //! catalog     which snapshots there are, and their names          reads on in the log
 //! saved       one snapshot, looked into when somebody does
@@ -25,13 +26,14 @@ mod links;
 mod names;
 mod place;
 mod saved;
+mod session;
 mod shown;
 
 #[cfg(test)]
 mod tests;
 
 pub use catalog::Wanted;
-pub use fuse::{MountError, Mounted, mount};
+pub use session::{MountError, Mounted, mount};
 pub use shown::{Event, Observer, Shown};
 
 use std::path::PathBuf;

@@ -128,7 +128,9 @@ mod tests {
             all.extend([Place::Time(snapshot), Place::OfSeries(snapshot), Place::Top(snapshot)]);
             for entry in [0, 1, 4, ENTRIES_MAX] {
                 all.extend([Place::Entry(snapshot, entry), Place::Parts(snapshot, entry)]);
-                all.extend([0, 1, PARTITIONS_MAX - 1].map(|n| Place::Partition(snapshot, entry, n)));
+                all.extend(
+                    [0, 1, PARTITIONS_MAX - 1].map(|n| Place::Partition(snapshot, entry, n)),
+                );
             }
         }
         for place in &all {

@@ -106,7 +106,9 @@ impl Shown {
             (Place::ById, name) => Place::Top(*list.ids.get(name)?),
             (Place::ByTime, name) => Place::Time(*list.times.get(name)?),
             (Place::BySeries, name) => Place::Series(*list.series.get(name)?),
-            (Place::Series(series), "latest") => list.latest(series).map(|_| Place::Latest(series))?,
+            (Place::Series(series), "latest") => {
+                list.latest(series).map(|_| Place::Latest(series))?
+            }
             (Place::Series(series), name) => {
                 Place::OfSeries(*list.of_series.get(&series)?.get(name)?)
             }
@@ -161,7 +163,8 @@ impl Shown {
             Place::Top(_) => {
                 let Some((_, saved)) = self.saved(at) else { return Ok(None) };
                 let root = saved.tree(&self.view)?.find(&MapKey::root())?;
-                let is_directory = |(_, entry): &(u64, Entry)| entry.node.kind == NodeKind::Directory;
+                let is_directory =
+                    |(_, entry): &(u64, Entry)| entry.node.kind == NodeKind::Directory;
                 Ok(Some(match root.filter(is_directory) {
                     Some((_, entry)) => Attributes::of(&entry.node, at.number(), 1),
                     None => Attributes { mtime: saved.time, ..bare() },
@@ -245,7 +248,8 @@ impl Shown {
         let all = |names: &std::collections::BTreeMap<String, u32>, place: fn(u32) -> Place| {
             names.iter().map(|(name, number)| (name.clone(), place(*number))).collect()
         };
-        let top = [("by-id", Place::ById), ("by-time", Place::ByTime), ("by-series", Place::BySeries)];
+        let top =
+            [("by-id", Place::ById), ("by-time", Place::ByTime), ("by-series", Place::BySeries)];
         match at {
             Place::Root => top.map(|(name, place)| (name.to_owned(), place)).into(),
             Place::ById => all(&list.ids, Place::Top),
@@ -383,7 +387,9 @@ impl Shown {
     pub fn open(&self, at: Place) -> Result<Option<Part>> {
         let Some((_, saved)) = self.saved(at) else { return Ok(None) };
         let tree = saved.tree(&self.view)?;
-        let (Place::Entry(_, number) | Place::Partition(_, number, _)) = at else { return Ok(None) };
+        let (Place::Entry(_, number) | Place::Partition(_, number, _)) = at else {
+            return Ok(None);
+        };
         let entry = tree.entry(number.into())?;
         let Some(entry) = entry.filter(|entry| entry.node.has_content()) else { return Ok(None) };
         let file = file(tree, &entry);

@@ -48,6 +48,7 @@ const OWNED: &[(&str, &str)] = &[
     ("clap_mangen", "src/cli/man.rs"),
     ("indicatif", "src/cli/progress.rs"),
     ("fuser", "src/browse/mount/fuse.rs"),
+    ("fuser", "src/browse/mount/session.rs"),
     ("jiff", "src/browse/mount/names.rs"),
     ("jiff", "src/cli/show"),
     ("jiff", "src/repository/retention/calendar.rs"),
