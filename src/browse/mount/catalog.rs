@@ -28,13 +28,13 @@ pub enum Wanted {
 pub struct Catalog {
     view: Arc<View>,
     wanted: Wanted,
+    /// When the log was read last. Who reads it holds this, and nobody else has to wait.
+    read: Mutex<Option<Instant>>,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// When the log was read last.
-    read: Option<Instant>,
     /// All that were ever seen, by number less one: what is open stays readable while it can be.
     saved: Vec<Arc<Saved>>,
     numbers: HashMap<SnapshotId, u32>,
@@ -71,7 +71,7 @@ impl Catalog {
         if let Wanted::One(snapshot) = &wanted {
             state.number(snapshot);
         }
-        Self { view, wanted, state: Mutex::new(state) }
+        Self { view, wanted, read: Mutex::default(), state: Mutex::new(state) }
     }
 
     /// Whether one snapshot is the file system itself.
@@ -81,22 +81,25 @@ impl Catalog {
 
     /// What is to be seen now. When the log cannot be read, what was seen before, and why.
     pub fn list(&self) -> (Arc<List>, Result<()>) {
-        let mut state = self.state();
-        let is_fresh = state.read.is_some_and(|read| read.elapsed() < FRESH);
         let done = match &self.wanted {
-            Wanted::All(filter) if !is_fresh => self.read(&mut state, filter),
-            _ => Ok(()),
+            Wanted::All(filter) => self.read(filter),
+            Wanted::One(_) => Ok(()),
         };
-        (Arc::clone(&state.list), done)
+        (Arc::clone(&self.state().list), done)
     }
 
-    fn read(&self, state: &mut State, filter: &Filter) -> Result<()> {
-        let is_first = state.read.is_none();
+    fn read(&self, filter: &Filter) -> Result<()> {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if read.is_some_and(|read| read.elapsed() < FRESH) {
+            return Ok(());
+        }
+        // What was opened was read just now.
+        let is_new = if read.is_none() { Ok(true) } else { self.view.refresh() };
         // Also when that fails: who looks at a thousand names is not to wait for each of them.
-        let is_new = if is_first { Ok(true) } else { self.view.refresh() };
-        state.read = Some(Instant::now());
+        *read = Some(Instant::now());
         if is_new? {
             let all = self.view.snapshots()?;
+            let mut state = self.state();
             state.list = Arc::new(state.name(all.iter().filter(|s| filter.lists(s))));
         }
         Ok(())

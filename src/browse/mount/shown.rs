@@ -162,13 +162,14 @@ impl Shown {
             }
             Place::Top(_) => {
                 let Some((_, saved)) = self.saved(at) else { return Ok(None) };
+                let top = Attributes { mtime: saved.time, ..bare() };
+                // A thousand snapshots are listed without looking into each of them.
+                if !self.catalog.is_one() {
+                    return Ok(Some(top));
+                }
                 let root = saved.tree(&self.view)?.find(&MapKey::root())?;
-                let is_directory =
-                    |(_, entry): &(u64, Entry)| entry.node.kind == NodeKind::Directory;
-                Ok(Some(match root.filter(is_directory) {
-                    Some((_, entry)) => Attributes::of(&entry.node, at.number(), 1),
-                    None => Attributes { mtime: saved.time, ..bare() },
-                }))
+                let root = root.filter(|(_, entry)| entry.node.kind == NodeKind::Directory);
+                Ok(Some(root.map_or(top, |(_, e)| Attributes::of(&e.node, at.number(), 1))))
             }
             Place::Entry(_, number) | Place::Parts(_, number) | Place::Partition(_, number, _) => {
                 let Some((_, saved)) = self.saved(at) else { return Ok(None) };
