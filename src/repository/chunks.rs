@@ -11,6 +11,9 @@ use esker_format::ids::ChunkId;
 use esker_format::{FormatError, names};
 use std::sync::Arc;
 
+/// Chunks of packs that each of several readers keeps in memory, some 5 MiB.
+const SHARED_CHUNKS: usize = 64 << 10;
+
 /// Fetches single chunks, keeping the frames used last.
 pub struct Chunks {
     frames: Frames,
@@ -53,7 +56,9 @@ impl Chunks {
     /// When the index database fails.
     pub fn sharing(repository: &Repository, scope: u32, cache: &Arc<FrameCache>) -> Result<Self> {
         let kept = Kept::Shared(Arc::clone(cache), None);
-        Ok(Self::over(repository, repository.lookup_in(scope)?, kept))
+        let mut lookup = repository.lookup_in(scope)?;
+        lookup.keep(SHARED_CHUNKS);
+        Ok(Self::over(repository, lookup, kept))
     }
 
     fn over(repository: &Repository, lookup: Lookup, kept: Kept) -> Self {
@@ -121,6 +126,9 @@ impl Chunks {
         let Some(mut lookup) = self.follower.follow()? else { return Ok(false) };
         if let Some(scope) = self.lookup.scope() {
             lookup.within(scope);
+        }
+        if matches!(self.kept, Kept::Shared(..)) {
+            lookup.keep(SHARED_CHUNKS);
         }
         self.lookup = lookup;
         Ok(true)

@@ -130,7 +130,8 @@ impl Drop for Coming<'_> {
         match self.opened.take() {
             Some(opened) => {
                 state.time += 1;
-                state.bytes = state.bytes - self.len + opened.plain.len();
+                // What memory it takes counts, and that may be more.
+                state.bytes = state.bytes - self.len + opened.plain.capacity();
                 let slot = Slot::Open(opened, state.time);
                 state.frames.insert(self.place, slot);
             }
@@ -152,7 +153,7 @@ impl State {
             && let Some(place) = self.oldest()
         {
             let Some(Slot::Open(opened, _)) = self.frames.remove(&place) else { break };
-            self.bytes -= opened.plain.len();
+            self.bytes -= opened.plain.capacity();
             // Whoever reads from it at this moment keeps it until then.
             if let Ok(opened) = Arc::try_unwrap(opened)
                 && self.spare.len() < SPARE
@@ -196,7 +197,7 @@ mod tests {
         }
         let kept: Vec<_> = (0..10).filter(|frame| cache.has((0, *frame))).collect();
         assert_eq!(kept, [0, 8, 9]);
-        assert_eq!(lock(&cache.state).bytes, 900);
+        assert!((900..=1000).contains(&lock(&cache.state).bytes));
     }
 
     #[test]

@@ -169,7 +169,6 @@ impl Filesystem for Fuse {
             InitFlags::FUSE_DO_READDIRPLUS,
             InitFlags::FUSE_READDIRPLUS_AUTO,
             InitFlags::FUSE_PARALLEL_DIROPS,
-            InitFlags::FUSE_CACHE_SYMLINKS,
         ];
         for flag in wanted {
             // An older kernel does without.

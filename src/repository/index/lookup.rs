@@ -46,6 +46,8 @@ pub struct Lookup {
     presence: Arc<Presence>,
     /// The scope whose chunks are found; none for all.
     scope: Option<u32>,
+    /// Chunks of the packs kept.
+    most: usize,
 }
 
 impl Lookup {
@@ -59,7 +61,7 @@ impl Lookup {
         };
         let (connection, shared) = run().map_err(|e| database(path, e))?;
         let (path, packs) = (path.to_owned(), Vec::new());
-        Ok(Self { connection, path, packs, shared, presence, scope })
+        Ok(Self { connection, path, packs, shared, presence, scope, most: CHUNKS_KEPT })
     }
 
     /// Where a chunk is, if it is known: of several copies the newest that is there. A single one
@@ -111,6 +113,11 @@ impl Lookup {
             }
         }
         Ok(None)
+    }
+
+    /// Keeps packs with so many chunks from here on: where many look things up, each takes less memory.
+    pub const fn keep(&mut self, chunks: usize) {
+        self.most = chunks;
     }
 
     /// The scope whose chunks are found; none for all.
@@ -259,7 +266,7 @@ impl Lookup {
         let mut chunks = 0;
         let fits = |pack: &&Arc<KnownPack>| {
             chunks += pack.pack.chunks.len();
-            chunks <= CHUNKS_KEPT
+            chunks <= self.most
         };
         let kept = self.packs.iter().take(KEPT).take_while(fits).count().max(1);
         self.packs.truncate(kept);
