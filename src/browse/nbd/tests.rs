@@ -1,0 +1,1 @@
+//! A device, and clients that say what they should and all else.
