@@ -1,6 +1,7 @@
 //! Integration tests: the program and the house, from the outside.
 
 mod bad_input;
+mod browse;
 mod crash;
 mod damage;
 mod disks;

@@ -34,6 +34,8 @@ pub fn serve(
     let answers = Answers::new(shown, agreed, halves.writer);
     let (sender, receiver) = bounded::<Work>(WAITING);
     std::thread::scope(|scope| {
+        // Gone when no more requests come, however that is: the threads end then.
+        let sender = sender;
         for _ in 0..THREADS {
             let (receiver, answers) = (receiver.clone(), &answers);
             let work = move || {

@@ -22,8 +22,6 @@ mod requests;
 mod server;
 mod shown;
 mod socket;
-#[cfg(test)]
-mod tests;
 #[cfg(feature = "remote")]
 mod tls;
 mod trouble;

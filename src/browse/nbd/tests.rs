@@ -1,1 +1,0 @@
-//! A device, and clients that say what they should and all else.

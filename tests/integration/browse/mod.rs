@@ -1,0 +1,3 @@
+//! Ways to look into a repository without restoring it.
+
+mod nbd;
