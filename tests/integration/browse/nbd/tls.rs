@@ -5,16 +5,28 @@ use crate::support::loops::does;
 use crate::support::{Home, Ran, needs};
 use std::process::Command;
 
-/// A certificate for localhost that signs itself, and its key, in a folder as libnbd wants it.
-fn certificate(home: &Home, folder: &str, name: &str) {
-    std::fs::create_dir_all(home.path(folder)).unwrap();
+/// An authority of this name, or a certificate of one for localhost, with its key, called as libnbd wants it.
+fn certificate(home: &Home, name: &str, authority: Option<&str>) {
     let mut command = Command::new("openssl");
     command.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]);
-    command.args(["-nodes", "-days", "30", "-subj", "/CN=localhost"]);
-    command.args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]);
-    command.arg("-keyout").arg(home.path(format!("{folder}/{name}-key.pem")));
-    command.arg("-out").arg(home.path(format!("{folder}/{name}-cert.pem")));
+    command.args(["-nodes", "-days", "30", "-subj"]).arg(format!("/CN={name}"));
+    if let Some(authority) = authority {
+        command.arg("-CA").arg(home.path(format!("{authority}-cert.pem")));
+        command.arg("-CAkey").arg(home.path(format!("{authority}-key.pem")));
+        command.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
+        command.args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]);
+    }
+    command.arg("-keyout").arg(home.path(format!("{name}-key.pem")));
+    command.arg("-out").arg(home.path(format!("{name}-cert.pem")));
     does(&mut command);
+}
+
+/// A folder with these files, for a client.
+fn folder(home: &Home, name: &str, files: &[&str]) {
+    std::fs::create_dir(home.path(name)).unwrap();
+    for file in files {
+        std::fs::copy(home.path(file), home.path(name).join(file)).unwrap();
+    }
 }
 
 #[test]
@@ -24,15 +36,17 @@ fn with_tls_nothing_is_told_to_whoever_does_not_use_it() {
     }
     let home = Home::new();
     let (_, bytes) = image(&home);
-    certificate(&home, "tls", "server");
-    certificate(&home, "client", "client");
-    std::fs::copy(home.path("tls/server-cert.pem"), home.path("client/ca-cert.pem")).unwrap();
+    certificate(&home, "ca", None);
+    certificate(&home, "server", Some("ca"));
+    certificate(&home, "client", Some("ca"));
+    folder(&home, "any", &["ca-cert.pem"]);
+    folder(&home, "known", &["ca-cert.pem", "client-cert.pem", "client-key.pem"]);
     let path = |name: &str| home.path(name).display().to_string();
     let start = |more: &[&str]| {
         let mut command = home.command();
         command.args(["nbd", "--json", "latest", "--listen", "0.0.0.0:0", "--allow-remote"]);
-        command.arg("--tls-cert").arg(path("tls/server-cert.pem"));
-        command.arg("--tls-key").arg(path("tls/server-key.pem")).args(more);
+        command.arg("--tls-cert").arg(path("server-cert.pem"));
+        command.arg("--tls-key").arg(path("server-key.pem")).args(more);
         let server = Server::start(&mut command);
         let port = server.told["address"].as_str().unwrap().rsplit_once(':').unwrap().1.to_owned();
         (server, port)
@@ -44,16 +58,14 @@ fn with_tls_nothing_is_told_to_whoever_does_not_use_it() {
     let plain = Ran::of(Command::new("nbdinfo").arg(format!("nbd://localhost:{port}")));
     assert_ne!(plain.code, 0);
     assert!(!plain.out.contains(&LEN.to_string()));
-    std::fs::create_dir(home.path("any")).unwrap();
-    std::fs::copy(home.path("client/ca-cert.pem"), home.path("any/ca-cert.pem")).unwrap();
     does(Command::new("nbdcopy").arg(secret(&port, "any")).arg(home.path("copy")));
     assert!(std::fs::read(home.path("copy")).unwrap() == bytes);
     server.end();
     // With an authority, only those whom it knows.
-    let authority = path("client/client-cert.pem");
+    let authority = path("ca-cert.pem");
     let (_server, port) = start(&["--tls-client-ca", &authority]);
     assert_ne!(Ran::of(Command::new("nbdinfo").arg(secret(&port, "any"))).code, 0);
-    does(Command::new("nbdcopy").arg(secret(&port, "client")).arg(home.path("again")));
+    does(Command::new("nbdcopy").arg(secret(&port, "known")).arg(home.path("again")));
     assert!(std::fs::read(home.path("again")).unwrap() == bytes);
 }
 
