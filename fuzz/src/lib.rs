@@ -1,6 +1,11 @@
 //! One function for each decoder: whatever the bytes are, it does not panic, and what it reads
 //! it writes again as the same bytes.
 
+// It needs nothing else of the program, which would take long to build here.
+#[allow(dead_code, reason = "answers are put together elsewhere")]
+#[path = "../../src/browse/nbd/wire.rs"]
+mod wire;
+
 use esker_format::cbor::{self, Cbor};
 use esker_format::checkpoint::Checkpoint;
 use esker_format::codec::{Codec, Decompressor};
@@ -230,5 +235,27 @@ pub fn frame(data: &[u8]) {
     if key.open(0, &head, &mut sealed, &mut Decompressor::default(), &mut plain).is_ok() {
         assert!(plain.len() == plain_len as usize && plain.len() <= FRAME_MAX);
         assert!(codec == Codec::Zstd || plain == body);
+    }
+}
+
+/// What a client of NBD says: a request, the head of an option, and what comes with options.
+pub fn nbd_request(data: &[u8]) {
+    if let Some(head) = data.first_chunk()
+        && let Some(request) = wire::Request::parse(head)
+    {
+        assert_eq!(&request.encode(), head);
+    }
+    let Some((head, content)) = data.split_first_chunk() else { return };
+    if wire::OptionHead::parse(head).is_none() {
+        return;
+    }
+    if let Some(wanted) = wire::Wanted::parse(content) {
+        let [name, infos] = [wanted.name.len(), 2 * wanted.infos.len()];
+        assert_eq!(4 + name + 2 + infos, content.len());
+    }
+    if let Some(contexts) = wire::Contexts::parse(content) {
+        let queries: usize = contexts.queries.iter().map(|query| 4 + query.len()).sum();
+        assert_eq!(4 + contexts.name.len() + 4 + queries, content.len());
+        assert!(!contexts.want_allocation(false) || contexts.want_allocation(true));
     }
 }

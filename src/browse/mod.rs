@@ -2,6 +2,9 @@
 //! [`view`](crate::repository::view), which reads what they show.
 
 pub mod mount;
+pub mod nbd;
+mod only;
 mod part;
 
+pub use only::{Paths, only};
 pub use part::{Part, partitions};

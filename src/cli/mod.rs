@@ -21,6 +21,7 @@ mod ls;
 mod man;
 mod mount;
 mod named;
+mod nbd;
 mod opened;
 mod path_list;
 mod pattern;
@@ -136,6 +137,7 @@ enum Command {
     Snapshots(snapshots::Args),
     Ls(ls::Args),
     Cat(cat::Args),
+    Nbd(Box<nbd::Args>),
     Restore(restore::Args),
     Export(export::Args),
     Import(import::Args),
@@ -191,6 +193,7 @@ pub fn main() -> ExitCode {
         Command::Snapshots(args) => snapshots::run(global, &args),
         Command::Ls(args) => ls::run(global, &args),
         Command::Cat(args) => cat::run(global, &args),
+        Command::Nbd(args) => nbd::run(global, &args),
         Command::Restore(args) => restore::run(global, &args),
         Command::Export(args) => export::run(global, &args),
         Command::Import(args) => import::run(global, &args),

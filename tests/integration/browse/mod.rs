@@ -4,6 +4,7 @@ mod beside;
 mod ending;
 mod images;
 mod mounted;
+mod nbd;
 mod unreadable;
 
 use crate::support::{Home, needs, skipped};

@@ -63,6 +63,7 @@ const OWNED: &[(&str, &str)] = &[
     ("tokio", "src/store/remote.rs"),
     ("reqwest", "src/store/remote/transport"),
     ("rustls", "src/store/remote/transport"),
+    ("rustls", "src/browse/nbd/tls.rs"),
     ("http", "src/store/remote/transport"),
     ("http_body", "src/store/remote/transport"),
     ("httpdate", "src/store/remote/clock.rs"),
