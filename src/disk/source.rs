@@ -4,6 +4,7 @@ use super::error::{Error, Result};
 use super::ext4;
 use super::geometry::{Bytes, Geometry};
 use super::kernel::{Kernel, Number};
+use super::lock;
 use super::qcow2::{Guest, Layer};
 use super::usage::{Use, uses};
 use crate::source::{Extent, Opened, Reading, Stat, data_extents};
@@ -12,7 +13,7 @@ use rustix::io::Errno;
 use std::fs;
 use std::io;
 use std::ops::Range;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -83,6 +84,9 @@ impl Source {
                 other => other,
             };
         let file = Opened::from(file.map_err(|error| failed(error.into()))?);
+        if kind.is_file() {
+            lock::to_read(file.fd().as_fd());
+        }
         let mut source = Self::of(path, file, uses)?;
         match container(&source) {
             Some("qcow2") if !allow.raw => source.look_inside(kernel, allow)?,
