@@ -266,7 +266,7 @@ impl Source {
                 Some("it changed while it was read")
             }
             _ if self.guest.as_ref().is_some_and(Guest::has_changed) => {
-                Some("a file that it lies on changed while it was read")
+                Some("it lies on a file that changed while it was read")
             }
             _ => None,
         }
@@ -297,8 +297,14 @@ fn cut(extent: Extent, end: u64) -> Extent {
 
 /// What a file is that holds an image in a form of its own. Devices are always as they are.
 fn container(source: &Source) -> Option<&'static str> {
+    (source.nature == Nature::File).then(|| container_in(source))?
+}
+
+/// The same of what is known to be a file; one that was cut off is what it was.
+pub fn container_in(file: &dyn Bytes) -> Option<&'static str> {
     let mut head = [0; 68];
-    source.read_at(0, &mut head).ok().filter(|()| source.nature == Nature::File)?;
+    let len = file.size().min(head.len() as u64) as usize;
+    file.read_at(0, &mut head[..len]).ok()?;
     let known: [(usize, &[u8], _); 4] = [
         (0, b"QFI\xfb", "qcow2"),
         (0, b"KDMV", "vmdk"),

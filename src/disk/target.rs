@@ -6,7 +6,7 @@ use super::expect::Expect;
 use super::geometry::{Bytes, Geometry};
 use super::kernel::{Kernel, Number};
 use super::lock;
-use super::source::{kind_word, sectors_of};
+use super::source::{container_in, kind_word, sectors_of};
 use super::usage::{Use, uses};
 use crate::source::{Extent, Opened, Reading, data_extents};
 use esker_format::chunking::is_zero;
@@ -27,6 +27,8 @@ pub struct How {
     pub blind: bool,
     /// Write nothing, but count.
     pub dry_run: bool,
+    /// Write over an image file that has a form of its own, byte by byte.
+    pub raw: bool,
     /// Which disk it must be.
     pub expect: Expect,
 }
@@ -102,7 +104,13 @@ impl Target {
             }
             return Err(used(now));
         }
-        Self::of(path, Opened::from(fd), device, how)
+        let target = Self::of(path, Opened::from(fd), device, how)?;
+        match container_in(&target) {
+            Some(what) if device.is_none() && !target.how.raw => {
+                Err(Error::Wrapped { path: path.to_owned(), what })
+            }
+            _ => Ok(target),
+        }
     }
 
     /// Makes a new image file.

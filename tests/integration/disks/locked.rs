@@ -31,7 +31,7 @@ struct Locked(Child);
 
 impl Locked {
     fn of(image: &Path) -> Option<Self> {
-        let mut command = std::process::Command::new("qemu-io");
+        let mut command = Command::new("qemu-io");
         let command = command.args(["-f", "raw"]).arg(image).stdin(Stdio::piped());
         let Ok(child) = command.stdout(Stdio::null()).spawn() else {
             skipped("needs qemu-io");
