@@ -10,8 +10,8 @@ use esker_format::page::Entry;
 
 /// Write a file or a stream of a snapshot to standard output
 ///
-/// What is damaged, or could not be read when it was saved, ends it with an error: what was written
-/// until then is right, and not all.
+/// What is damaged ends it with an error and the exit code 4, what could not be read when it was saved with the
+/// exit code 3: what was written until then is right, and not all. `esker restore` gives back the rest too.
 #[derive(clap::Args)]
 pub struct Args {
     /// The file
@@ -27,14 +27,21 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     let entry = with_content(entry)?;
     let (name, node) = (show::name(&entry.key.path()), &entry.node);
     let threads = super::cores();
-    let source =
-        Source { repository: &repository, scope: snapshot.scope, name: &name, node, threads };
+    let source = Source {
+        repository: &repository,
+        scope: snapshot.scope,
+        name: &name,
+        node,
+        threads,
+        unread: None,
+    };
     // Whoever reads decides how large its pieces are; a lock and a buffer for lines are in the way.
     let stdout = std::io::stdout();
     let mut out = std::fs::File::from(std::os::fd::AsFd::as_fd(&stdout).try_clone_to_owned()?);
     match source.write(&mut out, signals::stop()) {
         Ok(_) => Ok(Exit::Ok),
         Err(StreamError::Output(error)) => Err(error.into()),
+        Err(error @ StreamError::Unread(_)) => Err(Failure::Unread(error.to_string())),
         Err(StreamError::Repository(error)) => {
             warn(&name, node);
             Err(error.into())

@@ -12,8 +12,9 @@ use std::sync::Arc;
 /// Copy a disk, a partition or an image file to another one
 ///
 /// Needs no repository. SOURCE and TARGET are block devices or image files; an image file that is not there
-/// is made, raw and with holes where there is nothing. Of a qcow2 file, what its virtual machine sees is read. Only what differs is written: run it again after it was cut
-/// off, or to bring a copy up to date. What cannot be read is read in smaller pieces, down to the sector; what
+/// is made, raw and with holes where there is nothing. Of a qcow2 file, what its virtual machine sees is read; none
+/// is written: such a TARGET is refused. Only what differs is written: run it again after it was cut off, or to
+/// bring a copy up to date. What cannot be read is read in smaller pieces, down to the sector; what
 /// cannot be read at all is zero in the copy and listed, and the exit code is 3.
 ///
 /// Both are opened for this program alone. SOURCE may be mounted read-only; TARGET must not be in use in
@@ -30,7 +31,7 @@ pub struct Args {
     /// moment, and file systems on it may be broken
     #[arg(long)]
     allow_live: bool,
-    /// Read an image file byte by byte, also one that looks like qcow2, vmdk, vhdx or vdi
+    /// Read and write image files byte by byte, also such that look like qcow2, vmdk, vhdx or vdi
     #[arg(long)]
     raw: bool,
     #[command(flatten)]
@@ -66,7 +67,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         show::warning(&format!("{} may change while it is read: {used}", args.source.display()));
     }
     let is_new = !args.target.exists();
-    let how = args.onto.how(args.dry_run);
+    let how = args.onto.how(args.dry_run, args.raw);
     if is_new && args.dry_run {
         return Err(Failure::usage(format!(
             "{} is not there: all would be new",
@@ -83,7 +84,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     let fit = over.fit()?;
     let twins = over.warn_of_twins();
     if !is_new {
-        over.ask(args.yes)?;
+        over.ask(args.yes, global.quiet || global.json)?;
     }
     signals::watch();
     over.target.resize(image.size)?;

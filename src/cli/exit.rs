@@ -73,6 +73,8 @@ pub enum Failure {
     Disk(crate::disk::Error),
     /// Words, with what to do about them.
     Usage(String, Option<String>),
+    /// What was asked for could not be read when it was saved.
+    Unread(String),
     /// The output could not be written.
     Output(std::io::Error),
 }
@@ -152,6 +154,7 @@ impl Failure {
             Some(Error::Store(e)) if e.kind == StoreErrorKind::Unreachable => Exit::Unreachable,
             Some(Error::SelfTest) => Exit::Damage,
             _ => match self {
+                Self::Unread(_) => Exit::Partial,
                 // Whoever reads our output went away: as if by SIGPIPE.
                 Self::Restore(restore::Error::Swap(SwapError::Incomplete(_))) => Exit::Damage,
                 Self::Output(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Exit::Signal(13),
@@ -338,6 +341,11 @@ impl Failure {
             Self::Output(e) => {
                 let error = format!("cannot write the output: {e}");
                 return Told { error, ..Told::default() };
+            }
+            Self::Unread(error) => {
+                let hint = "`esker restore` gives back what could be read, with zeros for the rest";
+                let (error, hint) = (error.clone(), Some(hint.to_owned()));
+                return Told { error, hint, ..Told::default() };
             }
             Self::Usage(message, hint) => {
                 return Told { error: message.clone(), hint: hint.clone(), ..Told::default() };

@@ -15,8 +15,12 @@ use std::path::{Path, PathBuf};
 ///
 /// Names in it are those of the snapshot without the leading /; with SNAPSHOT:PATH those below PATH.
 /// Owners, modes, times to the nanosecond, hard links, extended attributes and devices are in it (with
-/// pax headers); holes become zeros. Sockets are left out and named, and the exit code is 3. Should
-/// something be damaged, the archive has no end.
+/// pax headers); holes become zeros. Sockets and files that could not be read at all when they were saved are left
+/// out, and where a part could not be read there are zeros: each is named, and the exit code is 3. Should
+/// something be damaged, the archive has no end, and the exit code is 4.
+///
+/// ACLs are among the extended attributes. GNU tar gives these back with
+/// `tar --xattrs --xattrs-include='*' -xpf FILE`, and none without; bsdtar with `bsdtar -xpf FILE`.
 #[derive(clap::Args)]
 pub struct Args {
     /// SNAPSHOT or SNAPSHOT:PATH
@@ -76,6 +80,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     };
     let exported = exported.map_err(|error| match error {
         StreamError::Repository(error) => Failure::from(error),
+        error @ StreamError::Unread(_) => Failure::Unread(error.to_string()),
         StreamError::Output(error) => Failure::from(error),
     })?;
     tell(global, args, &selected, &exported)

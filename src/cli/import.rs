@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 ///
 /// The archive may be compressed with gzip or zstd; its name does not matter. Its entries stand below /
 /// of the snapshot. Everything is refused when a name leads out of the archive, something lies below
-/// what is no directory, or the archive is cut off. The list of entries is held in memory.
+/// what is no directory, the root is none, or the archive is cut off; and when it is one of GNU tar with sparse
+/// files (`--sparse`) or of the kind that `--listed-incremental` makes. The list of entries is held in memory.
 #[derive(clap::Args)]
 pub struct Args {
     /// The archive; `-` is standard input

@@ -1,11 +1,11 @@
 //! What a path lies on: file system, partition, disk, and what these are made of.
 
+use super::ground::{Span, Thing, ground};
 use super::kernel::{Kernel, Number};
+use super::loops;
 use super::mounts::mounts;
 use rustix::fs::{AtFlags, CWD, StatxFlags};
 use std::collections::BTreeSet;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Devices and files that would be gone with something that lies on them.
@@ -13,6 +13,8 @@ use std::path::Path;
 pub struct Below {
     devices: BTreeSet<Number>,
     files: BTreeSet<(u64, u64)>,
+    /// The bytes that it is in itself, whatever else is on the same disk.
+    grounds: Vec<Span>,
 }
 
 impl Below {
@@ -28,11 +30,14 @@ impl Below {
 
     /// Whether it lies on what is at `path`: a block device or an image file.
     pub fn has(&self, kernel: &Kernel, path: &Path) -> bool {
-        match (kernel.number_at(path), fs::metadata(path)) {
-            (Some(device), _) => self.devices.contains(&device),
-            (None, Ok(found)) => self.files.contains(&(found.dev(), found.ino())),
-            (None, Err(_)) => false,
-        }
+        let Some(thing) = Thing::at(path) else { return false };
+        let is_named = match thing {
+            Thing::Device(device) => self.devices.contains(&device),
+            Thing::File(device, inode) => self.files.contains(&(device, inode)),
+        };
+        // The same bytes may go by several names.
+        let is_there = |ground: Span| self.grounds.iter().any(|other| other.overlaps(&ground));
+        is_named || is_there(ground(kernel, thing))
     }
 
     fn add_path(&mut self, kernel: &Kernel, path: &Path) {
@@ -55,18 +60,27 @@ impl Below {
         if !self.devices.insert(device) {
             return;
         }
-        let under = kernel.disk_of(device).into_iter().chain(kernel.made_of(device));
-        for device in under {
-            self.add_device(kernel, device);
+        self.grounds.push(ground(kernel, Thing::Device(device)));
+        self.add_under(kernel, device);
+    }
+
+    /// What a device is made of, or a part of: that is more than the bytes in question.
+    fn add_under(&mut self, kernel: &Kernel, device: Number) {
+        for part in kernel.made_of(device) {
+            self.add_device(kernel, part);
         }
-        if let Some(file) = kernel.file_of_loop(device) {
-            match (kernel.number_at(&file), fs::metadata(&file)) {
-                (Some(device), _) => self.add_device(kernel, device),
-                (None, Ok(found)) => {
-                    self.files.insert((found.dev(), found.ino()));
-                    self.add_path(kernel, &file);
+        let shown = loops::shown(kernel, device).map(|span| span.of);
+        let whole = kernel.disk_of(device).map(Thing::Device);
+        for thing in whole.into_iter().chain(shown) {
+            match thing {
+                Thing::Device(whole) if self.devices.insert(whole) => self.add_under(kernel, whole),
+                Thing::Device(_) => {}
+                Thing::File(system, inode) => {
+                    self.files.insert((system, inode));
+                    if let Some(file) = kernel.file_of_loop(device) {
+                        self.add_path(kernel, &file);
+                    }
                 }
-                (None, Err(_)) => {}
             }
         }
     }
@@ -76,6 +90,8 @@ impl Below {
 mod tests {
     use super::*;
     use crate::disk::usage::tests::Fake;
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
 
     #[test]
     fn a_path_lies_on_its_file_system_and_all_that_this_is_made_of() {
@@ -108,5 +124,25 @@ mod tests {
         below.add_device(&fake.kernel(), Number(7, 7));
         assert!(below.has(&fake.kernel(), &file));
         assert!(!below.has(&fake.kernel(), fake.folder()));
+    }
+    #[test]
+    fn what_lies_on_a_loop_device_lies_on_all_that_show_the_same_bytes() {
+        let fake = Fake::new();
+        let file = fake.folder().join("disk.img");
+        fs::write(&file, b"image").unwrap();
+        for (number, offset) in [(7, 0), (8, 512), (9, 4096)] {
+            fake.device(&format!("loop{number}"), Number(7, number), None);
+            fake.backing_file(Number(7, number), &file);
+            fake.write(&format!("sys/devices/loop{number}/loop/offset"), &format!("{offset}\n"));
+            fake.write(&format!("sys/devices/loop{number}/loop/sizelimit"), "4096\n");
+        }
+        let mut below = Below::default();
+        let kernel = fake.kernel();
+        below.add_device(&kernel, Number(7, 7));
+        let has = |number| {
+            let ground = ground(&kernel, Thing::Device(Number(7, number)));
+            below.grounds.iter().any(|other| other.overlaps(&ground))
+        };
+        assert!(has(7) && has(8) && !has(9));
     }
 }

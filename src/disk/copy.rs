@@ -99,8 +99,9 @@ fn read(
         let (Extent::Data(_, len) | Extent::Hole(_, len)) = extent;
         let end = (at + len).min(copy.len);
         if matches!(extent, Extent::Hole(..)) {
+            // Nobody takes it when writing has failed, which is told there.
             if parts.send(Part::Zero(at, end - at)).is_err() {
-                break;
+                return Ok(Vec::new());
             }
             at = end;
         }
@@ -114,7 +115,7 @@ fn read(
             reader.read(copy.source, at, &mut bytes)?;
             let part = if is_zero(&bytes) { Part::Zero(at, len) } else { Part::Data(at, bytes) };
             if parts.send(part).is_err() {
-                break;
+                return Ok(Vec::new());
             }
             at += len;
         }

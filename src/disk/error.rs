@@ -34,6 +34,14 @@ pub enum Error {
         /// What it is.
         what: &'static str,
     },
+    /// It holds an image in a form of its own, and what is written is raw.
+    #[error("{} is an image of the kind {what}, and only raw ones are written", path.display())]
+    Wrapped {
+        /// Which.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
     /// It is an image for which programs of QEMU are needed, and they are not there.
     #[error("{} is a qcow2 image, and {program} cannot be run", path.display())]
     Tool {

@@ -60,6 +60,37 @@ pub fn free(bytes: &dyn Bytes, start: u64, len: u64) -> Result<Vec<Range<u64>>, 
     Ok(system.between(&used))
 }
 
+/// What features are called of which it is known only that.
+const NAMES: [(u32, u32, &str); 9] = [
+    (0x1, 0, "compression"),
+    (0x8, 0, "journal_dev"),
+    (0x10, 0, "meta_bg"),
+    (0x1000, 0, "dirdata"),
+    (0, 0x80, "snapshot"),
+    (0, 0x200, "bigalloc"),
+    (0, 0x800, "replica"),
+    (0, 0x4000, "shared_blocks"),
+    (TO_RECOVER, 0, "needs_recovery"),
+];
+
+/// Features by name, and the bits of the others.
+fn features((incompatible, read_only): (u32, u32)) -> String {
+    let mut rest = (incompatible, read_only);
+    let mut words = Vec::new();
+    for (first, second, name) in NAMES {
+        if rest.0 & first != 0 || rest.1 & second != 0 {
+            rest = (rest.0 & !first, rest.1 & !second);
+            words.push(name.to_owned());
+        }
+    }
+    for (kind, bits) in [("incompat", rest.0), ("ro_compat", rest.1)] {
+        if bits != 0 {
+            words.push(format!("{kind} {bits:#x}"));
+        }
+    }
+    words.join(", ")
+}
+
 /// The bytes of a superblock, as they are.
 pub struct Superblock(pub [u8; SUPERBLOCK_LEN]);
 
@@ -121,10 +152,7 @@ impl System {
         }
         let unknown = (incompatible & !INCOMPATIBLE, read_only & !READ_ONLY);
         if unknown != (0, 0) {
-            return Err(format!(
-                "it has features that are not known here: {:x} and {:x}",
-                unknown.0, unknown.1
-            ));
+            return Err(format!("it has features that are not known here: {}", features(unknown)));
         }
         if u16_at(58) != 1 || u32_at(0x194) != 0 {
             return Err("it has errors, or was not unmounted".to_owned());
@@ -241,5 +269,19 @@ impl System {
             at = at.max(range.end);
         }
         free
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::features;
+
+    #[test]
+    fn features_go_by_their_names_or_by_their_bits() {
+        assert_eq!(features((0x10, 0x200)), "meta_bg, bigalloc");
+        assert_eq!(
+            features((0x8000_0010, 0x4_0000)),
+            "meta_bg, incompat 0x80000000, ro_compat 0x40000"
+        );
     }
 }

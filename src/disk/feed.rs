@@ -110,7 +110,13 @@ impl Image {
         let more = if ranges.len() > TOLD { ", and more" } else { "" };
         let unread = (lost > 0)
             .then(|| format!("{lost} bytes could not be read: {}{more}", told.join(", ")));
-        unread.or_else(|| self.source.changed().map(str::to_owned))
+        // The path stands before it.
+        let changed = self.source.changed().map(|changed| changed.trim_start_matches("it "));
+        let changed = changed.map(str::to_owned);
+        match (unread, changed) {
+            (Some(unread), Some(changed)) => Some(format!("{changed}; {unread}")),
+            (unread, changed) => unread.or(changed),
+        }
     }
 
     /// Whether a device that was only read because it was mounted read-only is written to by now.

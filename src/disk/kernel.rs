@@ -1,5 +1,6 @@
 //! What the kernel tells of block devices, in its files.
 
+use super::ground::{Span, Thing};
 use std::fmt::{self, Display, Formatter};
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -69,6 +70,20 @@ impl Kernel {
         let name = folder.as_deref().and_then(Path::file_name).map(|n| n.to_string_lossy());
         // Slashes in names are written so: /dev/cciss/c0d0 is cciss!c0d0.
         name.map_or_else(|| device.to_string(), |name| format!("/dev/{}", name.replace('!', "/")))
+    }
+
+    /// Where its file is.
+    pub fn path(&self, device: Number) -> PathBuf {
+        let name = self.name(device);
+        self.root.join(name.trim_start_matches('/'))
+    }
+
+    /// The bytes of its disk that a partition is.
+    pub fn part_of(&self, device: Number) -> Option<Span> {
+        let disk = self.disk_of(device)?;
+        // In units of 512 bytes, whatever the sectors of the disk are.
+        let number = |name| self.line(device, name)?.parse::<u64>().ok()?.checked_mul(512);
+        Some(Span::of(Thing::Device(disk), number("start")?, number("size")?))
     }
 
     /// The disk that a partition is of.
@@ -149,6 +164,12 @@ impl Kernel {
     /// The file that a loop device shows.
     pub fn file_of_loop(&self, device: Number) -> Option<PathBuf> {
         self.line(device, "loop/backing_file").map(PathBuf::from)
+    }
+
+    /// Its first byte of that file, and how many it shows; 0 for all.
+    pub fn range_of_loop(&self, device: Number) -> (u64, u64) {
+        let number = |name| self.line(device, name).and_then(|line| line.parse().ok());
+        (number("loop/offset").unwrap_or(0), number("loop/sizelimit").unwrap_or(0))
     }
 
     /// The block device at a path.

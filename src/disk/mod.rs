@@ -4,7 +4,9 @@
 //! ```text
 //! kernel    what the kernel tells of a block device      usage    who uses it
 //! below     what a path lies on                           geometry what is on it
+//! ground    what a disk comes down to                     loops    which bytes a loop device shows
 //! source    one that is read                              target   one that is written
+//! lock      how an image file is kept from others
 //! qcow2     an image as its virtual machine sees it         nbd      how its server is asked
 //! ```
 
@@ -19,7 +21,10 @@ mod file_system;
 mod fitting;
 mod geometry;
 mod gpt;
+mod ground;
 mod kernel;
+mod lock;
+mod loops;
 mod mbr;
 mod mounts;
 mod nbd;

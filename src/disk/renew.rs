@@ -65,6 +65,17 @@ fn renew_of(system: &FileSystem) -> Option<Renew> {
     }
 }
 
+/// All ids of an image, and what would become of each if there were to be new ones.
+pub fn all_ids(image: &Geometry) -> Vec<Id> {
+    let systems = image.file_systems().map(|(partition, _, _, system)| Id {
+        partition,
+        kind: system.kind.clone(),
+        before: system.uuid.clone(),
+        fate: if renew_of(system).is_some() { Fate::Planned } else { Fate::Kept },
+    });
+    table::ids(&image.table).into_iter().chain(systems).collect()
+}
+
 impl<'r> Renewal<'r> {
     /// Of a disk with what is in this image. `at` is any disk or file that can be read by now.
     ///
@@ -88,13 +99,7 @@ impl<'r> Renewal<'r> {
 
     /// All ids, as they are in the image.
     pub fn planned(&self) -> Vec<Id> {
-        let systems = self.image.file_systems().map(|(partition, _, _, system)| Id {
-            partition,
-            kind: system.kind.clone(),
-            before: system.uuid.clone(),
-            fate: if renew_of(system).is_some() { Fate::Planned } else { Fate::Kept },
-        });
-        table::ids(&self.image.table).into_iter().chain(systems).collect()
+        all_ids(self.image)
     }
 
     /// Whether the copy will go by this id too.

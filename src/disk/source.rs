@@ -4,6 +4,7 @@ use super::error::{Error, Result};
 use super::ext4;
 use super::geometry::{Bytes, Geometry};
 use super::kernel::{Kernel, Number};
+use super::lock;
 use super::qcow2::{Guest, Layer};
 use super::usage::{Use, uses};
 use crate::source::{Extent, Opened, Reading, Stat, data_extents};
@@ -12,7 +13,7 @@ use rustix::io::Errno;
 use std::fs;
 use std::io;
 use std::ops::Range;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -83,6 +84,9 @@ impl Source {
                 other => other,
             };
         let file = Opened::from(file.map_err(|error| failed(error.into()))?);
+        if kind.is_file() {
+            lock::to_read(file.fd().as_fd());
+        }
         let mut source = Self::of(path, file, uses)?;
         match container(&source) {
             Some("qcow2") if !allow.raw => source.look_inside(kernel, allow)?,
@@ -262,7 +266,7 @@ impl Source {
                 Some("it changed while it was read")
             }
             _ if self.guest.as_ref().is_some_and(Guest::has_changed) => {
-                Some("a file that it lies on changed while it was read")
+                Some("it lies on a file that changed while it was read")
             }
             _ => None,
         }
@@ -293,8 +297,14 @@ fn cut(extent: Extent, end: u64) -> Extent {
 
 /// What a file is that holds an image in a form of its own. Devices are always as they are.
 fn container(source: &Source) -> Option<&'static str> {
+    (source.nature == Nature::File).then(|| container_in(source))?
+}
+
+/// The same of what is known to be a file; one that was cut off is what it was.
+pub fn container_in(file: &dyn Bytes) -> Option<&'static str> {
     let mut head = [0; 68];
-    source.read_at(0, &mut head).ok().filter(|()| source.nature == Nature::File)?;
+    let len = file.size().min(head.len() as u64) as usize;
+    file.read_at(0, &mut head[..len]).ok()?;
     let known: [(usize, &[u8], _); 4] = [
         (0, b"QFI\xfb", "qcow2"),
         (0, b"KDMV", "vmdk"),

@@ -5,7 +5,8 @@ use super::error::{Error, Result};
 use super::expect::Expect;
 use super::geometry::{Bytes, Geometry};
 use super::kernel::{Kernel, Number};
-use super::source::{kind_word, sectors_of};
+use super::lock;
+use super::source::{container_in, kind_word, sectors_of};
 use super::usage::{Use, uses};
 use crate::source::{Extent, Opened, Reading, data_extents};
 use esker_format::chunking::is_zero;
@@ -14,7 +15,7 @@ use rustix::io::Errno;
 use std::fs;
 use std::io;
 use std::num::NonZeroU64;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,6 +27,8 @@ pub struct How {
     pub blind: bool,
     /// Write nothing, but count.
     pub dry_run: bool,
+    /// Write over an image file that has a form of its own, byte by byte.
+    pub raw: bool,
     /// Which disk it must be.
     pub expect: Expect,
 }
@@ -77,9 +80,9 @@ impl Target {
             check_apart(kernel, from, path)?;
         }
         let used = |uses| Error::Used { path: path.to_owned(), uses, to_write: true };
-        let uses = uses(kernel, path).map_err(failed)?;
-        if !uses.is_empty() {
-            return Err(used(uses));
+        let known = uses(kernel, path).map_err(failed)?;
+        if !known.is_empty() {
+            return Err(used(known));
         }
         let device = kernel.number_at(path);
         if device.is_some_and(|device| kernel.is_read_only(device)) {
@@ -93,7 +96,21 @@ impl Target {
             Err(Errno::ROFS) => return Err(Error::ReadOnly { path: path.to_owned() }),
             other => other.map_err(|error| failed(error.into()))?,
         };
-        Self::of(path, Opened::from(fd), device, how)
+        if device.is_none() && !how.dry_run && !lock::to_write(fd.as_fd()).map_err(failed)? {
+            // Somebody was faster.
+            let mut now = uses(kernel, path).map_err(failed)?;
+            if now.is_empty() {
+                now.push(Use::Unknown);
+            }
+            return Err(used(now));
+        }
+        let target = Self::of(path, Opened::from(fd), device, how)?;
+        match container_in(&target) {
+            Some(what) if device.is_none() && !target.how.raw => {
+                Err(Error::Wrapped { path: path.to_owned(), what })
+            }
+            _ => Ok(target),
+        }
     }
 
     /// Makes a new image file.
@@ -105,6 +122,8 @@ impl Target {
         let mode = Mode::RUSR | Mode::WUSR;
         let fd: OwnedFd = rustix::fs::openat(CWD, path, flags, mode)
             .map_err(|error| Error::Open { path: path.to_owned(), source: error.into() })?;
+        // Nobody else can have it yet.
+        let _ = lock::to_write(fd.as_fd());
         Self::of(path, Opened::from(fd), None, how)
     }
 

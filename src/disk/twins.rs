@@ -3,6 +3,7 @@
 use super::file_system::FileSystem;
 use super::geometry::Geometry;
 use super::kernel::{Kernel, Number};
+use super::renew::{Id, all_ids};
 use super::source::Source;
 use super::table::Table;
 use std::collections::BTreeMap;
@@ -11,6 +12,8 @@ use std::path::Path;
 /// A device of this machine that goes by the same id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Twin {
+    /// What of the image goes by the id.
+    pub of: Id,
     /// The id.
     pub id: String,
     /// The device.
@@ -19,7 +22,7 @@ pub struct Twin {
 
 /// Devices attached here, other than `target` and its partitions, that have ids of the image.
 pub fn twins(kernel: &Kernel, image: &Geometry, target: Option<Number>) -> Vec<Twin> {
-    let ids = image.ids();
+    let ids = all_ids(image);
     let mut found = BTreeMap::new();
     for device in kernel.all() {
         let is_target =
@@ -29,12 +32,13 @@ pub fn twins(kernel: &Kernel, image: &Geometry, target: Option<Number>) -> Vec<T
         }
         let name = kernel.name(device);
         for id in ids_of(Path::new(&name)) {
-            if ids.contains(&id.as_str()) {
-                found.insert(id, name.clone());
+            if let Some(of) = ids.iter().position(|of| of.before.as_ref() == Some(&id)) {
+                found.insert(of, (id, name.clone()));
             }
         }
     }
-    found.into_iter().map(|(id, device)| Twin { id, device }).collect()
+    let twin = |(of, (id, device))| Twin { of: Id::clone(&ids[of]), id, device };
+    found.into_iter().map(twin).collect()
 }
 
 /// What a device goes by. Its partitions are devices themselves, and tell their own.

@@ -1,10 +1,13 @@
 //! Who uses a disk or an image file, so that it must not be written to, or changes while it is read.
 
+use super::ground::{Thing, chain, ground};
 use super::kernel::{Kernel, Number};
+use super::lock;
 use super::mounts::{mounts, swaps};
+use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter};
-use std::fs::{self, Metadata};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// One use of a disk, of a part of it, or of an image file.
@@ -43,6 +46,8 @@ pub enum Use {
         /// Whether the one that locked it may write.
         writable: bool,
     },
+    /// Another process, such as an esker, has locked it, to write to it alone.
+    Written,
     /// The kernel says that it is in use, and nothing tells by whom.
     Unknown,
 }
@@ -53,7 +58,7 @@ impl Use {
         match self {
             Self::Mounted { writable, .. } | Self::Locked { writable } => *writable,
             Self::Loop { busy, .. } => *busy,
-            Self::Swap { .. } | Self::Held { .. } | Self::Unknown => true,
+            Self::Swap { .. } | Self::Held { .. } | Self::Written | Self::Unknown => true,
         }
     }
 }
@@ -71,29 +76,45 @@ impl Display for Use {
             Self::Loop { by, busy: false } => write!(f, "{by} shows it"),
             Self::Locked { writable: true } => write!(f, "a virtual machine writes to it"),
             Self::Locked { writable: false } => write!(f, "a virtual machine reads it"),
+            Self::Written => write!(f, "another process writes to it"),
             Self::Unknown => write!(f, "another program or the kernel has it for itself"),
         }
     }
 }
 
-/// How deep devices may lie on each other before we stop looking.
-const DEPTH_MAX: usize = 8;
-
-/// All uses of what lies at a path that can be found out.
+/// All uses of what lies at a path that can be found out: of its bytes, by whatever name they go.
 ///
 /// # Errors
 /// When there is nothing at the path.
 pub fn uses(kernel: &Kernel, path: &Path) -> std::io::Result<Vec<Use>> {
     let found = fs::metadata(path)?;
-    let mut uses = match found.file_type().is_block_device() {
-        true => uses_of_device(kernel, Number::of(found.rdev()), DEPTH_MAX),
-        false => uses_of_file(kernel, &found),
-    };
-    uses.extend(lock(kernel, &found));
+    let mut uses: Vec<Use> = locked(kernel, (found.dev(), found.ino())).into_iter().collect();
+    for used in uses_of(kernel, Thing::of(&found)) {
+        if !uses.contains(&used) {
+            uses.push(used);
+        }
+    }
     Ok(uses)
 }
 
-fn uses_of_device(kernel: &Kernel, device: Number, depth: usize) -> Vec<Use> {
+fn uses_of(kernel: &Kernel, thing: Thing) -> Vec<Use> {
+    let Thing::Device(device) = thing else { return uses_below(kernel, thing) };
+    let mut uses = uses_on(kernel, device);
+    uses.extend(uses_below(kernel, thing));
+    // What else is made of a part counts as little as another partition of the same disk does: only what reaches
+    // the bytes by another way.
+    let (mut made_of, mut seen) = (kernel.made_of(device), BTreeSet::new());
+    while let Some(part) = made_of.pop() {
+        if seen.insert(part) {
+            uses.extend(uses_below(kernel, Thing::Device(part)));
+            made_of.extend(kernel.made_of(part));
+        }
+    }
+    uses
+}
+
+/// Uses of a device under its own name.
+fn uses_on(kernel: &Kernel, device: Number) -> Vec<Use> {
     let mut uses = Vec::new();
     let related = kernel.disk_of(device).into_iter().chain([device]);
     let related: Vec<Number> = related.chain(kernel.partitions(device)).collect();
@@ -116,59 +137,69 @@ fn uses_of_device(kernel: &Kernel, device: Number, depth: usize) -> Vec<Use> {
             uses.push(Use::Held { device: kernel.name(*device), by: kernel.name(by) });
         }
     }
-    let is_shown = |file: &Path| kernel.number_at(file).is_some_and(|n| related.contains(&n));
-    uses.extend(loops(kernel, is_shown, depth));
     uses
 }
 
-fn uses_of_file(kernel: &Kernel, file: &Metadata) -> Vec<Use> {
-    let is_it = |path: &Path| {
-        fs::metadata(path).is_ok_and(|found| (found.dev(), found.ino()) == (file.dev(), file.ino()))
-    };
-    let swapped = swaps(kernel).into_iter().filter(|path| is_it(path));
-    let swapped = swapped.map(|path| Use::Swap { device: path.display().to_string() });
-    swapped.chain(loops(kernel, is_it, DEPTH_MAX)).collect()
-}
-
-/// Loop devices over something.
-fn loops(kernel: &Kernel, is_over: impl Fn(&Path) -> bool, depth: usize) -> Vec<Use> {
-    if depth == 0 {
-        return Vec::new();
+/// Uses of the bytes that a thing shows: of what it comes down to, and through other loop devices.
+fn uses_below(kernel: &Kernel, thing: Thing) -> Vec<Use> {
+    let chain = chain(kernel, thing);
+    let mut uses = Vec::new();
+    for pair in chain.windows(2) {
+        let (Thing::Device(above), below) = (pair[0].of, pair[1].of) else { continue };
+        match below {
+            // Of a disk, other partitions may be in use.
+            Thing::Device(_) if kernel.disk_of(above).is_some() => {}
+            Thing::Device(below) => {
+                uses.extend(uses_on(kernel, below));
+                let found = fs::metadata(kernel.path(below)).ok();
+                uses.extend(found.and_then(|found| locked(kernel, (found.dev(), found.ino()))));
+            }
+            Thing::File(device, inode) => uses.extend(locked(kernel, (device, inode))),
+        }
     }
-    let all = kernel.all().into_iter();
-    let over = all.filter(|number| kernel.file_of_loop(*number).is_some_and(|file| is_over(&file)));
-    over.map(|number| {
-        let is_used = || uses_of_device(kernel, number, depth - 1).iter().any(Use::may_change);
-        let busy = !kernel.is_read_only(number) && is_used();
-        Use::Loop { by: kernel.name(number), busy }
-    })
-    .collect()
+    let Some(ground) = chain.last() else { return uses };
+    if let Thing::File(..) = ground.of {
+        let swapped = swaps(kernel).into_iter().filter(|path| Thing::at(path) == Some(ground.of));
+        uses.extend(swapped.map(|path| Use::Swap { device: path.display().to_string() }));
+    }
+    let is_above = |number: &Number| chain.iter().any(|span| span.of == Thing::Device(*number));
+    let all = kernel.all().into_iter().filter(|number| kernel.file_of_loop(*number).is_some());
+    for number in all.filter(|number| !is_above(number)) {
+        if self::ground(kernel, Thing::Device(number)).overlaps(ground) {
+            let is_used = || uses_on(kernel, number).iter().any(Use::may_change);
+            let busy = !kernel.is_read_only(number) && is_used();
+            uses.push(Use::Loop { by: kernel.name(number), busy });
+        }
+    }
+    uses
 }
 
-/// What the programs of QEMU lock says what they do: byte 100 and on for what they need, byte 200 and
-/// on for what others must not do. The second bit of each is writing, the fourth changing the size.
-const LOCKED: std::ops::RangeInclusive<u64> = 100..=203;
+/// The second byte of what is needed is writing, the fourth changing the size.
 const WRITES: [u64; 2] = [101, 103];
 
-fn lock(kernel: &Kernel, file: &Metadata) -> Option<Use> {
-    let (major, minor) = (rustix::fs::major(file.dev()), rustix::fs::minor(file.dev()));
-    let inode = format!("{major:02x}:{minor:02x}:{}", file.ino());
+fn locked(kernel: &Kernel, (device, inode): (u64, u64)) -> Option<Use> {
+    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+    let inode = format!("{major:02x}:{minor:02x}:{inode}");
     let list = kernel.text("proc/locks")?;
-    let mut locked = Vec::new();
+    let mut ranges = Vec::new();
     for line in list.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
         let Some(at) = words.iter().position(|word| *word == inode) else { continue };
         let from = words.get(at + 1).and_then(|n| n.parse::<u64>().ok());
         let to = words.get(at + 2).and_then(|n| n.parse::<u64>().ok());
         if let (Some(from), Some(to)) = (from, to)
-            && LOCKED.contains(&from)
-            && LOCKED.contains(&to)
+            && lock::BYTES.contains(&from)
+            && lock::BYTES.contains(&to)
         {
-            locked.push(from..=to);
+            // QEMU never keeps others from what it does, it tells them.
+            if words.contains(&"WRITE") {
+                return Some(Use::Written);
+            }
+            ranges.push(from..=to);
         }
     }
-    let writable = locked.iter().any(|range| WRITES.iter().any(|byte| range.contains(byte)));
-    (!locked.is_empty()).then_some(Use::Locked { writable })
+    let writable = ranges.iter().any(|range| WRITES.iter().any(|byte| range.contains(byte)));
+    (!ranges.is_empty()).then_some(Use::Locked { writable })
 }
 
 #[cfg(test)]

@@ -10,13 +10,15 @@ use esker_format::page::Entry;
 use esker_format::path::MapKey;
 use std::collections::HashMap;
 use std::io::{self, Write};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use tar::{Builder, EntryType, Header};
 
 /// Memory for frames of pages.
 const BUDGET: usize = 8 << 20;
 /// What a header has of a name; longer ones are in the pax header.
 const NAME: usize = 100;
+/// The same of the name of an owner.
+const OWNER: usize = 31;
 /// A tar consists of blocks of this size.
 const BLOCK: u64 = 512;
 
@@ -67,6 +69,18 @@ impl Export<'_> {
             (Some(key), _) => (Some(key.clone()), key.as_parent()),
             (None, _) => (Some(MapKey::root()), Vec::new()),
         };
+        if start == Some(MapKey::root()) {
+            let root = manifest.root.as_ref().map(|page| (page, manifest.root_level as u8));
+            if let Some(Found::Entry(entry)) = Map::new(root, Bounds::All).next(&mut chunks)?
+                && entry.key == MapKey::root()
+                && entry.node.kind != NodeKind::Directory
+            {
+                writing.problem(
+                    entry.key.path(),
+                    "is no directory, and has no name that a tar could have",
+                );
+            }
+        }
         // What is in a directory follows it at once: whoever unpacks it gives it its times when something
         // else comes.
         let mut entries: Vec<Entry> = Vec::new();
@@ -128,7 +142,13 @@ impl Export<'_> {
             Some(group) => writing.first_of(group, name),
             None => None,
         };
-        let attributes = self.attributes(node, chunks)?;
+        let mut attributes = self.attributes(node, chunks)?;
+        let is_text = |name: &[u8]| std::str::from_utf8(name).is_ok_and(|name| !name.contains('='));
+        for (name, _) in attributes.extract_if(.., |(name, _)| !is_text(name)) {
+            let name = String::from_utf8_lossy(&name).escape_debug().to_string();
+            writing
+                .problem(path.clone(), &format!("has the attribute {name}, which no tar can have"));
+        }
         writing.head(node, name, first.as_deref(), &attributes)?;
         writing.exported.entries += 1;
         if first.is_some() || !node.has_content() {
@@ -137,11 +157,19 @@ impl Export<'_> {
         let shown = String::from_utf8_lossy(&path);
         let scope = self.selected.snapshot.scope;
         let (repository, threads) = (self.repository, self.threads);
-        let source = Source { repository, scope, name: &shown, node, threads };
+        let unread = AtomicU64::new(0);
+        let counted = Some(&unread);
+        let source = Source { repository, scope, name: &shown, node, threads, unread: counted };
         let out = writing.tar.get_mut();
         let len = source.write(out, stop)?;
         out.write_all(&[0; BLOCK as usize][..(len.next_multiple_of(BLOCK) - len) as usize])?;
         writing.exported.bytes += len;
+        let unread = unread.into_inner();
+        if unread > 0 {
+            let why =
+                format!("has zeros for {unread} bytes that could not be read when it was saved");
+            writing.problem(path.clone(), &why);
+        }
         Ok(())
     }
 
@@ -197,16 +225,18 @@ impl Writing<'_> {
         if let Some(target) = target.filter(|target| target.len() > NAME) {
             add("linkpath", target.to_vec());
         }
+        // One byte of the header stays for the end of the text; half a name would be that of somebody else.
+        for (key, owner) in [("uname", &node.user), ("gname", &node.group)] {
+            if let Some(owner) = owner.as_ref().filter(|owner| owner.len() > OWNER) {
+                add(key, owner.clone());
+            }
+        }
         if node.mtime.nanos > 0 || node.mtime.seconds < 0 {
             add("mtime", seconds(node).into_bytes());
         }
         for (attribute, value) in attributes {
-            // Names of attributes are text, but for what nobody has ever seen.
-            if let Ok(attribute) = std::str::from_utf8(attribute)
-                && !attribute.contains('=')
-            {
-                add(&format!("SCHILY.xattr.{attribute}"), value.clone());
-            }
+            let attribute = String::from_utf8_lossy(attribute);
+            add(&format!("SCHILY.xattr.{attribute}"), value.clone());
         }
         let pax: Vec<(&str, &[u8])> = pax.iter().map(|(k, v)| (&**k, &**v)).collect();
         if !pax.is_empty() {
@@ -241,9 +271,8 @@ fn header(node: &Node, name: &[u8], target: Option<&[u8]>, is_link: bool) -> Hea
         _ => EntryType::Regular,
     });
     if let Some(ustar) = header.as_ustar_mut() {
-        // One byte stays for the end of the text.
-        put(&mut ustar.uname[..31], node.user.as_deref().unwrap_or_default());
-        put(&mut ustar.gname[..31], node.group.as_deref().unwrap_or_default());
+        put(&mut ustar.uname[..OWNER], node.user.as_deref().unwrap_or_default());
+        put(&mut ustar.gname[..OWNER], node.group.as_deref().unwrap_or_default());
         if let Some((major, minor)) = node.device {
             ustar.set_device_major(major);
             ustar.set_device_minor(minor);

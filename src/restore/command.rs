@@ -2,17 +2,16 @@
 
 use super::stream::{Source, StreamError};
 use crate::repository::Error;
-use rustix::process::{Pid, Signal, kill_process_group};
+use crate::source::group;
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// How long a command may take to end when it is asked to.
-const GRACE: Duration = Duration::from_secs(2);
 /// How often is looked whether it has ended.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -25,6 +24,9 @@ pub enum FeedError {
     /// What it was to be given could not be had. It was ended before it could take what it got for all.
     #[error("{0} was ended before it had read everything")]
     Cut(String, #[source] Box<Error>),
+    /// What it was to be given could not be read when it was saved. It was ended as above.
+    #[error("{0}")]
+    Unread(String),
     /// It did not want all.
     #[error("{0} ended before it had read everything ({1})")]
     Early(String, String),
@@ -48,9 +50,10 @@ pub fn feed(source: &Source<'_>, words: &[OsString], stop: &AtomicBool) -> Resul
     ours.for_each(|(name, _)| {
         command.env_remove(name);
     });
+    group::end_with_us(&mut command);
     let child = command.spawn().map_err(|error| FeedError::NotRun(name.clone(), error))?;
-    let mut fed = Fed(child);
-    let written = match fed.0.stdin.take() {
+    let mut fed = Fed { child, is_over: false };
+    let written = match fed.child.stdin.take() {
         Some(mut stdin) => source.write(&mut stdin, stop).map_err(|error| (error, stdin)),
         None => Ok(0),
     };
@@ -66,6 +69,11 @@ pub fn feed(source: &Source<'_>, words: &[OsString], stop: &AtomicBool) -> Resul
             drop::<Box<dyn Write>>(Box::new(stdin));
             Err(FeedError::Cut(name, Box::new(error)))
         }
+        Err((error @ StreamError::Unread(_), stdin)) => {
+            fed.end();
+            drop::<Box<dyn Write>>(Box::new(stdin));
+            Err(FeedError::Unread(error.to_string()))
+        }
         Err((StreamError::Output(_), stdin)) => {
             drop(stdin);
             let why = fed.wait(stop).map_or_else(|| "stopped".to_owned(), describe);
@@ -75,33 +83,37 @@ pub fn feed(source: &Source<'_>, words: &[OsString], stop: &AtomicBool) -> Resul
 }
 
 /// A command that ends with this value.
-struct Fed(Child);
+struct Fed {
+    child: Child,
+    /// Whether it was waited for.
+    is_over: bool,
+}
 
 impl Fed {
-    /// How it ends; none when somebody wants it to stop before.
+    /// How it ends; none when somebody wants it to stop before. What a command that was not content has left behind
+    /// is ended.
     fn wait(&mut self, stop: &AtomicBool) -> Option<ExitStatus> {
-        loop {
-            match self.0.try_wait() {
-                Ok(Some(status)) => return Some(status),
-                Ok(None) if !stop.load(Ordering::Relaxed) => std::thread::sleep(LOOK),
-                _ => return None,
+        let leader = Pid::from_child(&self.child);
+        while !group::has_ended(leader).ok()? {
+            if stop.load(Ordering::Relaxed) {
+                return None;
             }
+            std::thread::sleep(LOOK);
         }
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        let ended = waitid(WaitId::Pid(leader), options).ok().flatten();
+        if ended.is_none_or(|ended| ended.exit_status() != Some(0)) {
+            group::end(leader);
+        }
+        self.is_over = true;
+        self.child.wait().ok()
     }
 
     fn end(&mut self) {
-        if matches!(self.0.try_wait(), Ok(Some(_))) {
-            return;
-        }
-        let group = Pid::from_child(&self.0);
-        let _ = kill_process_group(group, Signal::TERM);
-        let until = Instant::now() + GRACE;
-        while matches!(self.0.try_wait(), Ok(None)) && Instant::now() < until {
-            std::thread::sleep(LOOK);
-        }
-        if matches!(self.0.try_wait(), Ok(None)) {
-            let _ = kill_process_group(group, Signal::KILL);
-            let _ = self.0.wait();
+        if !self.is_over {
+            group::end(Pid::from_child(&self.child));
+            self.is_over = true;
+            let _ = self.child.wait();
         }
     }
 }

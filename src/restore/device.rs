@@ -223,7 +223,11 @@ impl Plan<'_> {
             Item::Hole(_) | Item::Zero(_) => self.shared.target.zeros(place.start, len)?,
             Item::Lost(_) => {
                 self.shared.target.zeros(place.start, len)?;
-                self.unread.push(place);
+                // A long stretch was recorded in pieces.
+                match self.unread.last_mut() {
+                    Some(last) if last.end == place.start => last.end = place.end,
+                    _ => self.unread.push(place),
+                }
             }
         }
         self.shared.progress.bytes.fetch_add(len, Relaxed);

@@ -5,18 +5,17 @@
 //! fetch    fetch, open and check the chunks of each part       a thread for each core
 //! write    parts in order                                      the calling thread
 //! ```
-//! What is damaged or was lost when it was saved ends it: a stream with a hole in it would look whole to
-//! whoever reads it.
+//! What is damaged ends it, and what could not be read when it was saved as well, unless that is told apart: a
+//! stream with a hole in it would look whole to whoever reads it.
 
 use crate::repository::{Chunks, Error, Items, Repository};
 use crossbeam_channel::{Receiver, Sender, bounded};
-use esker_format::FormatError;
 use esker_format::content::{Content, Item};
 use esker_format::frame::FrameType;
 use esker_format::node::Node;
 use std::collections::HashMap;
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Bytes of a part, roughly.
 const PART: u64 = 4 << 20;
@@ -35,6 +34,9 @@ pub enum StreamError {
     /// Store, index or content.
     #[error(transparent)]
     Repository(#[from] Error),
+    /// Something of it could not be read when it was saved.
+    #[error("{0}: not all of it could be read when it was saved")]
+    Unread(String),
     /// What is written to takes no more.
     #[error(transparent)]
     Output(#[from] io::Error),
@@ -52,6 +54,9 @@ pub struct Source<'s> {
     pub node: &'s Node,
     /// Threads that fetch.
     pub threads: usize,
+    /// Where bytes are counted that could not be read when it was saved: zeros are written for them. Without it
+    /// they end it.
+    pub unread: Option<&'s AtomicU64>,
 }
 
 /// Consecutive items.
@@ -60,7 +65,7 @@ struct Part {
     items: Vec<Item>,
 }
 
-type Fetched = (u64, Result<Vec<Piece>, Error>);
+type Fetched = (u64, Result<Vec<Piece>, StreamError>);
 
 /// What is written.
 enum Piece {
@@ -77,7 +82,7 @@ impl Source<'_> {
     pub fn write(&self, out: &mut dyn Write, stop: &AtomicBool) -> Result<u64, StreamError> {
         match &self.node.content {
             None if self.node.is_empty() => {}
-            None => return Err(lost(self.name, "its content could not be read").into()),
+            None => return Err(StreamError::Unread(self.name.to_owned())),
             Some(Content::Inline(bytes)) => out.write_all(bytes)?,
             Some(content) => self.parts(content, out, stop)?,
         }
@@ -101,7 +106,7 @@ impl Source<'_> {
         let (mut for_items, items) = (chunks()?, Items::new(content));
         let fetching: Vec<Chunks> =
             (0..self.threads).map(|_| chunks()).collect::<Result<_, _>>()?;
-        let name = self.name;
+        let (name, unread) = (self.name, self.unread);
         std::thread::scope(|scope| {
             let done = done_in.clone();
             scope.spawn(move || hand_out(items, &mut for_items, &window_out, &part_in, &done));
@@ -109,7 +114,7 @@ impl Source<'_> {
                 let (parts, done) = (part_out.clone(), done_in.clone());
                 scope.spawn(move || {
                     for Part { number, items } in parts {
-                        let fetched = fetch(name, &items, &mut chunks);
+                        let fetched = fetch(name, &items, &mut chunks, unread);
                         if done.send((number, fetched)).is_err() {
                             return;
                         }
@@ -123,7 +128,12 @@ impl Source<'_> {
 }
 
 /// Fetches what is written for some items.
-fn fetch(name: &str, items: &[Item], chunks: &mut Chunks) -> Result<Vec<Piece>, Error> {
+fn fetch(
+    name: &str,
+    items: &[Item],
+    chunks: &mut Chunks,
+    unread: Option<&AtomicU64>,
+) -> Result<Vec<Piece>, StreamError> {
     let (mut pieces, mut bytes) = (Vec::new(), Vec::new());
     for item in items {
         match item {
@@ -134,18 +144,16 @@ fn fetch(name: &str, items: &[Item], chunks: &mut Chunks) -> Result<Vec<Piece>, 
                 pieces.push(Piece::Bytes(std::mem::take(&mut bytes)));
                 pieces.push(Piece::Zeros(*len));
             }
-            Item::Lost(_) => {
-                return Err(lost(name, "bytes that could not be read when it was saved"));
+            Item::Lost(len) => {
+                let unread = unread.ok_or_else(|| StreamError::Unread(name.to_owned()))?;
+                unread.fetch_add(*len, Ordering::Relaxed);
+                pieces.push(Piece::Bytes(std::mem::take(&mut bytes)));
+                pieces.push(Piece::Zeros(*len));
             }
         }
     }
     pieces.push(Piece::Bytes(bytes));
     Ok(pieces)
-}
-
-fn lost(name: &str, why: &'static str) -> Error {
-    let source = FormatError::Malformed { what: "file", why };
-    Error::Damaged { object: name.to_owned(), source }
 }
 
 /// Hands out parts in order, until there are none or nobody wants more.
@@ -182,7 +190,7 @@ fn hand_out(
             None => {}
             Some(Ok(())) => return,
             Some(Err(error)) => {
-                let _ = done.send((number, Err(error)));
+                let _ = done.send((number, Err(error.into())));
                 return;
             }
         }

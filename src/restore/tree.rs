@@ -76,6 +76,8 @@ pub struct Tree {
     any_gives: AtomicBool,
     /// Something was in the target before.
     is_over: bool,
+    /// The target is what it is called, and not what stands for one that is not there yet.
+    is_there: bool,
     /// Names for what is made beside something else.
     names: Names,
     /// The target is a new file system with nothing but this in it.
@@ -119,7 +121,8 @@ impl Tree {
             None => {
                 let nothing = target::open_existing(Path::new("/")).map_err(error)?;
                 let nothing = nothing.ok_or_else(|| error(Errno::NOENT.into()))?;
-                Self::of(nothing, options, false).map_err(error)
+                let tree = Self::of(nothing, options, false).map_err(error)?;
+                Ok(Self { is_there: false, ..tree })
             }
         }
     }
@@ -153,6 +156,7 @@ impl Tree {
             giving: Mutex::default(),
             any_gives: AtomicBool::new(false),
             is_over,
+            is_there: true,
             names: Names::new(),
             directories: Directories::new(fd),
             unfinished: UnfinishedDirectories::default(),

@@ -358,6 +358,10 @@ fn head(header: &Header, more: &More) -> Result<Head, String> {
         ));
     }
     let key = key_of(&name).map_err(|why| wrong(&why))?;
+    let is_directory = kind == NodeKind::Directory && header.entry_type() != EntryType::Link;
+    if key == MapKey::root() && !is_directory {
+        return Err(wrong("is the root of it, and no directory"));
+    }
     let text = |key: &str| more.get(key);
     let number = |key: &str, of_header: io::Result<u64>| -> Result<u32, String> {
         let given = text(key).map(|t| std::str::from_utf8(t).ok().and_then(|t| t.parse().ok()));

@@ -1,7 +1,8 @@
 //! A command whose output is saved: without a shell, in a process group of its own, which ends when
 //! this value does.
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use super::group;
+use rustix::process::Pid;
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -17,7 +18,7 @@ const SAID_MAX: usize = 4 << 10;
 const LINE_MAX: usize = 64 << 10;
 /// A line of standard error that is longer is told in pieces.
 const TOLD_MAX: usize = 4 << 10;
-/// How long processes may take to end when they are asked to, and the last words to arrive.
+/// How long the last words may take to arrive.
 const GRACE: Duration = Duration::from_secs(2);
 /// How often is looked meanwhile.
 const LOOK: Duration = Duration::from_millis(5);
@@ -88,6 +89,7 @@ impl Command {
         ours.for_each(|(name, _)| {
             command.env_remove(name);
         });
+        group::end_with_us(&mut command);
         let mut child = command.spawn()?;
         let said = Arc::new(Mutex::new(Said::default()));
         if let Some(stderr) = child.stderr.take() {
@@ -134,29 +136,15 @@ impl Command {
 }
 
 impl Running {
-    /// Whether the child itself has ended. It stays unwaited for, so that nobody else gets the
-    /// number by which its group is ended.
+    /// Whether the child itself has ended.
     fn has_ended(&self) -> io::Result<bool> {
-        if self.is_over {
-            return Ok(true);
-        }
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
-        Ok(waitid(WaitId::Pid(Pid::from_child(&self.child)), options)?.is_some())
+        if self.is_over { Ok(true) } else { group::has_ended(Pid::from_child(&self.child)) }
     }
 
     /// Ends what is left of the group, and then the child.
     fn end(&mut self) -> io::Result<ExitStatus> {
         if !self.is_over {
-            let group = Pid::from_child(&self.child);
-            // Where nobody is left there is nobody to end.
-            let _ = kill_process_group(group, Signal::TERM);
-            let until = Instant::now() + GRACE;
-            while !self.has_ended()? && Instant::now() < until {
-                std::thread::sleep(LOOK);
-            }
-            if !self.has_ended()? {
-                let _ = kill_process_group(group, Signal::KILL);
-            }
+            group::end(Pid::from_child(&self.child));
         }
         self.is_over = true;
         self.child.wait()

@@ -33,6 +33,10 @@ pub fn hint(error: &Error) -> Option<String> {
             "`qemu-img convert -O raw` makes a raw image of it; --raw reads the file byte by byte, as does \
              `esker snapshot` without --image"
         }
+        Error::Wrapped { .. } => {
+            "name a file that is not there; `qemu-img convert -O qcow2` then makes such an image of it. Or let \
+             `qemu-nbd` show this one as a block device and write to that. --raw makes a raw image of it"
+        }
         Error::Tool { source, .. } => match source.kind() {
             std::io::ErrorKind::NotFound => {
                 "install QEMU's tools: the package is qemu-utils in Debian and Ubuntu, qemu-img in Fedora and \

@@ -6,8 +6,8 @@ use super::report::{Onward, Shown, name};
 use crate::cli::exit::Failure;
 use crate::cli::show;
 use crate::disk::{
-    Bytes, Expect, Fate, Fitting, Geometry, How, Kernel, Renewal, Target, Twin, fitting, relocate,
-    twins,
+    Bytes, Expect, Fate, Fitting, Geometry, How, Kernel, Renewal, Table, Target, Twin, fitting,
+    relocate, twins,
 };
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -33,9 +33,9 @@ pub struct Onto {
 
 impl Onto {
     /// How the disk is written.
-    pub fn how(&self, dry_run: bool) -> How {
+    pub fn how(&self, dry_run: bool, raw: bool) -> How {
         let expect = Expect { serial: self.expect_serial.clone(), id: self.expect_id.clone() };
-        How { blind: self.blind, dry_run, expect }
+        How { blind: self.blind, dry_run, raw, expect }
     }
 
     /// The new ids of a copy of `image`, when there are to be any. `at` is any disk or file that is there.
@@ -76,6 +76,16 @@ impl Over<'_> {
             return Ok(Fitting { len: self.image.size, moves_gpt: false });
         };
         let (size, sector) = (self.target.size(), self.target.sector());
+        if let Table::Unreadable(why) = &self.image.table
+            && size > self.image.size
+        {
+            let why = show::name(why.as_bytes());
+            show::warning(&format!(
+                "the partition table of {} cannot be read ({why}): nothing of it is moved to the end of {}",
+                self.from,
+                self.target.path().display()
+            ));
+        }
         Ok(fitting(self.image, self.target.path(), size, sector)?)
     }
 
@@ -84,10 +94,14 @@ impl Over<'_> {
         let Some(device) = self.target.device() else { return Vec::new() };
         let mut twins = twins(self.kernel, self.image, Some(device));
         twins.retain(|twin| self.renewal.as_ref().is_none_or(|renewal| renewal.keeps(&twin.id)));
-        for Twin { id, device } in &twins {
-            show::warning(&format!(
-                "{device} goes by the id {id} too: do not have both attached when it is mounted by that"
-            ));
+        for Twin { of, id, device } in &twins {
+            let (what, id) = (name(of), show::name(id.as_bytes()));
+            show::warning(&format!("{device} goes by the id {id} too, that of {what}"));
+        }
+        if !twins.is_empty() {
+            show::note(
+                "do not have both attached when one is mounted or booted by its id; --new-uuids gives new ones",
+            );
         }
         twins
     }
@@ -123,24 +137,36 @@ impl Over<'_> {
         Ok(shown)
     }
 
-    /// Asks whether what is there may go.
+    /// Says what is overwritten with what, and asks whether what is there may go.
     ///
     /// # Errors
     /// When it may not, or nobody is there to be asked.
-    pub fn ask(&self, yes: bool) -> Result<(), Failure> {
+    pub fn ask(&self, yes: bool, quiet: bool) -> Result<(), Failure> {
+        let path = self.target.path().display();
+        if !quiet {
+            self.tell(&path.to_string(), &self.target.geometry());
+            show::note(if self.target.is_dry_run() {
+                "would be overwritten with"
+            } else {
+                "is overwritten with"
+            });
+            self.tell(self.from, self.image);
+        }
         if yes || self.target.is_dry_run() {
             return Ok(());
         }
-        let path = self.target.path().display();
         if !std::io::stdin().is_terminal() {
             return Err(Failure::Usage(
                 format!("nobody is there to be asked whether to overwrite {path}"),
                 Some("look at it with --dry-run, and give --yes if it is meant".to_owned()),
             ));
         }
-        self.tell(&path.to_string(), &self.target.geometry());
-        show::note("is overwritten with");
-        self.tell(self.from, self.image);
+        if quiet {
+            // Nobody answers a question that he does not see.
+            self.tell(&path.to_string(), &self.target.geometry());
+            show::note("is overwritten with");
+            self.tell(self.from, self.image);
+        }
         let _ = write!(std::io::stderr(), "go on? [y/N] ");
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer)?;

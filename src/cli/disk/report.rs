@@ -101,6 +101,7 @@ impl ShownId {
 pub fn name(id: &Id) -> String {
     match (id.partition, id.kind.as_str()) {
         (None, table @ ("gpt" | "mbr")) => format!("the {}", table.to_uppercase()),
+        (None, "table") => "the partition table".to_owned(),
         (Some(number), "partition") => format!("partition {number}"),
         (Some(number), system) => format!("the {system} in partition {number}"),
         (None, system) => format!("the {system}"),
@@ -119,7 +120,7 @@ impl Shown {
     pub fn new(target: &Target, bytes: u64, onward: Onward) -> Self {
         let Written { written, zeroed, same } = target.written();
         let Onward { twins, gpt_moved, ids } = onward;
-        let also_here = twins.into_iter().map(|Twin { id, device }| ShownTwin { id, device });
+        let also_here = twins.into_iter().map(|Twin { id, device, .. }| ShownTwin { id, device });
         Self {
             target: target.path().display().to_string(),
             dry_run: target.is_dry_run(),

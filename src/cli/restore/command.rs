@@ -25,7 +25,8 @@ pub fn run(global: &Global, args: &Args, program: &OsString) -> Outcome {
     let entry = with_content(selected.entry)?;
     let (name, node) = (show::name(&entry.key.path()), &entry.node);
     let (scope, threads) = (selected.snapshot.scope, crate::cli::threads(args.threads));
-    let source = Source { repository: &repository, scope, name: &name, node, threads };
+    let source =
+        Source { repository: &repository, scope, name: &name, node, threads, unread: None };
     let words: Vec<OsString> = std::iter::once(program).chain(&args.words).cloned().collect();
     let bytes = feed(&source, &words, signals::stop()).map_err(failure)?;
     let command = program.to_string_lossy().into_owned();
@@ -47,6 +48,11 @@ fn failure(error: FeedError) -> Failure {
             show::warning(&format!("{name} was ended before it had read everything"));
             (*cause).into()
         }
+        FeedError::Unread(why) => {
+            show::warning("the command was ended before it had read everything");
+            Failure::Unread(why)
+        }
+        error @ FeedError::NotRun(..) => Failure::usage(error.to_string()),
         error => {
             let hint = "what it did with its input may be there in part".to_owned();
             Failure::Usage(error.to_string(), Some(hint))

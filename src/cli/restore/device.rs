@@ -39,14 +39,19 @@ pub fn run(
         let message = format!("{} holds the repository", args.target.display());
         return Err(Failure::Usage(message, Some("restore onto another disk".to_owned())));
     }
-    let target = Target::open(&kernel, &args.target, None, args.device.onto.how(args.dry_run))?;
+    let target = Target::open(
+        &kernel,
+        &args.target,
+        None,
+        args.device.onto.how(args.dry_run, args.device.raw),
+    )?;
     let renewal = args.device.onto.renewal(&image, &args.target)?;
     let path = show::name(&found.key.path());
     let from = format!("{}:{path}", crate::repository::shorten(&selected.snapshot.id));
     let over = Over { kernel: &kernel, target, image: &image, from: &from, renewal };
     let fit = over.fit()?;
     let twins = over.warn_of_twins();
-    over.ask(args.yes)?;
+    over.ask(args.yes, global.quiet || global.json)?;
     over.target.resize(image.size)?;
     let request = Request {
         scope: selected.snapshot.scope,

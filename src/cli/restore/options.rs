@@ -109,6 +109,10 @@ pub struct Device {
     /// Write only this partition of the image
     #[arg(long, value_name = "N", requires = "device")]
     pub partition: Option<u32>,
+    /// Write over a TARGET that looks like a qcow2, vmdk, vhdx or vdi file, byte by byte: what is there then is a raw
+    /// image
+    #[arg(long, requires = "device")]
+    pub raw: bool,
     #[command(flatten)]
     pub onto: Onto,
 }

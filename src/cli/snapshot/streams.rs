@@ -2,7 +2,7 @@
 
 use crate::cli::exit::Failure;
 use crate::cli::{Global, show};
-use crate::source::{Command, Feed, Guards, Stream, Tell};
+use crate::source::{Command, Feed, Guards, Stream, TAIL, Tell};
 use esker_format::path::MapKey;
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -22,13 +22,14 @@ pub struct Streams {
     /// Save what a command writes to standard output as NAME: `--command db.sql -- mysqldump db`.
     /// No shell, no temporary file; it is saved only if the command ends with exit code 0. For
     /// several, give the names first, and a `;` of its own between the commands:
-    /// `--command a --command b -- CMD1 ARG ';' CMD2 ARG`. They run one after the other
+    /// `--command a --command b -- CMD1 ARG ';' CMD2 ARG`. They run one after the other. What a command has begun ends
+    /// with it
     #[arg(long, value_name = "NAME")]
     command: Vec<OsString>,
     /// An exit code other than 0 that is a good end; can be given several times
     #[arg(long, value_name = "CODE", requires = "command")]
-    ok_exit: Vec<i32>,
-    /// How long each stream may take: 90s, 30min, 2h
+    ok_exit: Vec<u8>,
+    /// How long each stream may take: 90s, 30min, 2h; 0 for as long as it likes
     #[arg(long, value_name = "TIME", value_parser = show::parse_duration)]
     timeout: Option<Duration>,
     /// A stream may be empty
@@ -76,11 +77,19 @@ impl Streams {
         words: &[OsString],
     ) -> Result<Vec<Box<dyn Feed>>, Failure> {
         let mut feeds: Vec<Box<dyn Feed>> = Vec::new();
+        if let Some(text) = &self.expect_trailer
+            && !(1..=TAIL).contains(&text.len())
+        {
+            let message =
+                format!("--expect-trailer takes 1 to {TAIL} bytes, and this has {}", text.len());
+            let hint = "name a part of what stands at the end of each stream";
+            return Err(Failure::Usage(message, Some(hint.to_owned())));
+        }
         let guards = Guards {
             allow_empty: self.allow_empty,
             trailer: self.expect_trailer.as_ref().map(|text| text.as_bytes().to_vec()),
             min_size: self.min_size.unwrap_or(0),
-            time_out: self.timeout,
+            time_out: self.timeout.filter(|limit| !limit.is_zero()),
         };
         if let Some(name) = &self.stdin {
             let pipe = stdin(global)?;
@@ -88,7 +97,8 @@ impl Streams {
         }
         let commands = split(words, self.command.len())?;
         for (name, words) in self.command.iter().zip(commands) {
-            let command = Command::new(words, self.ok_exit.clone(), tell(name));
+            let ok_exits = self.ok_exit.iter().map(|code| i32::from(*code)).collect();
+            let command = Command::new(words, ok_exits, tell(name));
             let path = path(name)?;
             feeds.push(Box::new(Stream::command(path, command, guards.clone(), show::now)));
         }

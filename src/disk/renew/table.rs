@@ -15,7 +15,12 @@ const MBR_ID: std::ops::Range<usize> = 440..444;
 /// The ids that are to be replaced. The older kind has one, of which the ids of its partitions are made.
 pub fn ids(table: &Table) -> Vec<Id> {
     let (partitions, kind) = match table {
-        Table::None | Table::Unreadable(_) => return Vec::new(),
+        Table::None => return Vec::new(),
+        Table::Unreadable(why) => {
+            // Whatever ids it has, and whatever is in its partitions, nobody can tell.
+            let fate = Fate::Refused(format!("it cannot be read: {why}"));
+            return vec![Id { partition: None, kind: "table".to_owned(), before: None, fate }];
+        }
         Table::Gpt(partitions) => (partitions, "gpt"),
         Table::Mbr(partitions) => (partitions, "mbr"),
     };

@@ -72,7 +72,7 @@ fn disk() -> Fake {
 }
 
 fn words(fake: &Fake, device: Number) -> Vec<String> {
-    let uses = uses_of_device(&fake.kernel(), device, DEPTH_MAX);
+    let uses = uses_of(&fake.kernel(), Thing::Device(device));
     uses.iter().map(|used| format!("{used}; {}", used.may_change())).collect()
 }
 
@@ -139,4 +139,64 @@ fn locks_of_a_virtual_machine_tell_whether_it_writes() {
     assert_eq!(lock("100 100"), [Use::Locked { writable: false }]);
     assert_eq!(lock("201 201"), [Use::Locked { writable: false }]);
     assert_eq!(lock("0 EOF"), []);
+}
+
+#[test]
+fn a_lock_that_nobody_can_share_is_that_of_another_process_that_writes() {
+    let fake = Fake::new();
+    let file = fake.folder().join("disk.img");
+    let open = fs::File::create(&file).unwrap();
+    assert!(lock::to_write(std::os::fd::AsFd::as_fd(&open)).unwrap());
+    // What the kernel itself says, and not what we take it to say.
+    fake.write("proc/locks", &fs::read_to_string("/proc/locks").unwrap());
+    assert_eq!(uses(&fake.kernel(), &file).unwrap(), [Use::Written]);
+}
+
+/// Two loop devices over one file, the second from a byte on.
+fn twice(offset: u64) -> (Fake, PathBuf) {
+    let fake = Fake::new();
+    let file = fake.folder().join("disk.img");
+    fs::write(&file, b"image").unwrap();
+    for number in [7, 8] {
+        fake.device(&format!("loop{number}"), Number(7, number), None);
+        fake.backing_file(Number(7, number), &file);
+    }
+    fake.write("sys/devices/loop7/loop/sizelimit", "4096\n");
+    fake.write("sys/devices/loop8/loop/offset", &format!("{offset}\n"));
+    (fake, file)
+}
+
+#[test]
+fn a_loop_device_is_used_when_its_file_is_used_through_another_one() {
+    let (fake, _) = twice(4095);
+    fake.write("proc/self/mountinfo", "31 22 7:7 / /srv rw - ext4 /dev/loop7 rw\n");
+    assert_eq!(words(&fake, Number(7, 8)), ["it is in use through /dev/loop7; true"]);
+    // What is behind the part that the other one shows is not that.
+    let (fake, _) = twice(4096);
+    fake.write("proc/self/mountinfo", "31 22 7:7 / /srv rw - ext4 /dev/loop7 rw\n");
+    assert!(words(&fake, Number(7, 8)).is_empty());
+}
+
+#[test]
+fn a_loop_device_is_used_when_its_file_is_locked_or_swapped_to() {
+    let (fake, file) = twice(4096);
+    let found = fs::metadata(&file).unwrap();
+    let (major, minor) = (rustix::fs::major(found.dev()), rustix::fs::minor(found.dev()));
+    let inode = format!("{major:02x}:{minor:02x}:{}", found.ino());
+    fake.write("proc/locks", &format!("1: OFDLCK ADVISORY  READ -1 {inode} 100 101\n"));
+    let locked = Use::Locked { writable: true };
+    assert_eq!(words(&fake, Number(7, 8)), [format!("{locked}; true")]);
+    fake.write("proc/locks", "");
+    let name = file.display();
+    fake.write("proc/swaps", &format!("Filename Type Size Used Priority\n{name} file 1 0 -2\n"));
+    assert_eq!(words(&fake, Number(7, 8)), [format!("memory is swapped to {name}; true")]);
+}
+
+#[test]
+fn what_is_made_of_a_loop_device_is_used_when_its_file_is() {
+    let (fake, _) = twice(0);
+    fake.device("dm-0", Number(252, 0), None);
+    fake.made_of(Number(252, 0), Number(7, 8), "loop8");
+    fake.write("proc/self/mountinfo", "31 22 7:7 / /srv rw - ext4 /dev/loop7 rw\n");
+    assert_eq!(words(&fake, Number(252, 0)), ["it is in use through /dev/loop7; true"]);
 }

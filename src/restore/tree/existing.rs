@@ -232,7 +232,7 @@ impl Tree {
         let found = rustix::fs::fstat(self.target()).ok();
         let root = rustix::fs::stat("/").ok();
         let identity = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino);
-        found.is_some() && found.map(identity) == root.map(identity)
+        self.is_there && found.is_some() && found.map(identity) == root.map(identity)
     }
 
     /// The target itself.

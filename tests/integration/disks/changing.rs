@@ -89,7 +89,7 @@ fn an_image_file_that_grows_while_it_is_read_is_told_and_read_again_the_next_tim
     let image = sparse(&home, "disk.img", LEN, &[(0, &noise(LEN as usize, 20))]);
     let halted = saving(&home, &image);
     set_len(&image, LEN + (1 << 20));
-    halted.go_on().exit(3).says(&["it grew while it was read"]);
+    halted.go_on().exit(3).says(&["disk.img grew while it was read"]);
     assert_eq!(fidelity(&home), "changed");
     let out = restored(&home, "first.img", 0);
     assert_eq!(out.metadata().unwrap().len(), LEN);
@@ -108,8 +108,13 @@ fn of_an_image_file_that_becomes_shorter_while_it_is_read_the_missing_part_is_re
     let halted = saving(&home, &image);
     set_len(&image, SHORT);
     let told = format!("{} bytes could not be read: {} from {SHORT} on", LEN - SHORT, LEN - SHORT);
-    halted.go_on().exit(3).says(&[&told]);
+    halted.go_on().exit(3).says(&[&told, "disk.img became shorter while it was read"]);
     assert_eq!(fidelity(&home), "damaged");
+    // However many pieces it was missed in, it is one range.
+    let there = sparse(&home, "there.img", LEN, &[]);
+    let words = ["restore", "latest", "--device", "--yes", "--json"];
+    let ran = Ran::of(home.command().args(words).arg(&there)).exit(3);
+    assert_eq!(ran.json()[0]["unreadable"].as_array().unwrap().len(), 1);
     let out = restored(&home, "first.img", 3);
     assert_eq!(out.metadata().unwrap().len(), LEN);
     set_len(&image, LEN);

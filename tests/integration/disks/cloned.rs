@@ -2,7 +2,7 @@
 
 use super::{number, sparse};
 use crate::support::loops::{
-    Loop, Part, administration, assert_equal, bytes, disk, does, partition,
+    Loop, Mount, Part, administration, assert_equal, bytes, disk, does, partition,
 };
 use crate::support::{Home, Ran};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -136,4 +136,29 @@ fn what_the_disk_does_not_keep_is_found_when_it_is_read_back() {
         0 => assert_equal(&image, &there, 12 << 20),
         _ => drop(ran.exit(4).says(&["is not as it was written"])),
     }
+}
+
+#[test]
+fn a_file_system_that_is_full_ends_it() {
+    let home = Home::new();
+    if !crate::support::needs("mkfs.ext4") {
+        return;
+    }
+    let full = home.path("full.img");
+    crate::support::loops::make("ext4", &full, 16 << 20);
+    let image = sparse(&home, "a.img", 50 << 20, &[(0, &super::noise(50 << 20, 1))]);
+    let Some(device) = Loop::over(&full) else { return };
+    let Some(mount) = Mount::of(device.path(), home.path("at"), "rw") else { return };
+    let mut command = home.command();
+    command.arg("clone").arg(&image).arg(mount.path().join("x.img")).arg("--yes");
+    let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while child.try_wait().unwrap().is_none() && std::time::Instant::now() < until {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let _ = child.kill();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot be written at byte") && said.contains("No space"), "{said}");
 }

@@ -162,6 +162,28 @@ fn only_disks_and_raw_images_are_read() {
 }
 
 #[test]
+fn an_image_in_a_form_of_its_own_is_only_written_over_when_that_is_meant() {
+    let home = Home::new();
+    for (kind, magic) in [("qcow2", &b"QFI\xfb"[..]), ("vmdk", b"KDMV"), ("vhdx", b"vhdxfile")] {
+        let image = home.write(kind, [magic, &[1; 4096]].concat());
+        refuses(
+            &home,
+            &image,
+            &["is an image of the kind", kind, "qemu-img convert", "--raw"],
+            &[],
+        );
+        let from = home.path("from.img");
+        clone(&home, &from, &image, &["--yes", "--raw"]).ok();
+        assert!(std::fs::read(&from).unwrap() == std::fs::read(&image).unwrap());
+    }
+    let mut cut = b"QFI\xfb".to_vec();
+    cut.resize(60, 0);
+    let cut = home.write("cut.qcow2", cut);
+    clone(&home, &cut, &home.path("copy.img"), &[]).exit(1).says(&["qcow2"]);
+    assert!(!home.path("copy.img").exists());
+}
+
+#[test]
 fn a_disk_with_a_mounted_partition_is_in_use() {
     let home = Home::new();
     if !needs("sfdisk") {

@@ -306,3 +306,26 @@ fn the_older_table_gets_a_new_id_too() {
     let differing: Vec<_> = differing.map(|(a, _)| a.split(':').next().unwrap()).collect();
     assert_eq!(differing, ["label-id"], "{before}\n{after}");
 }
+
+#[test]
+fn where_the_table_cannot_be_read_no_id_is_new_and_that_is_told() {
+    let home = Home::new();
+    if !needs("sfdisk") {
+        return;
+    }
+    let image = sparse(&home, "disk.img", 16 << 20, &[]);
+    partition(&image, "label: gpt\nsize=4MiB\n");
+    let file = std::fs::OpenOptions::new().write(true).open(&image).unwrap();
+    for at in [512 + 40, (16 << 20) - 512 + 40] {
+        std::os::unix::fs::FileExt::write_all_at(&file, &[0xaa; 8], at).unwrap();
+    }
+    let told = "the partition table of";
+    let copy = home.path("copy.img");
+    let ran = clone(&home, &image, &copy, &["--new-uuids"]).exit(3);
+    ran.says(&[told, "keeps its id: it cannot be read"]);
+    let larger = sparse(&home, "larger.img", 20 << 20, &[]);
+    let Some(to) = Loop::over(&larger) else { return };
+    clone(&home, &image, to.path(), &["--yes"])
+        .ok()
+        .says(&[told, "nothing of it is moved to the end"]);
+}

@@ -168,3 +168,42 @@ fn what_the_repository_has_lost_is_zero_and_told() {
     }
     assert!(good != from && good == to);
 }
+
+#[test]
+fn a_dry_run_into_a_directory_that_is_not_there_says_what_the_real_run_does() {
+    let home = Home::new();
+    let image = sparse(&home, "disk.img", 1 << 20, &[(0, b"image")]);
+    save(&home, &[&image], &[]).ok();
+    let out = home.path("out");
+    let words = |more: &[&str]| {
+        let mut command = home.command();
+        Ran::of(command.args(["restore", "latest", "--json"]).arg(&out).args(more)).ok()
+    };
+    let looked = words(&["-n"]);
+    assert!(!out.exists());
+    let last = |ran: &Ran, name: &str| ran.json().last().unwrap()[name].clone();
+    assert_eq!(last(&looked, "problems_total"), 0);
+    assert_eq!(last(&looked, "added"), last(&words(&[]), "added"));
+}
+
+#[test]
+fn what_is_on_both_is_shown_before_anything_is_written() {
+    let home = Home::new();
+    if !needs("mkfs.ext4") {
+        return;
+    }
+    let image = home.path("disk.img");
+    make("ext4", &image, 16 << 20);
+    save(&home, &[&image], &[]).ok();
+    let there = sparse(&home, "there.img", 8 << 20, &[(0, b"old")]);
+    let shown =
+        ["8.0 MiB, nothing known on it", "overwritten with", "16.0 MiB, ext4 \"root of it\""];
+    for more in ["--dry-run", "--yes"] {
+        restore(&home, "latest", &there, &[more]).ok().says(&shown);
+        std::fs::write(&there, vec![0; 8 << 20]).unwrap();
+        Ran::of(home.command().arg("clone").args([&image, &there]).arg(more)).ok().says(&shown);
+        std::fs::write(&there, vec![0; 8 << 20]).unwrap();
+    }
+    let quiet = restore(&home, "latest", &there, &["--yes", "--quiet"]).ok();
+    assert_eq!(quiet.err, "");
+}

@@ -97,6 +97,23 @@ fn a_snapshot_says_what_could_not_be_read_and_has_all_the_rest() {
     let ran = Ran::of(home.command().args(["restore", "latest"]).arg(&target).args(options));
     assert_eq!(unreadable(&ran.exit(3)), flipped.lost);
     assert_equal(&flipped.good, &target, FLIPPED);
+    // It is not the repository that is to blame.
+    let what = format!("latest:{}", flipped.disk.path().display());
+    let said = "not all of it could be read when it was saved";
+    home.run(["restore", &what, "--to-command", "wc", "--", "-c"]).exit(3).says(&[said]);
+    let mut cat = home.command();
+    let cat = cat.args(["cat", &what]).output().unwrap();
+    assert_eq!(cat.status.code(), Some(3));
+    let told = String::from_utf8_lossy(&cat.stderr).into_owned();
+    assert!(told.contains(said) && !told.contains("damaged"), "{told}");
+    let archive = home.path("a.tar");
+    let ran = home.run(["export", "latest", "-o", archive.to_str().unwrap()]).exit(3);
+    ran.says(&["has zeros for 8192 bytes that could not be read when it was saved"]);
+    let mut tar = tar::Archive::new(std::fs::File::open(&archive).unwrap());
+    let entry = tar.entries().unwrap().map(Result::unwrap).find(|entry| entry.size() > 0).unwrap();
+    let unpacked = home.path("unpacked.img");
+    std::io::copy(&mut { entry }, &mut std::fs::File::create(&unpacked).unwrap()).unwrap();
+    assert_equal(&flipped.good, &unpacked, FLIPPED);
 }
 
 #[test]

@@ -224,3 +224,30 @@ fn an_export_of_what_is_damaged_leaves_no_file() {
     home.run(["export", "latest", "-o", file.to_str().unwrap()]).exit(1).says(&["cannot make"]);
     assert_eq!(std::fs::read(&file).unwrap(), b"mine");
 }
+
+#[test]
+fn an_archive_whose_root_is_no_directory_is_refused() {
+    let home = Home::new();
+    home.run(["init"]).ok();
+    for (name, kind) in [
+        (".", tar::EntryType::Regular),
+        ("", tar::EntryType::Regular),
+        ("./", tar::EntryType::Symlink),
+        (".", tar::EntryType::Link),
+    ] {
+        let mut header = tar::Header::new_ustar();
+        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_entry_type(kind);
+        header.set_mode(0o644);
+        header.as_old_mut().linkname[..3].copy_from_slice(b"etc");
+        for set in [tar::Header::set_uid, tar::Header::set_gid, tar::Header::set_mtime] {
+            set(&mut header, 0);
+        }
+        header.set_size(0);
+        header.set_cksum();
+        let archive = home.write("a.tar", [header.as_bytes().as_slice(), &[0; 1024]].concat());
+        let ran = home.run(["import", archive.to_str().unwrap()]).exit(1);
+        ran.says(&["is the root of it, and no directory"]);
+    }
+    assert_eq!(snapshots(&home), 0);
+}

@@ -107,8 +107,51 @@ fn a_run_that_is_told_to_stop_ends_its_command() {
 }
 
 #[test]
+fn what_does_not_want_to_end_has_to() {
+    let home = home();
+    let pids = home.path("pids");
+    // The one in the background hears nothing, and the first one does.
+    let script = format!("(trap '' TERM; sleep 1000) & echo $! $$ >{}; sleep 1000", pids.display());
+    let ran = command(&home, "db", &script, &["--timeout", "1s"]);
+    refused(&home, ran, "db was not saved: it had not ended after 1 s");
+    gone(&pids);
+}
+
+#[test]
+fn a_command_does_not_outlive_a_run_that_is_killed() {
+    let home = home();
+    let pids = home.path("pids");
+    let script =
+        format!("trap '' TERM PIPE; echo $$ >{}; while :; do sleep 1; done", pids.display());
+    let mut run = home.command();
+    run.args(["snapshot", "--command", "db", "--", "sh", "-c", &script]);
+    let mut child = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while !std::fs::read_to_string(&pids).is_ok_and(|text| text.ends_with('\n')) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    gone(&pids);
+}
+
+#[test]
+fn no_time_limit_is_one_that_never_ends_it() {
+    let home = home();
+    command(&home, "db", "echo new", &["--timeout", "0"]).ok();
+    assert_eq!(home.run(["cat", "latest:/db"]).ok().out, "new\n");
+}
+
+#[test]
 fn words_that_make_no_sense_are_explained() {
     let home = home();
+    let run = |option: &str, value: &str| {
+        home.run(["snapshot", "--command", "a", option, value, "--", "echo", "a"]).exit(1)
+    };
+    run("--ok-exit", "300").says(&["300"]);
+    run("--expect-trailer", "").says(&["--expect-trailer takes 1 to 4096 bytes, and this has 0"]);
+    run("--expect-trailer", &"x".repeat(4097)).says(&["and this has 4097"]);
+    let ran = home.run(["restore", "latest:/db", "--to-command", "/no/such/program"]).exit(1);
+    assert!(!ran.err.contains("in part"), "{}", ran.err);
     let says = |words: &[&str], text: &str| {
         home.run(["snapshot"].iter().chain(words)).exit(1).says(&[text, "hint: "]);
     };
