@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod compare;
 pub mod disk;
+pub mod group;
 pub mod pattern;
 pub mod pipeline;
 pub mod repository;

@@ -11,11 +11,12 @@ const FORMAT: &str = "esker_format";
 const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &[]),
     ("pattern", &[]),
-    ("source", &[FORMAT, "pattern"]),
+    ("group", &[]),
+    ("source", &[FORMAT, "pattern", "group"]),
     ("repository", &[FORMAT, "store"]),
     ("disk", &[FORMAT, "source"]),
     ("pipeline", &[FORMAT, "repository", "source", "disk"]),
-    ("restore", &[FORMAT, "pattern", "repository", "disk"]),
+    ("restore", &[FORMAT, "pattern", "group", "repository", "disk"]),
     ("compare", &[FORMAT, "repository", "source"]),
     ("sync", &[FORMAT, "store"]),
     (
@@ -50,6 +51,7 @@ const OWNED: &[(&str, &str)] = &[
     ("gix_glob", "src/pattern.rs"),
     ("hashbrown", "src/repository/state/"),
     ("crc32fast", "src/disk/gpt.rs"),
+    ("nix", "src/disk/lock.rs"),
     ("rpassword", "src/cli/key/"),
     ("signal_hook", "src/cli/signals.rs"),
     ("opendal", "src/store/remote/"),
