@@ -4,6 +4,7 @@ pub mod browse;
 pub mod cli;
 pub mod compare;
 pub mod disk;
+pub mod group;
 pub mod pattern;
 pub mod pipeline;
 pub mod repository;

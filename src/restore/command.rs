@@ -1,8 +1,8 @@
 //! A command that is fed what was saved.
 
 use super::stream::{Source, StreamError};
+use crate::group;
 use crate::repository::Error;
-use crate::source::group;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use std::ffi::OsString;
 use std::io::{self, Write};

@@ -1,7 +1,7 @@
 //! A command whose output is saved: without a shell, in a process group of its own, which ends when
 //! this value does.
 
-use super::group;
+use crate::group;
 use rustix::process::Pid;
 use std::ffi::OsString;
 use std::io::{self, Read};

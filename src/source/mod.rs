@@ -4,7 +4,6 @@ mod archive;
 mod command;
 mod feed;
 mod file;
-pub mod group;
 mod metadata;
 mod owners;
 mod roots;

@@ -17,6 +17,8 @@ const SHORT_PERCENT: usize = 72;
 /// Where `unsafe` may stand, and why nothing else would do.
 const UNSAFE: &[(&str, &str)] = &[
     ("src/store/local/read.rs", "fresh memory is read into without filling it with zeros first"),
+    ("src/disk/loops.rs", "a loop device is asked which bytes it shows"),
+    ("src/group.rs", "a child says, before it is another program, that it ends with us"),
     ("format/tests/memory.rs", "an allocator that counts"),
 ];
 
