@@ -27,6 +27,9 @@ const SOON: Duration = Duration::from_secs(1);
 /// The same of what is in them, which never changes.
 const LONG: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Bytes from which on a file does not go through the page cache.
+const LARGE: u64 = 1 << 30;
+
 /// Buffers that are kept to be used again.
 const BUFFERS: usize = 8;
 
@@ -169,6 +172,7 @@ impl Filesystem for Fuse {
             InitFlags::FUSE_DO_READDIRPLUS,
             InitFlags::FUSE_READDIRPLUS_AUTO,
             InitFlags::FUSE_PARALLEL_DIROPS,
+            InitFlags::FUSE_DIRECT_IO_ALLOW_MMAP,
         ];
         for flag in wanted {
             // An older kernel does without.
@@ -210,9 +214,14 @@ impl Filesystem for Fuse {
         match opened {
             Ok(opened) => {
                 let handle = self.next.fetch_add(1, Ordering::Relaxed);
+                // What was read once is what it is for ever. But what is larger than any cache would only
+                // drive everything else out, and a page for each of its zeros is dear.
+                let flags = match opened.1.len() >= LARGE {
+                    true => FopenFlags::FOPEN_DIRECT_IO,
+                    false => FopenFlags::FOPEN_KEEP_CACHE,
+                };
                 lock(&self.open).insert(handle, opened);
-                // What was read once is what it is for ever.
-                reply.opened(FileHandle(handle), FopenFlags::FOPEN_KEEP_CACHE);
+                reply.opened(FileHandle(handle), flags);
             }
             Err(error) => reply.error(error),
         }
