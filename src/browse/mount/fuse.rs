@@ -33,6 +33,10 @@ const LARGE: u64 = 1 << 30;
 /// Buffers that are kept to be used again.
 const BUFFERS: usize = 8;
 
+/// Adds to an answer what is in a directory: where it is, its name and kind, what to ask for behind it, and its
+/// attributes where they are known. True when there is no more room.
+type Add<'a> = dyn FnMut(Place, &[u8], NodeKind, u64, Option<&Attributes>) -> bool + 'a;
+
 /// Who answers.
 pub struct Fuse {
     shown: Arc<Shown>,
@@ -41,13 +45,15 @@ pub struct Fuse {
     buffers: Mutex<Vec<Vec<u8>>>,
     /// Directories of which not all can be listed.
     broken: Mutex<HashSet<u64>>,
+    /// Whether modes and ACLs hold, because others than the owner may look.
+    guards: bool,
 }
 
 impl Fuse {
-    /// Answers with this.
-    pub fn new(shown: Arc<Shown>) -> Self {
+    /// Answers with this; with `guards`, the kernel lets everybody get as far as modes and ACLs say.
+    pub fn new(shown: Arc<Shown>, guards: bool) -> Self {
         let (open, buffers, broken) = Default::default();
-        Self { shown, open, next: AtomicU64::new(1), buffers, broken }
+        Self { shown, open, next: AtomicU64::new(1), buffers, broken, guards }
     }
 
     fn failed(&self, at: Place, error: &Error) -> Errno {
@@ -92,19 +98,23 @@ impl Fuse {
         }
     }
 
-    fn list(
-        &self,
-        inode: INodeNo,
-        offset: u64,
-        add: &mut dyn FnMut(Place, &[u8], NodeKind, u64, Option<&Attributes>) -> bool,
-    ) -> Result<(), Errno> {
+    fn list(&self, inode: INodeNo, offset: u64, add: &mut Add<'_>) -> Result<(), Errno> {
         let at = self.place(inode)?;
         if offset == 0 {
             lock(&self.broken).remove(&inode.0);
         }
         let mut added = 0;
-        let done = self.shown.list_at(at, offset, &mut |(place, name, kind, next), attributes| {
-            if add(place, name, kind, next, attributes.as_ref()) {
+        for (number, name) in DOTS.iter().enumerate().skip(offset as usize) {
+            // Nobody looks at more of them than that they are there.
+            let bare = Attributes::directory(inode.0, (0, 0), Time { seconds: 0, nanos: 0 });
+            if add(at, name, NodeKind::Directory, number as u64 + 1, Some(&bare)) {
+                return Ok(());
+            }
+            added += 1;
+        }
+        let (dots, from) = (DOTS.len() as u64, offset.saturating_sub(DOTS.len() as u64));
+        let done = self.shown.list_at(at, from, &mut |(place, name, kind, next), attributes| {
+            if add(place, name, kind, next + dots, attributes.as_ref()) {
                 return ControlFlow::Break(());
             }
             added += 1;
@@ -162,6 +172,9 @@ impl Fuse {
     }
 }
 
+/// What every directory has.
+const DOTS: [&[u8]; 2] = [b".", b".."];
+
 /// As `lseek` has them.
 const SEEK_DATA: i32 = 3;
 const SEEK_HOLE: i32 = 4;
@@ -177,6 +190,10 @@ impl Filesystem for Fuse {
         for flag in wanted {
             // An older kernel does without.
             let _ = config.add_capabilities(flag);
+        }
+        // Without it modes alone would count, which give the group all that an ACL gives anybody.
+        if self.guards && config.add_capabilities(InitFlags::FUSE_POSIX_ACL).is_err() {
+            return Err(io::ErrorKind::Unsupported.into());
         }
         Ok(())
     }

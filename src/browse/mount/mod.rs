@@ -16,7 +16,7 @@
 //! saved       one snapshot, looked into when somebody does
 //! fusermount  mounting, also for who is not root; the mount goes when this program does
 //! ```
-//! Inode numbers say where a thing is (see [`place`]), so that no table grows with what was looked at.
+//! Inode numbers say where a thing is (see `place`), so that no table grows with what was looked at.
 
 mod attributes;
 mod catalog;

@@ -89,7 +89,7 @@ pub fn mount(shown: Arc<Shown>, options: &Options) -> Result<Mounted, MountError
     config.acl = if options.allow_other { SessionACL::All } else { SessionACL::Owner };
     config.n_threads = Some(options.threads.max(1));
     config.clone_fd = true;
-    let fuse = Fuse::new(shown);
+    let fuse = Fuse::new(shown, options.allow_other);
     let words = words(options);
     let started = |session: io::Result<Session<Fuse>>| {
         session.and_then(Session::spawn).map(Some).map_err(MountError::Io)

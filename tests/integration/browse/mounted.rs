@@ -136,6 +136,43 @@ fn holes_are_holes_and_streams_are_files() {
 }
 
 #[test]
+fn others_get_no_further_than_modes_and_lists_let_them() {
+    if !rustix::process::geteuid().is_root() {
+        return crate::support::skipped("needs root, to be somebody else");
+    }
+    if !needs("setfacl") {
+        return;
+    }
+    let home = Home::new();
+    let open = |name: &str, mode: u32| {
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(home.path(name), permissions).unwrap();
+    };
+    for (name, mode) in [("in/all", 0o644), ("in/none", 0o600), ("in/listed", 0o640)] {
+        home.write(name, "text");
+        open(name, mode);
+    }
+    // The mode then says that the group may read, which is the mask, and the list says that it may not.
+    std::os::unix::fs::chown(home.path("in/listed"), None, Some(65_534)).unwrap();
+    let mut list = Command::new("setfacl");
+    list.args(["-m", "g::---,u:12345:r--,m::r--"]).arg(home.path("in/listed"));
+    assert!(list.status().unwrap().success());
+    open("", 0o755);
+    open("in", 0o755);
+    home.snapshot(home.path("in")).ok();
+    let Some(mount) = Mount::of(&home, ["--allow-other"]) else { return };
+    let shown = mount.latest(home.path("in").to_str().unwrap());
+    let reads = |user: u32, name: &str| {
+        use std::os::unix::process::CommandExt;
+        let path = shown.join(home.path(format!("in/{name}")).strip_prefix("/").unwrap());
+        let mut command = Command::new("cat");
+        Ran::of(command.arg(path).uid(user).gid(user)).code == 0
+    };
+    assert_eq!(["all", "none", "listed"].map(|name| reads(65_534, name)), [true, false, false]);
+    assert_eq!(["all", "none", "listed"].map(|name| reads(12_345, name)), [true, false, true]);
+}
+
+#[test]
 fn whoever_is_not_root_can_mount_too() {
     let home = Home::new();
     home.write("in/file", "text");

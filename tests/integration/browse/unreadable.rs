@@ -71,7 +71,7 @@ fn a_file_that_could_not_be_read_when_it_was_saved_is_an_error_and_not_empty() {
     home.write("in/file", "text");
     let mut command = home.command_without_root();
     let closed = home.path("in/file");
-    std::fs::set_permissions(&closed, std::os::unix::fs::PermissionsExt::from_mode(0)).unwrap();
+    std::fs::set_permissions(&closed, std::os::unix::fs::PermissionsExt::from_mode(0o0)).unwrap();
     let ran = crate::support::Ran::of(command.arg("snapshot").arg(home.path("in")));
     assert_eq!(ran.code, 3, "{}", ran.err);
     let Some(mount) = Mount::of(&home, ["--snapshot", "latest"]) else { return };

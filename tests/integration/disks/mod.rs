@@ -15,8 +15,8 @@ mod saved;
 mod unreadable;
 mod used;
 
-use crate::support::loops::{Loop, Part, administration, bytes, does};
-use crate::support::{Home, Ran};
+use crate::support::loops::{Loop, Part, administration, bytes, does, partition};
+use crate::support::{Home, Ran, needs};
 use std::path::{Path, PathBuf};
 
 /// A sparse file of so many bytes with a few in it.
@@ -29,6 +29,22 @@ fn sparse(home: &Home, name: &str, len: u64, bytes: &[(u64, &[u8])]) -> PathBuf 
         file.write_all_at(bytes, *at).unwrap();
     }
     path
+}
+
+/// An image of a disk with a table of which neither copy can be read. None, and the test counted as skipped,
+/// without the programs for that.
+fn without_table(home: &Home) -> Option<PathBuf> {
+    use std::os::unix::fs::FileExt;
+    if !needs("sfdisk") {
+        return None;
+    }
+    let image = sparse(home, "disk.img", 16 << 20, &[]);
+    partition(&image, "label: gpt\nsize=4MiB\n");
+    let file = std::fs::File::options().write(true).open(&image).unwrap();
+    for at in [512 + 20, (16 << 20) - 512 + 20] {
+        file.write_all_at(&[255; 9], at).unwrap();
+    }
+    Some(image)
 }
 
 /// A number of the first line that a command has told.

@@ -1,6 +1,6 @@
 //! `--new-uuids`: a copy beside its original.
 
-use super::{noise, save, sparse};
+use super::{noise, save, sparse, without_table};
 use crate::support::loops::{
     Loop, Mount, Part, administration, bytes, disk, does, make, partition,
 };
@@ -310,15 +310,7 @@ fn the_older_table_gets_a_new_id_too() {
 #[test]
 fn where_the_table_cannot_be_read_no_id_is_new_and_that_is_told() {
     let home = Home::new();
-    if !needs("sfdisk") {
-        return;
-    }
-    let image = sparse(&home, "disk.img", 16 << 20, &[]);
-    partition(&image, "label: gpt\nsize=4MiB\n");
-    let file = std::fs::OpenOptions::new().write(true).open(&image).unwrap();
-    for at in [512 + 40, (16 << 20) - 512 + 40] {
-        std::os::unix::fs::FileExt::write_all_at(&file, &[0xaa; 8], at).unwrap();
-    }
+    let Some(image) = without_table(&home) else { return };
     let told = "the partition table of";
     let copy = home.path("copy.img");
     let ran = clone(&home, &image, &copy, &["--new-uuids"]).exit(3);

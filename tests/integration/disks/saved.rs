@@ -1,7 +1,7 @@
 //! `esker snapshot --image`.
 
-use super::{noise, save, sparse};
-use crate::support::loops::{Loop, Mount, assert_equal, disk, make, partition};
+use super::{noise, save, sparse, without_table};
+use crate::support::loops::{Loop, Mount, assert_equal, disk, make};
 use crate::support::{Home, Ran, needs};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
@@ -116,15 +116,7 @@ fn of_a_changed_image_only_what_changed_is_stored() {
 #[test]
 fn a_disk_is_saved_as_a_whole_and_a_damaged_table_is_no_hindrance() {
     let home = Home::new();
-    if !needs("sfdisk") {
-        return;
-    }
-    let image = sparse(&home, "disk.img", 16 << 20, &[]);
-    partition(&image, "label: gpt\nsize=4MiB\n");
-    let file = std::fs::OpenOptions::new().write(true).open(&image).unwrap();
-    for at in [512 + 20, (16 << 20) - 512 + 20] {
-        file.write_all_at(&[255; 9], at).unwrap();
-    }
+    let Some(image) = without_table(&home) else { return };
     let Some(device) = Loop::over(&image) else { return };
     save(&home, &[device.path()], &[]).ok();
     let listed = home.run(["ls", "latest"]).ok();
