@@ -8,13 +8,12 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::{Global, Outcome, place, show, signals};
 use crate::repository::view::View;
 use detach::Role;
-use esker_format::node::Time;
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// Threads that answer at most: more only take memory.
 const THREADS: usize = 4;
@@ -105,7 +104,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     };
     let budget = usize::try_from(args.memory).unwrap_or(usize::MAX);
     let view = View::new(repository, budget, threads);
-    let shown = Arc::new(Shown::new(&view, wanted, now(), Box::new(|event| tell(&event))));
+    let shown = Arc::new(Shown::new(&view, wanted, show::now(), Box::new(|event| tell(&event))));
     signals::watch();
     let mounted = mount::mount(shown, &options).map_err(failure)?;
     say(global, &options, snapshot)?;
@@ -188,9 +187,4 @@ fn open_log(path: &Path) -> Result<std::fs::File, Failure> {
 
 fn show_path(path: &Path) -> String {
     show::name(path.as_os_str().as_encoded_bytes())
-}
-
-fn now() -> Time {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Time { seconds: since.as_secs() as i64, nanos: since.subsec_nanos() }
 }

@@ -155,9 +155,9 @@ impl Chunks {
             return self.frames.verify(id, of, bytes, &pack);
         };
         // Somebody who reads a little of a chunk comes again for the rest.
-        if !opened.is_right(at.offset, id) {
+        if !opened.is_right(at.offset, of, id) {
             self.frames.verify(id, of, bytes, &pack)?;
-            opened.found_right(at.offset, *id);
+            opened.found_right(at.offset, of, *id);
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 
 use crate::repository::error::Result;
 use crate::repository::packer::lock;
+use esker_format::frame::FrameType;
 use esker_format::ids::ChunkId;
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -18,7 +19,7 @@ pub type Place = (u32, u32);
 pub struct Opened {
     plain: Vec<u8>,
     /// Chunks that were found right, by where they begin.
-    right: Mutex<HashMap<u32, ChunkId>>,
+    right: Mutex<HashMap<u32, (FrameType, ChunkId)>>,
 }
 
 impl Opened {
@@ -27,14 +28,14 @@ impl Opened {
         &self.plain
     }
 
-    /// Whether the chunk at `offset` was compared with this id before.
-    pub fn is_right(&self, offset: u32, id: &ChunkId) -> bool {
-        lock(&self.right).get(&offset) == Some(id)
+    /// Whether the chunk at `offset` was compared with this id, as data or as a page, before.
+    pub fn is_right(&self, offset: u32, of: FrameType, id: &ChunkId) -> bool {
+        lock(&self.right).get(&offset) == Some(&(of, *id))
     }
 
     /// Remembers that it was.
-    pub fn found_right(&self, offset: u32, id: ChunkId) {
-        lock(&self.right).insert(offset, id);
+    pub fn found_right(&self, offset: u32, of: FrameType, id: ChunkId) {
+        lock(&self.right).insert(offset, (of, id));
     }
 }
 

@@ -4,12 +4,13 @@
 use super::names;
 use super::place::SNAPSHOTS_MAX;
 use super::saved::Saved;
+use crate::browse::lock;
 use crate::repository::retention::Series;
 use crate::repository::view::View;
 use crate::repository::{Filter, Result, Snapshot};
 use esker_format::ids::SnapshotId;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// How long what was read of the log is good enough.
@@ -89,7 +90,7 @@ impl Catalog {
     }
 
     fn read(&self, filter: &Filter) -> Result<()> {
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut read = lock(&self.read);
         if read.is_some_and(|read| read.elapsed() < FRESH) {
             return Ok(());
         }
@@ -112,7 +113,7 @@ impl Catalog {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

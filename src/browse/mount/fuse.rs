@@ -3,6 +3,7 @@
 use super::attributes::Attributes;
 use super::place::Place;
 use super::shown::Shown;
+use crate::browse::lock;
 use crate::browse::part::Part;
 use crate::repository::Error;
 use esker_format::node::{NodeKind, Time};
@@ -18,7 +19,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 /// How long the kernel may believe what it was told of snapshots as such.
@@ -427,8 +428,4 @@ const fn file_type(kind: NodeKind) -> FileType {
         NodeKind::CharDevice => FileType::CharDevice,
         NodeKind::File | NodeKind::Stream | NodeKind::Image => FileType::RegularFile,
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

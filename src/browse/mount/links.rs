@@ -1,10 +1,11 @@
 //! Names of one file: those of a group have the same inode number, and know how many they are.
 
+use crate::browse::lock;
 use crate::repository::Result;
 use crate::repository::view::Tree;
 use esker_format::ids::LinkGroup;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 /// Entries of a snapshot in which names are counted: more would keep somebody waiting for seconds.
 const COUNTED: u64 = 4_000_000;
@@ -41,7 +42,7 @@ impl Links {
         entry: u32,
         is_far: bool,
     ) -> Result<(u32, u32)> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
         if !state.is_counted && !is_far && tree.entries() <= COUNTED {
             state.groups.clear();
             tree.each(&mut |number, entry| {

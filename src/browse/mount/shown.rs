@@ -4,6 +4,7 @@ use super::attributes::Attributes;
 use super::catalog::{Catalog, List, Wanted};
 use super::place::{PARTITIONS_MAX, Place};
 use super::saved::Saved;
+use crate::browse::lock;
 use crate::browse::part::{Part, partitions};
 use crate::repository::view::{Child, File, Tree, View};
 use crate::repository::{Error, Result};
@@ -13,7 +14,7 @@ use esker_format::page::Entry;
 use esker_format::path::MapKey;
 use std::collections::HashSet;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// What the directory with the partitions of an image is called behind its name.
 const PARTS: &[u8] = b".parts";
@@ -415,7 +416,7 @@ impl Shown {
     }
 
     fn tell(&self, at: Place, saved: &Saved, path: &[u8], error: &Error) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = lock(&self.told);
         if told.len() < TOLD && told.insert((at.number(), error.is_damage())) {
             (self.observer)(Event::Unreadable { snapshot: &saved.name, path, error });
         }
@@ -429,7 +430,7 @@ impl Shown {
     fn list(&self) -> Arc<List> {
         let (list, done) = self.catalog.list();
         if let Err(error) = done {
-            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut told = lock(&self.told);
             if told.insert((0, error.is_damage())) {
                 (self.observer)(Event::Stale(&error));
             }

@@ -1,11 +1,12 @@
 //! What a client is told, by several threads: one answer, or one chunk of one, at a time.
 
+use super::Shown;
 use super::failed::Failed;
 use super::handshake::{Agreed, CONTEXT};
 use super::requests::Work;
 use super::shown::piece;
 use super::wire::{HOLE_AND_ZERO, Request, chunk, chunk_head, command, flag, simple};
-use super::{Shown, lock};
+use crate::browse::lock;
 use std::io::{self, Write};
 use std::sync::Mutex;
 

@@ -35,15 +35,8 @@ pub use shown::Shown;
 pub use tls::{Tls, TlsError};
 pub use trouble::{Event, Observer, Trouble};
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 /// Bytes of a request at most, as clients are told.
 const REQUEST_MAX: u32 = 32 << 20;
 
 /// Bytes that are read or written at a time for a request. A whole number of blocks of an overlay.
 const PIECE: usize = 256 << 10;
-
-/// A lock that a panicking thread held is still a lock.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}

@@ -2,11 +2,11 @@
 
 use super::connection::{Secure, serve};
 use super::listener::Listener;
-use super::lock;
 use super::shown::Shown;
 use super::socket::Socket;
 #[cfg(feature = "remote")]
 use super::tls::Tls;
+use crate::browse::lock;
 use rustix::event::{PollFd, PollFlags, poll};
 use std::collections::HashMap;
 use std::io::ErrorKind;

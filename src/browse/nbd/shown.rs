@@ -4,6 +4,7 @@ use super::failed::Failed;
 use super::overlay::{Below, Block, Overlay};
 use super::trouble::Trouble;
 use crate::browse::Part;
+use crate::repository::view::Stretch;
 
 /// Stretches that are put together for one answer at most; what is behind them is asked for again.
 const STRETCHES_MAX: usize = 4096;
@@ -16,15 +17,6 @@ pub struct Shown {
     part: Part,
     overlay: Option<Overlay>,
     trouble: Trouble,
-}
-
-/// Bytes of one kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stretch {
-    /// How many.
-    pub len: u64,
-    /// Whether they are zeros that take no room.
-    pub is_zero: bool,
 }
 
 impl Shown {

@@ -1,7 +1,7 @@
 //! Secret connections, as `NBD_OPT_STARTTLS` begins them.
 
-use super::lock;
 use super::socket::{Halves, Socket};
+use crate::browse::lock;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;

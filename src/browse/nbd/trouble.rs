@@ -1,6 +1,6 @@
 //! What goes wrong while somebody reads, told once.
 
-use super::lock;
+use crate::browse::lock;
 use crate::repository::Error;
 use crate::repository::view::View;
 use esker_format::ids::SnapshotId;

@@ -144,13 +144,7 @@ impl Over<'_> {
     pub fn ask(&self, yes: bool, quiet: bool) -> Result<(), Failure> {
         let path = self.target.path().display();
         if !quiet {
-            self.tell(&path.to_string(), &self.target.geometry());
-            show::note(if self.target.is_dry_run() {
-                "would be overwritten with"
-            } else {
-                "is overwritten with"
-            });
-            self.tell(self.from, self.image);
+            self.tell_both();
         }
         if yes || self.target.is_dry_run() {
             return Ok(());
@@ -163,9 +157,7 @@ impl Over<'_> {
         }
         if quiet {
             // Nobody answers a question that he does not see.
-            self.tell(&path.to_string(), &self.target.geometry());
-            show::note("is overwritten with");
-            self.tell(self.from, self.image);
+            self.tell_both();
         }
         let _ = write!(std::io::stderr(), "go on? [y/N] ");
         let mut answer = String::new();
@@ -174,6 +166,16 @@ impl Over<'_> {
             "y" | "Y" | "yes" => Ok(()),
             _ => Err(Failure::usage("nothing was changed")),
         }
+    }
+
+    /// Both disks, and which of them goes.
+    fn tell_both(&self) {
+        self.tell(&self.target.path().display().to_string(), &self.target.geometry());
+        show::note(match self.target.is_dry_run() {
+            true => "would be overwritten with",
+            false => "is overwritten with",
+        });
+        self.tell(self.from, self.image);
     }
 
     fn tell(&self, name: &str, geometry: &Geometry) {

@@ -29,7 +29,7 @@ pub use head::Identity;
 pub use map::Block;
 
 use super::failed::Failed;
-use super::lock;
+use crate::browse::lock;
 use head::HEAD;
 use map::Map;
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
