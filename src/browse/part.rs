@@ -50,6 +50,16 @@ impl Part {
         self.file.read_at(self.start + offset, &mut out[..len])
     }
 
+    /// Whether the `len` bytes at `offset`, or those up to the end, are zeros that take no room: the same
+    /// as reading them, for who has zeros.
+    ///
+    /// # Errors
+    /// As [`File::stretch`].
+    pub fn is_zero(&self, offset: u64, len: u64) -> Result<bool> {
+        let len = len.min(self.len.saturating_sub(offset));
+        Ok(len > 0 && self.file.is_zero(self.start + offset, len)?)
+    }
+
     /// What is at `offset`, and how far it goes at most; none at the end.
     ///
     /// # Errors

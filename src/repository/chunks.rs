@@ -111,14 +111,14 @@ impl Chunks {
         chunk_in(self.kept.latest(), place, len, &pack)
     }
 
-    /// Opens the frame that a chunk is in, where it is not open yet, for somebody who will want it.
+    /// Opens the frame that a chunk of data is in and compares the chunk with its id, where neither was
+    /// done yet, for somebody who will want it and shares what is kept.
     ///
     /// # Errors
-    /// As [`get`](Self::get). The chunk was not looked at.
-    pub fn prepare(&mut self, id: &ChunkId) -> Result<()> {
+    /// As [`get`](Self::get), without a search for another place.
+    pub fn prepare(&mut self, id: &ChunkId, len: u64) -> Result<()> {
         let Some(place) = self.lookup.find(id)? else { return Ok(()) };
-        let pack = self.lookup.pack(place.pack)?;
-        self.load(&pack, place)
+        self.try_at(place, id, len, FrameType::Data)
     }
 
     /// Reads on in the log, because something is not where it was; false when it says nothing new.

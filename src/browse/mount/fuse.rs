@@ -31,6 +31,9 @@ const LONG: Duration = Duration::from_secs(24 * 60 * 60);
 /// Bytes from which on a file does not go through the page cache.
 const LARGE: u64 = 1 << 30;
 
+/// What the kernel asks for at a time, at most.
+const REQUEST: usize = 1 << 20;
+
 /// Buffers that are kept to be used again.
 const BUFFERS: usize = 8;
 
@@ -44,6 +47,8 @@ pub struct Fuse {
     open: Mutex<HashMap<u64, (Place, Arc<Part>)>>,
     next: AtomicU64,
     buffers: Mutex<Vec<Vec<u8>>>,
+    /// What a hole is answered with.
+    zeros: Vec<u8>,
     /// Directories of which not all can be listed.
     broken: Mutex<HashSet<u64>>,
     /// Whether modes and ACLs hold, because others than the owner may look.
@@ -54,7 +59,10 @@ impl Fuse {
     /// Answers with this; with `guards`, the kernel lets everybody get as far as modes and ACLs say.
     pub fn new(shown: Arc<Shown>, guards: bool) -> Self {
         let (open, buffers, broken) = Default::default();
-        Self { shown, open, next: AtomicU64::new(1), buffers, broken, guards }
+        let (next, mut zeros) = (AtomicU64::new(1), Vec::new());
+        // Written, because the kernel takes long over pages that never were.
+        zeros.resize(REQUEST, 0);
+        Self { shown, open, next, buffers, zeros, broken, guards }
     }
 
     fn failed(&self, at: Place, error: &Error) -> Errno {
@@ -134,6 +142,11 @@ impl Fuse {
 
     fn read(&self, handle: FileHandle, offset: u64, size: u32, reply: ReplyData) {
         let Some((place, part)) = self.file(handle) else { return reply.error(Errno::EBADF) };
+        let left = part.len().saturating_sub(offset).min(size.into()) as usize;
+        // Reading says what is wrong, if anything is.
+        if left <= self.zeros.len() && part.is_zero(offset, left as u64).unwrap_or(false) {
+            return reply.data(&self.zeros[..left]);
+        }
         let mut buffer = lock(&self.buffers).pop().unwrap_or_default();
         if buffer.len() < size as usize {
             buffer.resize(size as usize, 0);
@@ -403,7 +416,9 @@ fn attr(of: &Attributes) -> FileAttr {
         gid: of.gid,
         // As the kernel packs them for 32 bits.
         rdev: (minor & 0xff) | (major << 8) | ((minor & !0xff) << 12),
-        blksize: 128 << 10,
+        // So much at a time is asked for: what does not go through the page cache is not read ahead by it,
+        // and each question costs as much as its answer.
+        blksize: if of.size >= LARGE { REQUEST as u32 } else { 128 << 10 },
         flags: 0,
     }
 }

@@ -72,7 +72,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     }
     let Selected { snapshot, .. } = selected;
     let id = repository.access().repository;
-    let view = View::new(repository, BUDGET, (2 * cores()).max(4));
+    let view = View::new(repository, BUDGET, cores().max(2));
     let tree = Arc::new(view.tree(snapshot.id, snapshot.scope)?);
     let file = File::new(&tree, path.clone(), &node);
     let part = match args.partition {

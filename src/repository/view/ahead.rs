@@ -2,6 +2,7 @@
 
 use super::file::File;
 use crossbeam_channel::{Sender, bounded};
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -17,6 +18,9 @@ const SLACK: u64 = 1 << 20;
 /// Requests in a row until it counts.
 const ROW: u32 = 2;
 
+/// Steps that are ahead at most, of which most are zeros then.
+const STEPS: usize = 256;
+
 /// How a file is read.
 #[derive(Debug, Default)]
 pub struct Reading {
@@ -26,33 +30,48 @@ pub struct Reading {
     row: u32,
     /// What was made ready ends here.
     ready: u64,
+    /// Where each step ends that was made ready and not read yet, and the bytes of data in it: all, until it
+    /// is known how many are zeros.
+    steps: VecDeque<(u64, u64)>,
 }
 
 impl Reading {
-    /// Takes a request down; returns what is to be made ready, `most` bytes behind it at most.
+    /// Takes a request down; returns what is to be made ready: `most` bytes of data behind it at most.
     pub fn note(&mut self, request: Range<u64>, len: u64, most: u64) -> Vec<Range<u64>> {
         let goes_on = request.start + SLACK >= self.next && request.start <= self.next + SLACK;
         if !goes_on {
-            *self = Self { next: request.end, row: 0, ready: request.end };
+            *self = Self { next: request.end, ready: request.end, ..Self::default() };
             return Vec::new();
         }
         self.row += 1;
         self.next = self.next.max(request.end);
         self.ready = self.ready.max(self.next);
+        while self.steps.front().is_some_and(|(end, _)| *end <= self.next) {
+            self.steps.pop_front();
+        }
         // A little more at a time: frames that nobody wants drive out those that somebody does.
         let reach = most.min(STEP << self.row.min(8));
-        let end = (self.next + reach).min(len);
+        let mut data: u64 = self.steps.iter().map(|(_, data)| data).sum();
         let mut ranges = Vec::new();
-        while self.row >= ROW && self.ready < end {
-            let until = (self.ready + STEP).min(end);
-            // The end of a window is no reason to open half a step.
-            if until - self.ready < STEP && until < len {
+        while self.row >= ROW && self.ready < len && self.steps.len() < STEPS {
+            let until = (self.ready + STEP).min(len);
+            data += until - self.ready;
+            if data > reach {
                 break;
             }
+            self.steps.push_back((until, until - self.ready));
             ranges.push(self.ready..until);
             self.ready = until;
         }
         ranges
+    }
+
+    /// Takes down that a step has so many bytes of data.
+    pub fn found(&mut self, step: &Range<u64>, data: u64) {
+        let at = self.steps.partition_point(|(end, _)| *end < step.end);
+        if let Some(found) = self.steps.get_mut(at).filter(|(end, _)| *end == step.end) {
+            found.1 = data;
+        }
     }
 }
 
@@ -70,8 +89,7 @@ impl Ahead {
             // A thread that cannot be had is none that is needed.
             let _ = std::thread::Builder::new().name("ahead".to_owned()).spawn(move || {
                 for (file, range) in work {
-                    // Whoever wants these bytes meets the same error, and tells it.
-                    let _ = file.prepare(range);
+                    file.prepare(range);
                 }
             });
         }
@@ -117,6 +135,24 @@ mod tests {
             ready += reading.note(at..at + (128 << 10), 100 << 20, 8 << 20).len();
         }
         assert!(ready > 0);
+    }
+
+    #[test]
+    fn zeros_are_no_reason_to_wait() {
+        let (mut reading, len) = (Reading::default(), 1 << 40);
+        let mut furthest = 0;
+        for at in (0..200u64).map(|at| at * STEP) {
+            for range in reading.note(at..at + STEP, len, 4 << 20) {
+                furthest = range.end;
+                let is_data = range.start < 100 * STEP || range.start > 900 * STEP;
+                reading.found(&range, if is_data { STEP } else { 0 });
+            }
+            if at <= 90 * STEP {
+                assert!(furthest <= at + 5 * STEP, "{at}: {furthest}");
+            }
+            assert!(furthest <= at + (STEPS as u64 + 1) * STEP, "{at}: {furthest}");
+        }
+        assert_eq!(furthest, (200 + STEPS as u64) * STEP);
     }
 
     #[test]

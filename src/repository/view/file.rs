@@ -92,6 +92,21 @@ impl File {
         Ok(len)
     }
 
+    /// Whether the `len` bytes at `offset`, or those up to the end, are zeros that take no room: the same
+    /// as reading them, for who has zeros.
+    ///
+    /// # Errors
+    /// As [`File::stretch`].
+    pub fn is_zero(self: &Arc<Self>, offset: u64, len: u64) -> Result<bool> {
+        let len = len.min(self.len.saturating_sub(offset));
+        let stretch = self.stretch(offset)?;
+        let is_zero = stretch.is_some_and(|stretch| stretch.is_zero && stretch.len >= len);
+        if is_zero {
+            self.look_ahead(offset..offset + len);
+        }
+        Ok(is_zero)
+    }
+
     /// What is at `offset`, and how far it goes at most; none at the end. What was lost counts as data.
     ///
     /// # Errors
@@ -144,27 +159,33 @@ impl File {
         Ok(())
     }
 
-    /// Opens the frames of a range.
-    ///
-    /// # Errors
-    /// When they cannot be had.
-    pub(super) fn prepare(&self, range: Range<u64>) -> Result<()> {
-        self.tree.view().read(self.tree.scope(), |chunks| {
-            let mut at = range.start;
-            while at < range.end.min(self.len) {
-                let leaf = self.leaf(chunks, at)?;
-                for (start, item) in leaf.from(at) {
-                    if start >= range.end {
-                        return Ok(());
-                    }
-                    if let Item::Data(id, _) = item {
-                        chunks.prepare(id)?;
-                    }
-                    at = start + item.len();
+    /// Opens the frames of a range, as far as they can be had: whoever wants these bytes meets the same
+    /// error, and tells it.
+    pub(super) fn prepare(&self, range: Range<u64>) {
+        let done = self.tree.view().read(self.tree.scope(), |chunks| self.open(chunks, &range));
+        if let Ok(data) = done {
+            lock(&self.reading).found(&range, data);
+        }
+    }
+
+    /// Opens the frames of a range. Returns the bytes of data in it.
+    fn open(&self, chunks: &mut Chunks, range: &Range<u64>) -> Result<u64> {
+        let (mut at, mut data) = (range.start, 0);
+        while at < range.end.min(self.len) {
+            let leaf = self.leaf(chunks, at)?;
+            for (start, item) in leaf.from(at) {
+                if start >= range.end {
+                    return Ok(data);
                 }
+                let end = start + item.len();
+                if let Item::Data(id, len) = item {
+                    chunks.prepare(id, *len)?;
+                    data += end.min(range.end) - at;
+                }
+                at = end;
             }
-            Ok(())
-        })
+        }
+        Ok(data)
     }
 
     pub(super) fn leaf(&self, chunks: &mut Chunks, at: u64) -> Result<Arc<Leaf>> {

@@ -50,7 +50,7 @@ pub struct View {
 
 impl View {
     /// Looks into a repository, with up to `budget` bytes of content in memory, and so many threads that
-    /// read at a time.
+    /// read at a time. As many more read ahead.
     pub fn new(
         repository: impl DerefMut<Target = Repository> + Send + 'static,
         budget: usize,
@@ -59,7 +59,8 @@ impl View {
         Arc::new(Self {
             repository: Mutex::new(Box::new(repository)),
             frames: Arc::new(FrameCache::new(budget)),
-            readers: Readers::new(threads),
+            // Nobody who asks waits for what nobody asked for yet.
+            readers: Readers::new(2 * threads),
             pages: Pages::default(),
             ahead: OnceLock::new(),
             threads,

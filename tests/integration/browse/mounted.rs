@@ -2,7 +2,7 @@
 
 use super::{Mount, has_fuse};
 use crate::support::tree::{Refused, Tree};
-use crate::support::{Home, Ran, needs};
+use crate::support::{Draw, Home, Ran, needs};
 use rustix::fs::{SeekFrom, seek};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
@@ -133,6 +133,26 @@ fn holes_are_holes_and_streams_are_files() {
     let found = String::from_utf8(found.unwrap().stdout).unwrap();
     assert_eq!(std::fs::read_to_string(found.trim()).unwrap(), "select 1\n");
     assert!(std::fs::write(found.trim(), "").is_err(), "nothing can be written");
+}
+
+#[test]
+fn a_large_image_of_mostly_zeros_is_read_in_large_pieces_and_is_what_was_saved() {
+    let home = Home::new();
+    let path = home.write("in/disk", "");
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    let (len, mut draw) = (1_200 << 20, Draw::new(77));
+    file.set_len(len + 7).unwrap();
+    // Odd places, one piece that is longer than a request, and the end.
+    for (at, bytes) in [(5000, 100), (70 << 20, 5 << 20), (900_000_001, 3), (len - 1, 8)] {
+        file.write_all_at(&draw.noise(bytes), at).unwrap();
+    }
+    home.snapshot(home.path("in")).ok();
+    let Some(mount) = Mount::of(&home, [""; 0]) else { return };
+    let shown = mount.latest(home.path("in").to_str().unwrap());
+    let shown = shown.join(path.strip_prefix("/").unwrap());
+    assert_eq!(std::fs::metadata(&shown).unwrap().blksize(), 1 << 20);
+    let compared = Command::new("cmp").arg(&shown).arg(&path).output().unwrap();
+    assert!(compared.status.success(), "{compared:?}");
 }
 
 #[test]
