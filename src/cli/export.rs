@@ -1,4 +1,4 @@
-//! `esker export`: a snapshot as a tar archive.
+//! `esker export`: a snapshot as an archive.
 
 use crate::cli::choose::Choose;
 use crate::cli::exit::{Exit, Failure};
@@ -11,7 +11,7 @@ use std::io::{BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-/// Write a snapshot, or a part of it, as a tar archive
+/// Write a snapshot, or a part of it, as a tar or zip archive
 ///
 /// Names in it are those of the snapshot without the leading /; with SNAPSHOT:PATH those below PATH.
 /// Owners, modes, times to the nanosecond, hard links, extended attributes and devices are in it (with
@@ -21,6 +21,11 @@ use std::path::{Path, PathBuf};
 ///
 /// ACLs are among the extended attributes. GNU tar gives these back with
 /// `tar --xattrs --xattrs-include='*' -xpf FILE`, and none without; bsdtar with `bsdtar -xpf FILE`.
+///
+/// A zip is for whoever has no tar: names, modes, owners, times in seconds, symbolic links and content are
+/// in it, but no ACLs and other attributes. A file with several names is in it several times. Devices and pipes
+/// are left out and named as sockets are. Names that are not UTF-8 are in it as they are, and programs differ in
+/// what they make of them.
 #[derive(clap::Args)]
 pub struct Args {
     /// SNAPSHOT or SNAPSHOT:PATH
@@ -44,6 +49,9 @@ enum Form {
     /// Compressed with zstd
     #[value(name = "tar.zst")]
     TarZst,
+    /// For other systems
+    #[value(name = "zip")]
+    Zip,
 }
 
 #[derive(Serialize)]
@@ -104,13 +112,18 @@ fn write(
     let mut out = BufWriter::with_capacity(1 << 20, out);
     match format {
         Form::Tar => {
-            let exported = export.write(&mut out, signals::stop())?;
+            let exported = export.tar(&mut out, signals::stop())?;
+            out.flush()?;
+            Ok(exported)
+        }
+        Form::Zip => {
+            let exported = export.zip(&mut out, signals::stop())?;
             out.flush()?;
             Ok(exported)
         }
         Form::TarZst => {
             let mut packed = Zstd::new(out)?;
-            let exported = export.write(&mut packed, signals::stop())?;
+            let exported = export.tar(&mut packed, signals::stop())?;
             packed.finish()?.flush()?;
             Ok(exported)
         }

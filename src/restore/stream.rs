@@ -80,14 +80,61 @@ impl Source<'_> {
     /// When something of it is damaged or lost, cannot be had or written, or `stop` was set. What was
     /// written until then is right.
     pub fn write(&self, out: &mut dyn Write, stop: &AtomicBool) -> Result<u64, StreamError> {
-        match &self.node.content {
-            None if self.node.is_empty() => {}
-            None => return Err(StreamError::Unread(self.name.to_owned())),
-            Some(Content::Inline(bytes)) => out.write_all(bytes)?,
-            Some(content) => self.parts(content, out, stop)?,
+        if let Some(content) = self.listed(out)? {
+            self.parts(content, out, stop)?;
         }
         out.flush()?;
         Ok(self.node.len())
+    }
+
+    /// As [`write`](Self::write) for one file of many: what is no more than a part is written by the calling
+    /// thread, with the frames that `chunks` has open from the files before. To begin threads for each takes
+    /// longer than a small file does.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_among(
+        &self,
+        chunks: &mut Chunks,
+        out: &mut dyn Write,
+        stop: &AtomicBool,
+    ) -> Result<u64, StreamError> {
+        if self.node.len() > PART {
+            return self.write(out, stop);
+        }
+        if stop.load(Ordering::Relaxed) {
+            return Err(Error::Interrupted.into());
+        }
+        if let Some(content) = self.listed(out)? {
+            let mut items = Items::new(content);
+            while let Some((item, error)) = items.next(chunks)? {
+                error.map_or(Ok(()), Err)?;
+                match item {
+                    Item::Data(id, len) => {
+                        out.write_all(chunks.get(&id, len, FrameType::Data)?)?
+                    }
+                    Item::Hole(len) | Item::Zero(len) => zeros(out, len)?,
+                    Item::Lost(len) => {
+                        lost(self.name, len, self.unread)?;
+                        zeros(out, len)?;
+                    }
+                }
+            }
+        }
+        Ok(self.node.len())
+    }
+
+    /// The content, unless it is in the node, and written by this.
+    fn listed(&self, out: &mut dyn Write) -> Result<Option<&Content>, StreamError> {
+        match &self.node.content {
+            None if self.node.is_empty() => Ok(None),
+            None => Err(StreamError::Unread(self.name.to_owned())),
+            Some(Content::Inline(bytes)) => {
+                out.write_all(bytes)?;
+                Ok(None)
+            }
+            Some(content) => Ok(Some(content)),
+        }
     }
 
     fn parts(
@@ -145,8 +192,7 @@ fn fetch(
                 pieces.push(Piece::Zeros(*len));
             }
             Item::Lost(len) => {
-                let unread = unread.ok_or_else(|| StreamError::Unread(name.to_owned()))?;
-                unread.fetch_add(*len, Ordering::Relaxed);
+                lost(name, *len, unread)?;
                 pieces.push(Piece::Bytes(std::mem::take(&mut bytes)));
                 pieces.push(Piece::Zeros(*len));
             }
@@ -154,6 +200,13 @@ fn fetch(
     }
     pieces.push(Piece::Bytes(bytes));
     Ok(pieces)
+}
+
+/// Counts what could not be read when it was saved, where somebody wants that.
+fn lost(name: &str, len: u64, unread: Option<&AtomicU64>) -> Result<(), StreamError> {
+    let unread = unread.ok_or_else(|| StreamError::Unread(name.to_owned()))?;
+    unread.fetch_add(len, Ordering::Relaxed);
+    Ok(())
 }
 
 /// Hands out parts in order, until there are none or nobody wants more.

@@ -1,9 +1,12 @@
 //! What a store that is far away is asked, counted: every request costs a journey.
 
+use crate::browse::has_fuse;
 use crate::support::{Draw, Home};
+use esker::browse::mount::{Options, Shown, Wanted, mount};
 use esker::pipeline::{self, Rules};
-use esker::repository::{Compression, NewKey, Repository, Unlock, create, select};
-use esker::restore::{self, Change, How};
+use esker::repository::view::View;
+use esker::repository::{Compression, Filter, NewKey, Repository, Unlock, create, select};
+use esker::restore::{self, Change, Export, How};
 use esker::source::Select;
 use esker::store::{Call, MemoryStore, Operation, RecordingStore, Store};
 use esker_format::node::Time;
@@ -148,6 +151,55 @@ fn far_away_one_file_of_many_takes_ten_requests_and_the_log_and_index_without_a_
         assert!(restored == std::fs::read(&file).unwrap());
         let calls = far.store.calls();
         assert!(calls.len() <= most, "{cache}: {} {calls:#?}", calls.len());
+    }
+}
+
+#[test]
+fn far_away_a_small_file_of_a_cold_mounted_snapshot_takes_eight_requests() {
+    if !has_fuse() {
+        return;
+    }
+    let far = Far::new(3000);
+    let mountpoint = far.home.path("mnt");
+    std::fs::create_dir(&mountpoint).unwrap();
+    let view = View::new(Box::new(far.open("cold")), 64 << 20, 2);
+    let shown = Shown::new(
+        &view,
+        Wanted::All(Filter::default()),
+        TIME,
+        Box::new(|event| panic!("{event:?}")),
+    );
+    let options = Options {
+        mountpoint: mountpoint.clone(),
+        allow_other: false,
+        must_end: false,
+        name: "far".to_owned(),
+        threads: 2,
+    };
+    let mounted = mount(Arc::new(shown), &options).unwrap();
+    let file = far.work().join("3/29/2992");
+    far.store.forget();
+    let id = std::fs::read_dir(mountpoint.join("by-id")).unwrap().next().unwrap().unwrap();
+    let read = std::fs::read(id.path().join(file.strip_prefix("/").unwrap())).unwrap();
+    assert!(read == std::fs::read(&file).unwrap());
+    let calls = far.store.calls();
+    assert!(calls.len() <= 8, "{} {calls:#?}", calls.len());
+    drop(mounted);
+}
+
+#[test]
+fn an_export_of_many_files_reads_what_lies_together_together() {
+    let far = Far::new(3000);
+    let repository = far.open("cache");
+    let selected = select(&repository, "latest").unwrap();
+    for form in [Export::tar, Export::zip] {
+        far.store.forget();
+        let export = Export { repository: &repository, selected: &selected, threads: 2 };
+        let mut out = Vec::new();
+        let exported = form(&export, &mut out, &AtomicBool::new(false)).unwrap();
+        assert!(exported.entries > 3000 && exported.problems.is_empty());
+        let calls = far.store.calls().len();
+        assert!(calls < 100, "{calls}");
     }
 }
 

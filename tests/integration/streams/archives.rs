@@ -2,7 +2,8 @@
 
 use super::snapshots;
 use crate::support::tree::{Refused, Tree};
-use crate::support::{Home, differences, needs};
+use crate::support::{Draw, Home, differences, needs};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -58,6 +59,50 @@ fn an_exported_tree_is_unpacked_by_tar_to_what_was_saved() {
         assert!(found.is_empty(), "{found:?}");
     }
     assert_eq!(std::fs::read(out.join("a/sparse")).unwrap().len(), 5 << 20);
+}
+
+#[test]
+fn an_exported_zip_is_unpacked_by_others_to_what_was_saved() {
+    if !needs("python3") || !needs("unzip") {
+        return;
+    }
+    let home = Home::new();
+    let long = format!("tree/{}/{}", "d".repeat(120), "f".repeat(200));
+    home.write(&long, Draw::new(8).noise(5 << 20));
+    home.write("tree/a/small", "small");
+    home.write("tree/a/empty", "");
+    home.write("tree/a/\u{fc}", "text");
+    let a = home.path("tree/a");
+    let script = "ln small other; ln -s ../nowhere link; mkfifo pipe; mkdir none; chmod 1777 none; \
+         truncate -s 5M sparse; chmod 4751 small; touch -d '2001-02-03 04:05:06Z' small";
+    let made = Command::new("sh").args(["-c", script]).current_dir(&a).status().unwrap();
+    assert!(made.success());
+    home.snapshot(home.path("tree")).ok();
+    let what = format!("latest:{}", home.path("tree").display());
+    let file = home.path("a.zip");
+    let name = file.to_str().unwrap();
+    let ran = home.run(["export", "--format", "zip", &what, "-o", name]).exit(3);
+    ran.says(&["tree/a/pipe is a pipe, which no zip can have"]);
+    let out = home.path("out");
+    // In a zone where local time would be told from another.
+    let mut unzip = Command::new("unzip");
+    unzip.args(["-q", name, "-d"]).arg(&out).env("TZ", "Asia/Tokyo");
+    assert!(unzip.status().unwrap().success());
+    std::fs::remove_file(a.join("pipe")).unwrap();
+    let diff = Command::new("diff").arg("-r").arg(home.path("tree")).arg(&out).output().unwrap();
+    let diff = String::from_utf8(diff.stdout).unwrap();
+    // A link that leads nowhere is there twice.
+    assert!(diff.is_empty(), "{diff}");
+    assert_eq!(std::fs::read_link(out.join("a/link")).unwrap(), Path::new("../nowhere"));
+    let (saved, found) = (a.join("small").metadata(), out.join("a/small").metadata());
+    let (saved, found) = (saved.unwrap(), found.unwrap());
+    assert_eq!(found.modified().unwrap(), saved.modified().unwrap());
+    assert_eq!(found.mode(), 0o100_751, "without the right of its owner, as unzip does");
+    let script = "import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); assert not z.testzip(); \
+         i = z.getinfo('a/small'); print(oct(i.external_attr >> 16), i.date_time, z.read('a/\u{fc}'))";
+    let ran = Command::new("python3").args(["-c", script, name]).output().unwrap();
+    let told = String::from_utf8(ran.stdout).unwrap();
+    assert_eq!(told, "0o104751 (2001, 2, 3, 4, 5, 6) b'text'\n");
 }
 
 #[test]
@@ -220,6 +265,13 @@ fn an_export_of_what_is_damaged_leaves_no_file() {
     let file = home.path("out.tar");
     home.run(["export", "latest", "-o", file.to_str().unwrap()]).exit(4);
     assert!(!file.exists());
+    let piped = home.path("piped.zip");
+    let to = std::fs::File::create(&piped).unwrap();
+    let mut export = home.command();
+    export.args(["export", "latest", "--format", "zip"]).stdout(to);
+    assert_eq!(export.status().unwrap().code(), Some(4));
+    let bytes = std::fs::read(&piped).unwrap();
+    assert!(!bytes.windows(4).any(|four| four == b"PK\x05\x06"), "nobody takes it for all");
     home.write("out.tar", "mine");
     home.run(["export", "latest", "-o", file.to_str().unwrap()]).exit(1).says(&["cannot make"]);
     assert_eq!(std::fs::read(&file).unwrap(), b"mine");

@@ -1,26 +1,32 @@
-//! A snapshot, or a part of it, as a tar archive with pax headers: what other programs read.
+//! A snapshot, or a part of it, as an archive that other programs read.
 //!
-//! Holes become zeros, and a stream or an image a file. What no tar can have is a problem that is told.
+//! ```text
+//! mod    what is in it, in which order
+//! tar    headers and content of a tar
+//! zip    of a zip
+//! ```
+//! Holes become zeros, and a stream or an image a file. What an archive cannot have is a problem that is told.
 
+mod tar;
+mod zip;
+
+use self::tar::Tar;
+use self::zip::Zip;
 use super::stream::{Source, StreamError};
 use crate::repository::{Bounds, Chunks, Found, Map, Repository, Result, Selected, xattrs};
 use esker_format::ids::LinkGroup;
 use esker_format::node::{Fidelity, Node, NodeKind, ORIGIN};
-use esker_format::page::Entry;
+use esker_format::page;
 use esker_format::path::MapKey;
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use tar::{Builder, EntryType, Header};
 
 /// Memory for frames of pages.
 const BUDGET: usize = 8 << 20;
-/// What a header has of a name; longer ones are in the pax header.
-const NAME: usize = 100;
-/// The same of the name of an owner.
-const OWNER: usize = 31;
-/// A tar consists of blocks of this size.
-const BLOCK: u64 = 512;
+
+/// The same for content of small files, which lie together.
+const CONTENT_BUDGET: usize = 16 << 20;
 
 /// What to export.
 pub struct Export<'e> {
@@ -43,21 +49,73 @@ pub struct Exported {
     pub problems: Vec<(Vec<u8>, String)>,
 }
 
+/// Writes content; returns how many bytes.
+type Content<'c> = &'c mut dyn FnMut(&mut dyn Write) -> std::result::Result<u64, StreamError>;
+
+/// What an archive says of an entry.
+struct Entry<'e> {
+    node: &'e Node,
+    name: &'e [u8],
+    /// The name under which it is in the archive already.
+    first: Option<&'e [u8]>,
+    attributes: &'e [(Vec<u8>, Vec<u8>)],
+}
+
+/// An archive of some form that is written.
+trait Form {
+    /// Why it cannot have an entry at all.
+    fn refuses(&self, node: &Node, name: &[u8]) -> Option<&'static str>;
+    /// Whether it can say that two names are of one file.
+    fn has_links(&self) -> bool;
+    /// Leaves of a list of attributes those that it can have; returns what is to be said of others.
+    fn attributes(&self, list: &mut Vec<(Vec<u8>, Vec<u8>)>) -> Vec<String>;
+    /// Writes an entry, and what it contains if that is to be in it.
+    fn entry(
+        &mut self,
+        entry: &Entry<'_>,
+        content: Option<Content<'_>>,
+    ) -> std::result::Result<(), StreamError>;
+    /// Writes the end.
+    fn finish(self: Box<Self>) -> io::Result<()>;
+}
+
 impl Export<'_> {
-    /// Writes the archive.
+    /// Writes a tar archive with pax headers.
     ///
     /// # Errors
     /// When something of it is damaged or cannot be had or written, or `stop` was set. What was
     /// written until then has no end, so that nobody takes it for all.
-    pub fn write(
+    pub fn tar(
         &self,
         out: &mut dyn Write,
+        stop: &AtomicBool,
+    ) -> std::result::Result<Exported, StreamError> {
+        self.write(Box::new(Tar::new(out)), stop)
+    }
+
+    /// Writes a zip archive, without links between names, attributes, devices, pipes and fractions of
+    /// seconds.
+    ///
+    /// # Errors
+    /// As [`tar`](Self::tar).
+    pub fn zip(
+        &self,
+        out: &mut dyn Write,
+        stop: &AtomicBool,
+    ) -> std::result::Result<Exported, StreamError> {
+        self.write(Box::new(Zip::new(out)), stop)
+    }
+
+    fn write(
+        &self,
+        form: Box<dyn Form + '_>,
         stop: &AtomicBool,
     ) -> std::result::Result<Exported, StreamError> {
         let Selected { snapshot, manifest, key, entry, .. } = self.selected;
         let mut chunks = Chunks::new(self.repository, snapshot.scope, BUDGET)?;
         let mut writing = Writing {
-            tar: Builder::new(out),
+            form,
+            contents: Chunks::new(self.repository, snapshot.scope, CONTENT_BUDGET)?,
             links: HashMap::new(),
             exported: Exported::default(),
         };
@@ -77,13 +135,13 @@ impl Export<'_> {
             {
                 writing.problem(
                     entry.key.path(),
-                    "is no directory, and has no name that a tar could have",
+                    "is no directory, and has no name that an archive could have",
                 );
             }
         }
         // What is in a directory follows it at once: whoever unpacks it gives it its times when something
         // else comes.
-        let mut entries: Vec<Entry> = Vec::new();
+        let mut entries: Vec<page::Entry> = Vec::new();
         let mut next = start;
         while let Some(directory) = next.take() {
             let root = manifest.root.as_ref().map(|page| (page, manifest.root_level as u8));
@@ -111,24 +169,24 @@ impl Export<'_> {
                 next = Some(entry.key);
             }
         }
-        let Writing { tar, exported, .. } = writing;
-        tar.into_inner()?.flush()?;
+        let Writing { form, exported, .. } = writing;
+        form.finish()?;
         Ok(exported)
     }
 
     fn entry(
         &self,
-        entry: &Entry,
+        entry: &page::Entry,
         name: &[u8],
         writing: &mut Writing<'_>,
         chunks: &mut Chunks,
         stop: &AtomicBool,
     ) -> std::result::Result<(), StreamError> {
-        let Entry { key, node } = entry;
+        let page::Entry { key, node } = entry;
         let path = key.path();
         let is_unreadable = node.fidelity == Some(Fidelity::Unreadable);
-        if node.kind == NodeKind::Socket {
-            writing.problem(path, "is a socket, which no tar can have");
+        if let Some(why) = writing.form.refuses(node, name) {
+            writing.problem(path, why);
             return Ok(());
         }
         if is_unreadable && node.kind != NodeKind::Directory {
@@ -139,30 +197,27 @@ impl Export<'_> {
             writing.problem(path.clone(), "could not be listed when it was saved");
         }
         let first = match node.links {
-            Some(group) => writing.first_of(group, name),
-            None => None,
+            Some(group) if writing.form.has_links() => writing.first_of(group, name),
+            _ => None,
         };
         let mut attributes = self.attributes(node, chunks)?;
-        let is_text = |name: &[u8]| std::str::from_utf8(name).is_ok_and(|name| !name.contains('='));
-        for (name, _) in attributes.extract_if(.., |(name, _)| !is_text(name)) {
-            let name = String::from_utf8_lossy(&name).escape_debug().to_string();
-            writing
-                .problem(path.clone(), &format!("has the attribute {name}, which no tar can have"));
+        for why in writing.form.attributes(&mut attributes) {
+            writing.problem(path.clone(), &why);
         }
-        writing.head(node, name, first.as_deref(), &attributes)?;
-        writing.exported.entries += 1;
-        if first.is_some() || !node.has_content() {
-            return Ok(());
-        }
+        let (unread, mut len, contents) = (AtomicU64::new(0), 0, &mut writing.contents);
         let shown = String::from_utf8_lossy(&path);
-        let scope = self.selected.snapshot.scope;
-        let (repository, threads) = (self.repository, self.threads);
-        let unread = AtomicU64::new(0);
-        let counted = Some(&unread);
-        let source = Source { repository, scope, name: &shown, node, threads, unread: counted };
-        let out = writing.tar.get_mut();
-        let len = source.write(out, stop)?;
-        out.write_all(&[0; BLOCK as usize][..(len.next_multiple_of(BLOCK) - len) as usize])?;
+        let mut content = |out: &mut dyn Write| {
+            let (repository, threads) = (self.repository, self.threads);
+            let (scope, unread) = (self.selected.snapshot.scope, Some(&unread));
+            let source = Source { repository, scope, name: &shown, node, threads, unread };
+            len = source.write_among(contents, &mut Unflushed(out), stop)?;
+            Ok(len)
+        };
+        let content =
+            (first.is_none() && node.has_content()).then_some(&mut content as Content<'_>);
+        let first = first.as_deref();
+        writing.form.entry(&Entry { node, name, first, attributes: &attributes }, content)?;
+        writing.exported.entries += 1;
         writing.exported.bytes += len;
         let unread = unread.into_inner();
         if unread > 0 {
@@ -184,7 +239,8 @@ impl Export<'_> {
 
 /// An archive that is written.
 struct Writing<'w> {
-    tar: Builder<&'w mut dyn Write>,
+    form: Box<dyn Form + 'w>,
+    contents: Chunks,
     /// The first name of what has several.
     links: HashMap<LinkGroup, Vec<u8>>,
     exported: Exported,
@@ -203,94 +259,18 @@ impl Writing<'_> {
         }
         first
     }
-
-    /// Writes the headers of an entry.
-    fn head(
-        &mut self,
-        node: &Node,
-        name: &[u8],
-        first: Option<&[u8]>,
-        attributes: &[(Vec<u8>, Vec<u8>)],
-    ) -> io::Result<()> {
-        let target = first.or(node.target.as_deref());
-        let mut name = name.to_vec();
-        if node.kind == NodeKind::Directory {
-            name.push(b'/');
-        }
-        let mut pax: Vec<(String, Vec<u8>)> = Vec::new();
-        let mut add = |key: &str, value: Vec<u8>| pax.push((key.to_owned(), value));
-        if name.len() > NAME {
-            add("path", name.clone());
-        }
-        if let Some(target) = target.filter(|target| target.len() > NAME) {
-            add("linkpath", target.to_vec());
-        }
-        // One byte of the header stays for the end of the text; half a name would be that of somebody else.
-        for (key, owner) in [("uname", &node.user), ("gname", &node.group)] {
-            if let Some(owner) = owner.as_ref().filter(|owner| owner.len() > OWNER) {
-                add(key, owner.clone());
-            }
-        }
-        if node.mtime.nanos > 0 || node.mtime.seconds < 0 {
-            add("mtime", seconds(node).into_bytes());
-        }
-        for (attribute, value) in attributes {
-            let attribute = String::from_utf8_lossy(attribute);
-            add(&format!("SCHILY.xattr.{attribute}"), value.clone());
-        }
-        let pax: Vec<(&str, &[u8])> = pax.iter().map(|(k, v)| (&**k, &**v)).collect();
-        if !pax.is_empty() {
-            self.tar.append_pax_extensions(pax)?;
-        }
-        let header = header(node, &name, target, first.is_some());
-        self.tar.get_mut().write_all(header.as_bytes())
-    }
 }
 
-fn header(node: &Node, name: &[u8], target: Option<&[u8]>, is_link: bool) -> Header {
-    let mut header = Header::new_ustar();
-    let put = |field: &mut [u8], bytes: &[u8]| {
-        let len = bytes.len().min(field.len());
-        field[..len].copy_from_slice(&bytes[..len]);
-    };
-    let old = header.as_old_mut();
-    put(&mut old.name, name);
-    put(&mut old.linkname, target.unwrap_or_default());
-    header.set_mode(node.mode);
-    header.set_uid(node.uid.into());
-    header.set_gid(node.gid.into());
-    header.set_mtime(node.mtime.seconds.max(0).unsigned_abs());
-    header.set_size(if is_link || !node.has_content() { 0 } else { node.len() });
-    header.set_entry_type(match node.kind {
-        _ if is_link => EntryType::Link,
-        NodeKind::Directory => EntryType::Directory,
-        NodeKind::Symlink => EntryType::Symlink,
-        NodeKind::Fifo => EntryType::Fifo,
-        NodeKind::BlockDevice => EntryType::Block,
-        NodeKind::CharDevice => EntryType::Char,
-        _ => EntryType::Regular,
-    });
-    if let Some(ustar) = header.as_ustar_mut() {
-        put(&mut ustar.uname[..OWNER], node.user.as_deref().unwrap_or_default());
-        put(&mut ustar.gname[..OWNER], node.group.as_deref().unwrap_or_default());
-        if let Some((major, minor)) = node.device {
-            ustar.set_device_major(major);
-            ustar.set_device_minor(minor);
-        }
-    }
-    header.set_cksum();
-    header
-}
+/// The content of one entry of many: what is behind it is flushed once.
+struct Unflushed<'w>(&'w mut dyn Write);
 
-/// The time of modification with its fraction.
-fn seconds(node: &Node) -> String {
-    let (seconds, nanos) = (node.mtime.seconds, node.mtime.nanos);
-    if seconds < 0 && nanos > 0 {
-        // The fraction is added to the seconds, and written it is taken from them.
-        let whole = (seconds + 1).unsigned_abs();
-        return format!("-{whole}.{:09}", 1_000_000_000 - nanos);
+impl Write for Unflushed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
     }
-    format!("{seconds}.{nanos:09}")
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The name in the archive: below what was asked for, or below the root.
