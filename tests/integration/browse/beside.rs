@@ -1,10 +1,12 @@
 //! A mount beside those who save, forget and collect.
 
 use super::{Mount, until};
-use crate::support::{Draw, Home};
+use crate::support::{Draw, Home, Ran};
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 #[test]
 fn snapshots_show_up_when_they_are_saved_and_go_when_they_are_forgotten() {
@@ -70,3 +72,84 @@ fn what_is_collected_meanwhile_is_an_error_and_everything_else_is_read() {
     let told = said.lines().filter(|line| line.contains(of_first) && line.contains("/in/file"));
     assert_eq!(told.count(), 1, "{said}");
 }
+
+#[test]
+fn whoever_looks_while_others_forget_and_collect_gets_what_was_saved_or_nothing() {
+    let home = Home::new();
+    let (stays, label) = (Draw::new(0).noise(3 << 20), home.path("in"));
+    let below = |name: &str| label.join(name).strip_prefix("/").unwrap().to_owned();
+    // Half of what a round adds is left in its packs when it is forgotten, so that they are written anew.
+    let save = |round: u64| {
+        home.write("in/file", Draw::new(round).noise(1 << 20));
+        home.write(&format!("in/kept-{round}"), Draw::new(1000 + round).noise(1 << 20));
+        home.snapshot(&label).ok();
+    };
+    home.write("in/stays", &stays);
+    save(1);
+    let Some(mount) = Mount::of(&home, ["--memory", "1"]) else { return };
+    let (stop, seen) = (AtomicBool::new(false), [0; 3].map(|_| AtomicUsize::new(0)));
+    // Again and again until the end; whoever looks says whether he got something.
+    let again = |who: usize, look: &dyn Fn() -> bool| {
+        while !stop.load(Ordering::Relaxed) {
+            seen[who].fetch_add(look().into(), Ordering::Relaxed);
+        }
+    };
+    let is_right = |found: &Path| {
+        let read = |name: &str| std::fs::read(found.join(name));
+        let Ok(file) = read("file") else { return false };
+        let is_known = (1..=ROUNDS).any(|round| file == Draw::new(round).noise(1 << 20));
+        assert!(is_known, "{}", found.display());
+        read("stays").is_ok_and(|read| {
+            assert!(read == stays, "{}", found.display());
+            true
+        })
+    };
+    let what = format!("latest:{}", label.display());
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            again(0, &|| is_right(&mount.latest(label.to_str().unwrap()).join(below(""))))
+        });
+        scope.spawn(|| {
+            again(1, &|| {
+                let target = home.path("target");
+                let _ = std::fs::remove_dir_all(&target);
+                let ran = home.run(["restore", &what, target.to_str().unwrap()]);
+                ran.code == 0 && {
+                    assert!(is_right(&target));
+                    true
+                }
+            });
+        });
+        scope.spawn(|| {
+            again(2, &|| {
+                let mut command = home.command();
+                let ran = command.args(["cat", &format!("{what}/stays")]).output().unwrap();
+                ran.status.success() && {
+                    assert!(ran.stdout == stays);
+                    true
+                }
+            });
+        });
+        // Should something of this fail, the others end too.
+        struct Ends<'s>(&'s AtomicBool);
+        impl Drop for Ends<'_> {
+            fn drop(&mut self) {
+                self.0.store(true, Ordering::Relaxed);
+            }
+        }
+        let _ends = Ends(&stop);
+        for round in 2..=ROUNDS {
+            save(round);
+            home.run(["forget", "--keep-last", "1"]).ok();
+            let collected: Ran = home.run(["gc", "--grace", "0", "--json"]).ok();
+            assert!(!collected.json().is_empty());
+        }
+    });
+    let seen = seen.map(AtomicUsize::into_inner);
+    assert!(seen.iter().all(|count| *count > 0), "{seen:?}");
+    assert!(is_right(&mount.latest(label.to_str().unwrap()).join(below(""))), "and at the end");
+    home.run(["check", "--read-data"]).ok();
+}
+
+/// How often something is saved, forgotten and collected.
+const ROUNDS: u64 = 8;

@@ -1,6 +1,7 @@
 //! What the tests share.
 
 mod draw;
+pub mod far;
 pub mod loops;
 mod oracle;
 mod program;

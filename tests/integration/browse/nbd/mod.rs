@@ -1,7 +1,9 @@
 //! Files of snapshots as block devices.
 
 mod client;
+mod limits;
 mod overlay;
+mod power;
 mod refused;
 mod shown;
 mod strangers;
