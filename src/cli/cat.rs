@@ -28,7 +28,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     let (name, node) = (show::name(&entry.key.path()), &entry.node);
     let threads = super::cores();
     let source = Source {
-        repository: &repository,
+        from: &*repository,
         scope: snapshot.scope,
         name: &name,
         node,

@@ -108,7 +108,7 @@ fn write(
     out: File,
 ) -> Result<Exported, StreamError> {
     let threads = super::cores();
-    let export = Export { repository, selected, threads };
+    let export = Export { from: repository, selected, threads };
     let mut out = BufWriter::with_capacity(1 << 20, out);
     match format {
         Form::Tar => {

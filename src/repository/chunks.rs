@@ -14,6 +14,21 @@ use std::sync::Arc;
 /// Chunks of packs that each of several readers keeps in memory, some 5 MiB.
 const SHARED_CHUNKS: usize = 64 << 10;
 
+/// Where chunks can be read: a repository, or a view of one that many share.
+pub trait ChunkSource {
+    /// A reader as [`Chunks::new`] makes it.
+    ///
+    /// # Errors
+    /// When the index database fails.
+    fn chunks(&self, scope: u32, budget: usize) -> Result<Chunks>;
+}
+
+impl ChunkSource for Repository {
+    fn chunks(&self, scope: u32, budget: usize) -> Result<Chunks> {
+        Chunks::new(self, scope, budget)
+    }
+}
+
 /// Fetches single chunks, keeping the frames used last.
 pub struct Chunks {
     frames: Frames,

@@ -59,7 +59,7 @@ mod writers;
 pub use access::Access;
 pub use checkpoint::Occasion;
 pub use choice::{Choice, Filter};
-pub use chunks::{Chunks, chunk_in};
+pub use chunks::{ChunkSource, Chunks, chunk_in};
 pub use content::{Items, xattrs};
 pub use create::{Created, NewKey, create, create_in_mode};
 pub use cutters::{Cutters, profile_of};

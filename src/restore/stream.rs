@@ -8,7 +8,7 @@
 //! What is damaged ends it, and what could not be read when it was saved as well, unless that is told apart: a
 //! stream with a hole in it would look whole to whoever reads it.
 
-use crate::repository::{Chunks, Error, Items, Repository};
+use crate::repository::{ChunkSource, Chunks, Error, Items};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use esker_format::content::{Content, Item};
 use esker_format::frame::FrameType;
@@ -45,7 +45,7 @@ pub enum StreamError {
 /// What to write.
 pub struct Source<'s> {
     /// Where it is.
-    pub repository: &'s Repository,
+    pub from: &'s dyn ChunkSource,
     /// The scope of its snapshot.
     pub scope: u32,
     /// How to call it.
@@ -143,7 +143,7 @@ impl Source<'_> {
         out: &mut dyn Write,
         stop: &AtomicBool,
     ) -> Result<(), StreamError> {
-        let chunks = || Chunks::new(self.repository, self.scope, BUDGET);
+        let chunks = || self.from.chunks(self.scope, BUDGET);
         let (part_in, part_out) = bounded::<Part>(self.threads);
         let (done_in, done_out) = bounded::<Fetched>(self.threads * AHEAD + 1);
         let (window_in, window_out) = bounded::<()>(self.threads * AHEAD);

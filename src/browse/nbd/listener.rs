@@ -1,6 +1,7 @@
 //! Where clients come to: a port, or a socket in the file system.
 
 use super::socket::Socket;
+use rustix::net::sockopt;
 use std::fs::Permissions;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -8,6 +9,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long nothing is heard from a client until the system asks whether it is still there, and how often then.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 /// Bytes of the path of a socket at most, as Linux has it.
 const PATH_MAX: usize = 107;
@@ -116,6 +121,10 @@ impl Listener {
                 stream.set_nonblocking(false)?;
                 // Answers are small, and nothing comes behind them.
                 stream.set_nodelay(true)?;
+                // A client whose machine has died takes the place of another only for some minutes.
+                sockopt::set_socket_keepalive(&stream, true)?;
+                sockopt::set_tcp_keepidle(&stream, KEEP_ALIVE)?;
+                sockopt::set_tcp_keepintvl(&stream, KEEP_ALIVE)?;
                 Ok(Socket::Tcp(stream))
             }
             Self::Unix(listener, _) => {

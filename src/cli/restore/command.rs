@@ -25,8 +25,7 @@ pub fn run(global: &Global, args: &Args, program: &OsString) -> Outcome {
     let entry = with_content(selected.entry)?;
     let (name, node) = (show::name(&entry.key.path()), &entry.node);
     let (scope, threads) = (selected.snapshot.scope, crate::cli::threads(args.threads));
-    let source =
-        Source { repository: &repository, scope, name: &name, node, threads, unread: None };
+    let source = Source { from: &*repository, scope, name: &name, node, threads, unread: None };
     let words: Vec<OsString> = std::iter::once(program).chain(&args.words).cloned().collect();
     let bytes = feed(&source, &words, signals::stop()).map_err(failure)?;
     let command = program.to_string_lossy().into_owned();

@@ -22,11 +22,11 @@ mod tests;
 pub use file::{File, Stretch};
 pub use tree::{Child, Tree};
 
-use crate::repository::chunks::Chunks;
+use crate::repository::chunks::{ChunkSource, Chunks};
 use crate::repository::error::Result;
 use crate::repository::frame_cache::FrameCache;
 use crate::repository::packer::lock;
-use crate::repository::{Repository, Snapshot};
+use crate::repository::{Repository, Selected, Snapshot, select};
 use ahead::Ahead;
 use esker_format::ids::SnapshotId;
 use pages::Pages;
@@ -104,6 +104,14 @@ impl View {
         Ok(Tree::new(Arc::clone(self), scope, manifest))
     }
 
+    /// Finds a snapshot, and the entry when a path is given, as [`select`](crate::repository::select) does.
+    ///
+    /// # Errors
+    /// When there is no such snapshot or path.
+    pub fn select(&self, what: &str) -> Result<Selected> {
+        select(&lock(&self.repository), what)
+    }
+
     /// Reads chunks of a scope; waits while as many do as may.
     fn read<T>(&self, scope: u32, read: impl FnOnce(&mut Chunks) -> Result<T>) -> Result<T> {
         let mut reader = self.readers.take(|| {
@@ -116,5 +124,13 @@ impl View {
 
     fn ahead(&self) -> &Ahead {
         self.ahead.get_or_init(|| Ahead::new(self.threads))
+    }
+}
+
+/// For who reads much once, an archive say: with frames of his own, so that he does not drive out those that
+/// others look at.
+impl ChunkSource for View {
+    fn chunks(&self, scope: u32, budget: usize) -> Result<Chunks> {
+        Chunks::new(&lock(&self.repository), scope, budget)
     }
 }

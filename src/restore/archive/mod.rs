@@ -13,7 +13,7 @@ mod zip;
 use self::tar::Tar;
 use self::zip::Zip;
 use super::stream::{Source, StreamError};
-use crate::repository::{Bounds, Chunks, Found, Map, Repository, Result, Selected, xattrs};
+use crate::repository::{Bounds, ChunkSource, Chunks, Found, Map, Result, Selected, xattrs};
 use esker_format::ids::LinkGroup;
 use esker_format::node::{Fidelity, Node, NodeKind, ORIGIN};
 use esker_format::page;
@@ -31,7 +31,7 @@ const CONTENT_BUDGET: usize = 16 << 20;
 /// What to export.
 pub struct Export<'e> {
     /// Where it is.
-    pub repository: &'e Repository,
+    pub from: &'e dyn ChunkSource,
     /// What it is.
     pub selected: &'e Selected,
     /// Threads that fetch.
@@ -112,10 +112,10 @@ impl Export<'_> {
         stop: &AtomicBool,
     ) -> std::result::Result<Exported, StreamError> {
         let Selected { snapshot, manifest, key, entry, .. } = self.selected;
-        let mut chunks = Chunks::new(self.repository, snapshot.scope, BUDGET)?;
+        let mut chunks = self.from.chunks(snapshot.scope, BUDGET)?;
         let mut writing = Writing {
             form,
-            contents: Chunks::new(self.repository, snapshot.scope, CONTENT_BUDGET)?,
+            contents: self.from.chunks(snapshot.scope, CONTENT_BUDGET)?,
             links: HashMap::new(),
             exported: Exported::default(),
         };
@@ -207,9 +207,9 @@ impl Export<'_> {
         let (unread, mut len, contents) = (AtomicU64::new(0), 0, &mut writing.contents);
         let shown = String::from_utf8_lossy(&path);
         let mut content = |out: &mut dyn Write| {
-            let (repository, threads) = (self.repository, self.threads);
+            let (from, threads) = (self.from, self.threads);
             let (scope, unread) = (self.selected.snapshot.scope, Some(&unread));
-            let source = Source { repository, scope, name: &shown, node, threads, unread };
+            let source = Source { from, scope, name: &shown, node, threads, unread };
             len = source.write_among(contents, &mut Unflushed(out), stop)?;
             Ok(len)
         };

@@ -4,7 +4,7 @@ use crate::browse::has_fuse;
 use crate::support::far::{Far, TIME};
 use esker::browse::mount::{Options, Shown, Wanted, mount};
 use esker::repository::view::View;
-use esker::repository::{Filter, select};
+use esker::repository::{ChunkSource, Filter, select};
 use esker::restore::{self, Change, Export, How};
 use esker::store::{Call, Operation, Store};
 use std::collections::BTreeMap;
@@ -124,10 +124,12 @@ fn far_away_a_small_file_of_a_cold_mounted_snapshot_takes_eight_requests() {
 fn an_export_of_many_files_reads_what_lies_together_together() {
     let far = Far::new(3000);
     let repository = far.open("cache");
-    let selected = select(&repository, "latest").unwrap();
-    for form in [Export::tar, Export::zip] {
+    let view = View::new(Box::new(far.open("another")), 8 << 20, 2);
+    let selected = view.select("latest").unwrap();
+    let from: [&dyn ChunkSource; 2] = [&repository, &*view];
+    for (from, form) in from.into_iter().zip([Export::tar, Export::zip]) {
         far.store.forget();
-        let export = Export { repository: &repository, selected: &selected, threads: 2 };
+        let export = Export { from, selected: &selected, threads: 2 };
         let mut out = Vec::new();
         let exported = form(&export, &mut out, &AtomicBool::new(false)).unwrap();
         assert!(exported.entries > 3000 && exported.problems.is_empty());
