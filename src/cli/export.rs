@@ -7,7 +7,7 @@ use crate::repository::{Error, Repository, Selected};
 use crate::restore::{Export, Exported, StreamError, Zstd};
 use serde::Serialize;
 use std::fs::File;
-use std::io::{BufWriter, IsTerminal, Write};
+use std::io::{BufWriter, ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
@@ -97,6 +97,10 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
 fn create(path: &Path) -> Result<File, Failure> {
     File::create_new(path).map_err(|source| {
         let path = path.display().to_string();
+        if source.kind() == ErrorKind::AlreadyExists {
+            let hint = "name another file, or remove it first".to_owned();
+            return Failure::Usage(format!("{path} is there already"), Some(hint));
+        }
         Error::Io { action: "make", path, source }.into()
     })
 }

@@ -2,7 +2,7 @@
 
 mod detach;
 
-use crate::browse::mount::{self, Event, MountError, Mounted, Options, Shown, Wanted};
+use crate::browse::mount::{self, Event, MountError, Mounted, Observer, Options, Shown, Wanted};
 use crate::cli::choose::Choose;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::{Global, Outcome, place, show, signals};
@@ -12,7 +12,7 @@ use serde::Serialize;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Threads that answer at most: more only take memory.
@@ -31,9 +31,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// file, and its partitions are NAME.parts/1 and so on: mount -o loop,ro shows what is in one of them; a
 /// journal that was not clean needs noload (ext4) or norecovery (xfs) with it.
 ///
-/// What cannot be read is an input/output error for whoever reads it, and is told here once. It ends, and
-/// unmounts, with Ctrl-C, or when somebody else unmounts (umount, fusermount3 -u). When it is killed, nothing
-/// stays mounted, as fusermount3 (package fuse3) sees to that; without it only root can mount, in the foreground.
+/// What cannot be read is an input/output error for whoever reads it, and is told here once; the exit code is 4
+/// then. It unmounts with Ctrl-C, or when somebody else does (umount, fusermount3 -u), and ends when nobody uses
+/// any of it any more, or with a second Ctrl-C. When it is killed, nothing stays mounted, as fusermount3 (package
+/// fuse3) sees to that; without it only root can mount, in the foreground.
 #[derive(clap::Args)]
 pub struct Args {
     /// An empty directory
@@ -102,9 +103,16 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         name: repository.store().location(),
         threads,
     };
+    if let Wanted::All(filter) = &wanted
+        && !repository.snapshots()?.iter().any(|snapshot| filter.lists(snapshot))
+    {
+        show::note("there is no such snapshot yet: what is saved from now on shows up");
+    }
     let budget = usize::try_from(args.memory).unwrap_or(usize::MAX);
     let view = View::new(repository, budget, threads);
-    let shown = Arc::new(Shown::new(&view, wanted, show::now(), Box::new(|event| tell(&event))));
+    let was_damage = Arc::new(AtomicBool::new(false));
+    let observer = observer(&was_damage);
+    let shown = Arc::new(Shown::new(&view, wanted, show::now(), observer));
     signals::watch();
     let mounted = mount::mount(shown, &options).map_err(failure)?;
     say(global, &options, snapshot)?;
@@ -112,7 +120,18 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         detach::leave(log)?;
     }
     wait(&mounted);
-    Ok(Exit::Ok)
+    if !mounted.unmount() {
+        show::note(
+            "unmounted, but some of it is still in use: this goes on until nobody uses it, and a second signal ends it",
+        );
+        while !mounted.is_over() {
+            std::thread::sleep(PAUSE);
+        }
+    }
+    Ok(match was_damage.load(Ordering::Relaxed) {
+        true => Exit::Damage,
+        false => Exit::Ok,
+    })
 }
 
 /// Until somebody wants it to end.
@@ -133,7 +152,10 @@ fn say(global: &Global, options: &Options, snapshot: Option<String>) -> Result<(
         writeln!(out, "mounted at {}", show_path(path))?;
         let end = match options.must_end {
             true => {
-                format!("process {process} goes on; fusermount3 -u {} ends it", show_path(path))
+                format!(
+                    "process {process} goes on; fusermount3 -u {} ends it",
+                    show::word(path.as_os_str())
+                )
             }
             false => "Ctrl-C ends it".to_owned(),
         };
@@ -145,8 +167,22 @@ fn say(global: &Global, options: &Options, snapshot: Option<String>) -> Result<(
     Ok(())
 }
 
+/// Says what goes wrong, and remembers whether it was damage.
+fn observer(was_damage: &Arc<AtomicBool>) -> Observer {
+    let was_damage = Arc::clone(was_damage);
+    Box::new(move |event| {
+        if matches!(&event, Event::Unreadable { error, .. } if error.is_damage()) {
+            was_damage.store(true, Ordering::Relaxed);
+        }
+        tell(&event);
+    })
+}
+
 fn tell(event: &Event<'_>) {
     match event {
+        Event::Collected { snapshot } => show::warning(&format!(
+            "{snapshot} was forgotten, and a collection has taken what it needs: it cannot be read any more"
+        )),
         Event::Stale(error) => show::warning(&format!(
             "the log cannot be read on, so what is new is not shown: {}",
             place::describe(error)

@@ -58,7 +58,8 @@ pub fn places(global: &Global) -> Result<Places, Failure> {
     let data = under("XDG_DATA_HOME", ".local/share", "");
     let config = under("XDG_CONFIG_HOME", ".config", "");
     let cache = match &global.cache_dir {
-        Some(folder) => folder.clone(),
+        // Who goes on in the background leaves the directory where it was begun.
+        Some(folder) => std::path::absolute(folder).unwrap_or_else(|_| folder.clone()),
         None => under("XDG_CACHE_HOME", ".cache", "cache")
             .unwrap_or_else(|| std::env::temp_dir().join("esker")),
     };

@@ -11,6 +11,7 @@ pub use size::parse_size;
 pub use time::{after, parse_time};
 
 use esker_format::node::Time;
+use std::ffi::OsStr;
 use std::io::{self, Write};
 
 /// A name from disk, made safe for a terminal: control characters and bytes that are not UTF-8
@@ -48,6 +49,16 @@ fn escape(bytes: &[u8], hide: impl Fn(char) -> bool) -> String {
         part.invalid().iter().for_each(|b| out.push_str(&format!("\\x{b:02x}")));
     }
     out
+}
+
+/// A word for a shell, in quotes where it needs some.
+pub fn word(text: &OsStr) -> String {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+:@%,=".contains(byte);
+    let bytes = text.as_encoded_bytes();
+    match !bytes.is_empty() && bytes.iter().all(is_plain) {
+        true => name(bytes),
+        false => format!("'{}'", text.to_string_lossy().replace('\'', "'\\''")),
+    }
 }
 
 /// Bytes for people, in powers of 1024.

@@ -25,7 +25,8 @@ pub struct Attributes {
     pub mtime: Time,
     /// Bytes.
     pub size: u64,
-    /// What it takes, in blocks of 512 bytes: less than its size where it is known to have holes.
+    /// What it takes, in blocks of 512 bytes: less than its size where it has holes, or may have some, so that
+    /// programs look for them.
     pub blocks: u64,
     /// Major and minor number of a device.
     pub device: (u32, u32),
@@ -58,7 +59,7 @@ impl Attributes {
 
     /// Of a file that a node does not say, in place of which its owner and time stand.
     pub fn file(node: &Node, inode: u64, size: u64) -> Self {
-        let blocks = size.div_ceil(BLOCK);
+        let blocks = perhaps_less(size).div_ceil(BLOCK);
         let mode = node.mode & !0o111;
         Self { kind: NodeKind::File, size, blocks, mode, ..Self::of(node, inode, 1) }
     }
@@ -87,6 +88,19 @@ impl Attributes {
     }
 }
 
+impl Attributes {
+    /// The same of a file of which so many bytes are no holes.
+    #[must_use]
+    pub const fn with_taken(self, taken: u64) -> Self {
+        Self { blocks: taken.div_ceil(BLOCK), ..self }
+    }
+}
+
+/// What a file takes of which nobody knows whether it has holes.
+const fn perhaps_less(len: u64) -> u64 {
+    len.saturating_sub(BLOCK)
+}
+
 /// Bytes of a file that are no holes, where its node has them all.
 fn taken(node: &Node) -> u64 {
     match &node.content {
@@ -94,6 +108,7 @@ fn taken(node: &Node) -> u64 {
             let is_there = |item: &&Item| !matches!(item, Item::Hole(_) | Item::Zero(_));
             items.iter().filter(is_there).map(Item::len).sum()
         }
+        Some(Content::List(_)) => perhaps_less(node.len()),
         _ if node.kind == NodeKind::Directory => 0,
         _ => node.len(),
     }

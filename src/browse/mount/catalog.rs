@@ -8,7 +8,7 @@ use crate::browse::lock;
 use crate::repository::retention::Series;
 use crate::repository::view::View;
 use crate::repository::{Filter, Result, Snapshot};
-use esker_format::ids::SnapshotId;
+use esker_format::ids::{Seq, SnapshotId};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -29,8 +29,8 @@ pub enum Wanted {
 pub struct Catalog {
     view: Arc<View>,
     wanted: Wanted,
-    /// When the log was read last. Who reads it holds this, and nobody else has to wait.
-    read: Mutex<Option<Instant>>,
+    /// When the log was read last, and where it ended then. Who reads it holds this, and nobody else has to wait.
+    read: Mutex<Option<(Instant, Seq)>>,
     state: Mutex<State>,
 }
 
@@ -91,19 +91,21 @@ impl Catalog {
 
     fn read(&self, filter: &Filter) -> Result<()> {
         let mut read = lock(&self.read);
-        if read.is_some_and(|read| read.elapsed() < FRESH) {
+        if read.is_some_and(|(at, _)| at.elapsed() < FRESH) {
             return Ok(());
         }
         // What was opened was read just now.
-        let is_new = if read.is_none() { Ok(true) } else { self.view.refresh() };
+        let done = if read.is_none() { Ok(()) } else { self.view.refresh() };
+        let end = self.view.end();
+        let is_new = read.is_none_or(|(_, seen)| seen != end);
         // Also when that fails: who looks at a thousand names is not to wait for each of them.
-        *read = Some(Instant::now());
-        if is_new? {
+        *read = Some((Instant::now(), end));
+        if is_new {
             let all = self.view.snapshots()?;
             let mut state = self.state();
             state.list = Arc::new(state.name(all.iter().filter(|s| filter.lists(s))));
         }
-        Ok(())
+        done
     }
 
     /// The snapshot with a number.

@@ -22,6 +22,7 @@ mod attributes;
 mod catalog;
 mod fuse;
 mod fusermount;
+mod holes;
 mod links;
 mod names;
 mod place;

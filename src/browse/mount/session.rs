@@ -51,6 +51,15 @@ impl Mounted {
         self.session.as_ref().is_none_or(|session| session.guard.is_finished())
     }
 
+    /// Unmounts. What is in use goes on; whether nothing is, after a moment.
+    pub fn unmount(&self) -> bool {
+        if !self.is_over() {
+            fusermount::unmount(&self.mountpoint);
+            self.settle();
+        }
+        self.is_over()
+    }
+
     /// Waits until nothing is asked any more, for a moment: what is still in use keeps its session until
     /// this program ends.
     fn settle(&self) {
@@ -66,9 +75,8 @@ impl Mounted {
 impl Drop for Mounted {
     fn drop(&mut self) {
         // Who keeps it unmounts what is dead, and leaves alone what answers.
-        if self.keeper.is_some() && !self.is_over() {
-            fusermount::unmount(&self.mountpoint);
-            self.settle();
+        if self.keeper.is_some() {
+            self.unmount();
         }
         let is_kept = self.keeper.take().is_some();
         if let Some(session) = self.session.take()

@@ -2,12 +2,14 @@
 
 use super::attributes::Attributes;
 use super::catalog::{Catalog, List, Wanted};
+use super::holes::Holes;
 use super::place::{PARTITIONS_MAX, Place};
 use super::saved::Saved;
 use crate::browse::lock;
 use crate::browse::part::{Part, partitions};
 use crate::repository::view::{Child, File, Tree, View};
 use crate::repository::{Error, Result};
+use esker_format::content::Content;
 use esker_format::image::DiskPartition;
 use esker_format::node::{Node, NodeKind, ORIGIN, Time, Xattr};
 use esker_format::page::Entry;
@@ -19,6 +21,9 @@ use std::sync::{Arc, Mutex};
 /// What the directory with the partitions of an image is called behind its name.
 const PARTS: &[u8] = b".parts";
 
+/// Items of the content of an image that are counted: some tenths of a second.
+const COUNTED: u64 = 1 << 20;
+
 /// Things that are told at most: a disk that is gone would fill any log.
 const TOLD: usize = 10_000;
 
@@ -27,6 +32,11 @@ const TOLD: usize = 10_000;
 pub enum Event<'e> {
     /// The log could not be read on: what is shown is what was there before.
     Stale(&'e Error),
+    /// A snapshot was forgotten, and a collection has taken what it needs.
+    Collected {
+        /// The snapshot, as `by-id` has it.
+        snapshot: &'e str,
+    },
     /// Some of a file or a directory cannot be read.
     Unreadable {
         /// The snapshot, as `by-id` has it.
@@ -52,6 +62,7 @@ pub struct Shown {
     owner: (u32, u32),
     since: Time,
     is_far: bool,
+    holes: Holes,
 }
 
 /// A thing in a directory: where it is, what it is called, and what to ask for to have those behind it.
@@ -69,6 +80,7 @@ impl Shown {
             told: Mutex::default(),
             owner,
             since,
+            holes: Holes::default(),
         }
     }
 
@@ -182,7 +194,8 @@ impl Shown {
                         let list = self.partitions(tree, &entry)?;
                         let Some(part) = list.get(usize::from(part)) else { return Ok(None) };
                         let part = Part::of(file(tree, &entry), part);
-                        Ok(Some(Attributes::file(&entry.node, at.number(), part.len())))
+                        let all = Attributes::file(&entry.node, at.number(), part.len());
+                        Ok(Some(self.without_holes(all, &entry.node, &part)))
                     }
                     _ => self.of_entry(&saved, at, &entry).map(Some),
                 }
@@ -190,10 +203,30 @@ impl Shown {
         }
     }
 
+    /// What an image or a partition of it really takes, where that is soon counted: there are few of them, and
+    /// much of them is holes.
+    fn without_holes(&self, all: Attributes, image: &Node, part: &Part) -> Attributes {
+        let is_short = match &image.content {
+            Some(Content::List(list)) => !self.is_far && list.items <= COUNTED,
+            _ => true,
+        };
+        // Who reads it hears what is wrong.
+        let taken = is_short.then(|| self.holes.taken(all.inode, part).ok()).flatten();
+        match taken {
+            Some(taken) => all.with_taken(taken),
+            None => all,
+        }
+    }
+
     /// The attributes of an entry. Names of one file have the same number.
     fn of_entry(&self, saved: &Saved, at: Place, entry: &Entry) -> Result<Attributes> {
         let (Place::Entry(snapshot, number), Some(group)) = (at, entry.node.links) else {
-            return Ok(Attributes::of(&entry.node, at.number(), 1));
+            let all = Attributes::of(&entry.node, at.number(), 1);
+            if entry.node.kind != NodeKind::Image {
+                return Ok(all);
+            }
+            let image = Part::whole(file(saved.tree(&self.view)?, entry));
+            return Ok(self.without_holes(all, &entry.node, &image));
         };
         let tree = saved.tree(&self.view)?;
         let (first, count) = saved.links.of(tree, group, number, self.is_far)?;
@@ -328,6 +361,8 @@ impl Shown {
 
     fn partitions(&self, tree: &Tree, entry: &Entry) -> Result<Vec<DiskPartition>> {
         let mut list = partitions(tree, &entry.node)?;
+        // Of a disk that was cut short nothing is there of some of them.
+        list.retain(|part| part.start < entry.node.len());
         list.truncate(PARTITIONS_MAX.into());
         Ok(list)
     }
@@ -402,7 +437,22 @@ impl Shown {
 
     /// Tells that something could not be read, once of each thing.
     pub fn tell_of(&self, at: Place, error: &Error) {
-        let Some((_, saved)) = self.saved(at) else { return };
+        let Some((snapshot, saved)) = self.saved(at) else { return };
+        // One line for all files of what is gone.
+        let gone = (Place::Top(snapshot).number(), true);
+        let was_told = {
+            let told = lock(&self.told);
+            told.contains(&gone) || told.contains(&(at.number(), error.is_damage()))
+        };
+        if was_told {
+            return;
+        }
+        if error.is_damage() && self.view.has_lost(&saved.id) {
+            if lock(&self.told).insert(gone) {
+                (self.observer)(Event::Collected { snapshot: &saved.name });
+            }
+            return;
+        }
         let number = match at {
             Place::Entry(_, number) | Place::Parts(_, number) | Place::Partition(_, number, _) => {
                 Some(number)

@@ -150,6 +150,10 @@ impl AsFd for Listener {
 fn bind(path: &Path) -> io::Result<UnixListener> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        let why = format!("there is no directory {}", folder.display());
+        return Err(io::Error::new(io::ErrorKind::NotFound, why));
+    }
     let apart = tempfile::Builder::new().prefix(".").rand_bytes(6).tempdir_in(folder)?;
     // Through the descriptor the name is short, wherever the folder is.
     let opened = std::fs::File::open(apart.path())?;

@@ -50,7 +50,7 @@ impl Trouble {
         if self.is_collected.load(Ordering::Relaxed) || !self.is_new(&error.to_string()) {
             return;
         }
-        if error.is_damage() && self.is_gone() {
+        if error.is_damage() && self.view.has_lost(&self.snapshot) {
             if !self.is_collected.swap(true, Ordering::Relaxed) {
                 (self.observer)(Event::Collected);
             }
@@ -85,11 +85,5 @@ impl Trouble {
             return false;
         }
         true
-    }
-
-    /// Whether there is no such snapshot any more. Who cannot find out does not say so.
-    fn is_gone(&self) -> bool {
-        let snapshots = self.view.refresh().and_then(|_| self.view.snapshots());
-        snapshots.is_ok_and(|list| list.iter().all(|snapshot| snapshot.id != self.snapshot))
     }
 }

@@ -74,6 +74,8 @@ pub fn send() -> Outcome {
 /// # Errors
 /// When the terminal cannot be let go of.
 pub fn leave(log: Option<File>) -> Result<(), Failure> {
+    // The place where it was begun may be unmounted. All that is opened later has an absolute path.
+    std::env::set_current_dir("/")?;
     let mut out = std::io::stdout();
     out.write_all(&[READY])?;
     out.flush()?;

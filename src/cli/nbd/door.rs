@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Args)]
 pub struct Door {
     /// Address and port to listen on; port 0 takes one that is free
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:10809")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:10809", value_parser = address)]
     listen: SocketAddr,
     /// Listen on this socket instead, which only this user can use
     #[arg(long, value_name = "PATH", conflicts_with = "listen")]
@@ -128,6 +128,12 @@ impl Open {
         }
         server
     }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let wanted =
+        "it must be an address in numbers and a port, such as 127.0.0.1:10809 or [::1]:10809";
+    text.parse().map_err(|_| wanted.to_owned())
 }
 
 fn failure(error: ListenError) -> Failure {

@@ -14,6 +14,8 @@ use door::Door;
 use esker_format::image::DiskPartition;
 use esker_format::node::{Node, NodeKind};
 use serde::Serialize;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use told::Told;
@@ -91,7 +93,8 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     let open = |file: &PathBuf| Overlay::open(file, &identity).map_err(overlay_failure);
     let overlay = args.overlay.as_ref().map(open).transpose()?;
     let from = format!("{}:{path}", shorten(&snapshot.id));
-    let told = Told::new(from.clone());
+    let name = |path: &PathBuf| show::name(path.as_os_str().as_encoded_bytes());
+    let told = Told::new(from.clone(), args.overlay.as_ref().map(name));
     let trouble = Trouble::new(Arc::clone(&view), snapshot.id, told.observer());
     let shown = Shown::new(part, overlay, trouble);
     let showing = Showing {
@@ -131,6 +134,11 @@ fn partition(tree: &Tree, node: &Node, number: u32) -> Result<DiskPartition, Fai
     if let Some(found) = list.iter().find(is_whole) {
         return Ok(found.clone());
     }
+    if list.iter().any(|part| part.number == number) {
+        let message = format!("partition {number} reaches past the end of the image");
+        let hint = "the disk was cut short before it was saved: show the whole image".to_owned();
+        return Err(Failure::Usage(message, Some(hint)));
+    }
     let numbers: Vec<String> = list.iter().map(|part| part.number.to_string()).collect();
     let hint = match numbers.is_empty() {
         true => "the snapshot knows of no partitions on it".to_owned(),
@@ -166,6 +174,9 @@ fn overlay_failure(error: OverlayError) -> Failure {
         OverlayError::Busy { .. } => "end that server first, or name another file",
         OverlayError::Damaged { .. } => "bring it back from a copy, or delete it to begin anew",
         OverlayError::TooLarge { .. } => "leave --overlay out, or show one partition",
+        OverlayError::System { source, .. } if source.kind() == ErrorKind::StorageFull => {
+            "make room there, or name a file elsewhere"
+        }
         OverlayError::System { .. } => return Failure::usage(error.to_string()),
     };
     Failure::Usage(error.to_string(), Some(hint.to_owned()))
@@ -187,7 +198,13 @@ fn tell(global: &Global, showing: &Showing, from: &str) -> Result<(), Failure> {
     let (uri, size) = (&showing.uri, show::size(showing.size));
     use std::io::Write;
     writeln!(out, "showing {part}{from} ({size}, {how}) at {uri}")?;
-    writeln!(out, "look at it with: qemu-img info '{uri}'")?;
+    if showing.tls {
+        // The certificates of the client are nothing that a server knows of.
+        let at = place(showing).unwrap_or_default();
+        writeln!(out, "look at it with: nbdinfo 'nbds://{at}/?tls-certificates=FOLDER'")?;
+    } else {
+        writeln!(out, "look at it with: qemu-img info '{uri}'")?;
+    }
     writeln!(out, "or attach it:    {}", client(showing))?;
     writeln!(out, "Ctrl-C ends it")?;
     Ok(())
@@ -195,13 +212,21 @@ fn tell(global: &Global, showing: &Showing, from: &str) -> Result<(), Failure> {
 
 /// How the kernel is told of it.
 fn client(showing: &Showing) -> String {
-    match (&showing.socket, &showing.address) {
-        (Some(path), _) => format!("nbd-client -unix '{path}' /dev/nbd0"),
-        (None, Some(address)) => {
-            let (host, port) = address.rsplit_once(':').unwrap_or((address, "10809"));
-            let host = host.trim_matches(['[', ']']);
-            format!("nbd-client {host} {port} /dev/nbd0")
-        }
-        (None, None) => String::new(),
+    if let Some(path) = &showing.socket {
+        return format!("nbd-client -unix {} /dev/nbd0", show::word(path.as_ref()));
     }
+    let at = place(showing).unwrap_or_default();
+    let (host, port) = at.rsplit_once(':').unwrap_or((&at, "10809"));
+    let host = host.trim_matches(['[', ']']);
+    let tls = if showing.tls { "-enable-tls -cacertfile CA.pem " } else { "" };
+    format!("nbd-client {tls}{host} {port} /dev/nbd0")
+}
+
+/// Host and port as clients name them: nobody can go to "all addresses".
+fn place(showing: &Showing) -> Option<String> {
+    let address: SocketAddr = showing.address.as_ref()?.parse().ok()?;
+    Some(match address.ip().is_unspecified() {
+        true => format!("HOST:{}", address.port()),
+        false => address.to_string(),
+    })
 }

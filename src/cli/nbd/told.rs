@@ -3,6 +3,7 @@
 use crate::browse::nbd::{Event, Observer};
 use crate::cli::place::describe;
 use crate::cli::show;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,24 +11,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Told {
     /// Snapshot and path.
     from: String,
+    /// The file that takes what is written.
+    overlay: Option<String>,
     was_damage: Arc<AtomicBool>,
 }
 
 impl Told {
     /// Nothing yet.
-    pub fn new(from: String) -> Self {
-        Self { from, was_damage: Arc::default() }
+    pub fn new(from: String, overlay: Option<String>) -> Self {
+        Self { from, overlay, was_damage: Arc::default() }
     }
 
     /// Who says it.
     pub fn observer(&self) -> Observer {
         let (from, was_damage) = (self.from.clone(), Arc::clone(&self.was_damage));
+        let overlay = self.overlay.clone();
         Box::new(move |event| {
             let is_damage = matches!(&event, Event::Unreadable(_, error) if error.is_damage());
-            if is_damage || matches!(event, Event::Collected) {
+            if is_damage {
                 was_damage.store(true, Ordering::Relaxed);
             }
-            say(&from, &event);
+            say(&from, overlay.as_deref(), &event);
         })
     }
 
@@ -37,12 +41,18 @@ impl Told {
     }
 }
 
-fn say(from: &str, event: &Event<'_>) {
+fn say(from: &str, overlay: Option<&str>, event: &Event<'_>) {
     match event {
         Event::Unreadable(offset, error) => {
             show::error(&format!("{from}, at {offset}: {}", describe(error)));
         }
-        Event::Overlay(error) => show::error(&format!("overlay: {error}")),
+        Event::Overlay(error) if error.kind() == ErrorKind::StorageFull => show::error(&format!(
+            "overlay {}: {error}; clients can go on once there is room",
+            overlay.unwrap_or_default()
+        )),
+        Event::Overlay(error) => {
+            show::error(&format!("overlay {}: {error}", overlay.unwrap_or_default()));
+        }
         Event::Collected => {
             show::error(&format!(
                 "{from} was forgotten, and a collection has taken what it needs: it cannot be read any more"

@@ -87,6 +87,11 @@ fn part(
     let list = found.geometry.table.partitions().map_or(&[][..], |table| &table.list);
     let is_whole = |part: &&Partition| part.number == number && part.end() <= found.node.len();
     let Some(part) = list.iter().find(is_whole) else {
+        if list.iter().any(|part| part.number == number) {
+            let message = format!("partition {number} reaches past the end of the image");
+            let hint = "the disk was cut short before it was saved: restore the whole image";
+            return Err(Failure::Usage(message, Some(hint.to_owned())));
+        }
         let numbers: Vec<String> = list.iter().map(|part| part.number.to_string()).collect();
         let hint = match numbers.is_empty() {
             true => "the snapshot knows of no partitions on it".to_owned(),

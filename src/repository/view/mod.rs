@@ -28,7 +28,7 @@ use crate::repository::frame_cache::FrameCache;
 use crate::repository::packer::lock;
 use crate::repository::{Repository, Selected, Snapshot, select};
 use ahead::Ahead;
-use esker_format::ids::SnapshotId;
+use esker_format::ids::{Seq, SnapshotId};
 use pages::Pages;
 use readers::Readers;
 use std::ops::DerefMut;
@@ -67,24 +67,35 @@ impl View {
         })
     }
 
-    /// Reads on in the log; whether it said something new.
+    /// Reads on in the log, for all who look: whether there is something new for one of them he sees at its
+    /// [`end`](Self::end).
     ///
     /// # Errors
     /// When the log is damaged or the store fails.
-    pub fn refresh(&self) -> Result<bool> {
+    pub fn refresh(&self) -> Result<()> {
         let mut repository = lock(&self.repository);
         let before = repository.state().next();
         repository.refresh()?;
-        let is_new = repository.state().next() != before;
-        if is_new {
+        if repository.state().next() != before {
             self.readers.renew();
         }
-        Ok(is_new)
+        Ok(())
+    }
+
+    /// The number that the next entry of the log will have, as of the last refresh.
+    pub fn end(&self) -> Seq {
+        lock(&self.repository).state().next()
     }
 
     /// Whether requests to the store cost a journey.
     pub fn is_far(&self) -> bool {
         lock(&self.repository).extents().is_far()
+    }
+
+    /// Whether a snapshot is not there any more. Who cannot find out does not say so.
+    pub fn has_lost(&self, id: &SnapshotId) -> bool {
+        let snapshots = self.refresh().and_then(|()| self.snapshots());
+        snapshots.is_ok_and(|list| list.iter().all(|snapshot| snapshot.id != *id))
     }
 
     /// The snapshots as of the last refresh, oldest first, as [`Repository::snapshots`] has them.

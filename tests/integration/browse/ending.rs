@@ -1,10 +1,11 @@
 //! How a mount begins and ends: nothing is hidden, and nothing stays.
 
 use super::{Mount, has_fuse, is_mounted, until};
-use crate::support::{Home, Ran};
+use crate::support::{Draw, Home, Ran};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
 use std::io::Read;
+use std::time::Duration;
 
 fn saved() -> Home {
     let home = Home::new();
@@ -37,16 +38,53 @@ fn whoever_unmounts_it_ends_the_program() {
 }
 
 #[test]
-fn what_is_in_use_when_it_ends_is_not_mounted_any_more() {
+fn what_is_in_use_goes_on_when_it_is_unmounted_until_nobody_uses_it_or_a_second_signal() {
+    let home = Home::new();
+    let (file, bytes) = (home.path("in/file"), Draw::new(4).noise(9 << 20));
+    home.write("in/file", &bytes);
+    home.snapshot(home.path("in")).ok();
+    for is_patient in [true, false] {
+        let Some(mount) = Mount::of(&home, ["--snapshot", "latest"]) else { return };
+        let mut open = File::open(mount.path(file.strip_prefix("/").unwrap())).unwrap();
+        open.read_exact(&mut [0]).unwrap();
+        mount.signal(Signal::INT);
+        until("it is unmounted", || !is_mounted(&home.path("mnt")));
+        // Longer than a moment.
+        std::thread::sleep(Duration::from_millis(1500));
+        let mut rest = Vec::new();
+        if is_patient {
+            open.read_to_end(&mut rest).unwrap();
+            assert!(rest == bytes[1..]);
+            drop(open);
+            let (status, said) = mount.wait();
+            assert!(status.success() && said.contains("still in use"), "{status} {said}");
+        } else {
+            let (status, _) = mount.end();
+            assert!(!status.success());
+            assert!(open.read_to_end(&mut rest).is_err());
+        }
+    }
+}
+
+#[test]
+fn in_the_background_it_does_not_hold_the_place_where_it_was_begun() {
     let home = saved();
-    let Some(mount) = Mount::of(&home, ["--snapshot", "latest"]) else { return };
+    if !has_fuse() {
+        return;
+    }
+    let at = home.path("mnt");
+    std::fs::create_dir(&at).unwrap();
+    let mut command = home.command();
+    command.args(["mount", "--detach", "--json", "mnt", "--cache-dir", "cache"]);
+    let ran = Ran::of(command.current_dir(home.path(""))).ok();
+    let process = ran.json()[0]["process"].as_u64().unwrap();
+    let stands = std::fs::read_link(format!("/proc/{process}/cwd")).unwrap();
+    assert_eq!(stands, std::path::Path::new("/"));
+    let id = std::fs::read_dir(at.join("by-id")).unwrap().next().unwrap().unwrap().path();
     let file = home.path("in/file");
-    let mut open = File::open(mount.path(file.strip_prefix("/").unwrap())).unwrap();
-    let (status, _) = mount.end();
-    assert!(status.success() && !is_mounted(&home.path("mnt")));
-    // What the kernel has of it may still be read, and otherwise it is an error.
-    let mut text = String::new();
-    assert!(open.read_to_string(&mut text).is_err() || text == "text");
+    assert_eq!(std::fs::read(id.join(file.strip_prefix("/").unwrap())).unwrap(), b"text");
+    kill_process(Pid::from_raw(process as i32).unwrap(), Signal::TERM).unwrap();
+    until("it is unmounted", || !is_mounted(&at));
 }
 
 #[test]
@@ -130,6 +168,24 @@ fn without_fusermount3_nothing_goes_on_in_the_background() {
     let ran = Ran::of(&mut command).exit(1);
     assert!(ran.err.contains("fusermount3") && ran.err.contains("fuse3"), "{}", ran.err);
     assert!(!is_mounted(&home.path("mnt")));
+}
+
+#[test]
+fn that_nothing_has_this_label_yet_is_said_and_what_is_saved_later_shows_up() {
+    let home = saved();
+    let Some(mount) = Mount::of(&home, ["--label", "later"]) else { return };
+    let count = || std::fs::read_dir(mount.path("by-id")).unwrap().count();
+    assert_eq!(count(), 0);
+    home.run([
+        "snapshot".as_ref(),
+        home.path("in").as_os_str(),
+        "--label".as_ref(),
+        "later".as_ref(),
+    ])
+    .ok();
+    until("it is there", || count() == 1);
+    let (_, said) = mount.end();
+    assert!(said.contains("no such snapshot yet"), "{said}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::{Mount, has_fuse};
 use crate::support::Home;
 use crate::support::loops::{self, Part, assert_equal, bytes, disk};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -29,6 +30,10 @@ fn partitions_of_an_image_are_files_that_can_be_mounted() {
     assert_eq!(names(shown.parent().unwrap()), ["disk.img", "disk.img.parts"]);
     assert_eq!(names(&folder), ["1", "2", "3", "4"]);
     assert_equal(&shown, &image, loops::DISK);
+    // So that others look for the holes.
+    let taken = |path: &Path| std::fs::metadata(path).unwrap().blocks();
+    assert!((1..=taken(&image)).contains(&taken(&shown)), "{}", taken(&shown));
+    assert!(taken(&folder.join("1")) < parts[0].len / 512);
     for (at, part) in parts.iter().enumerate() {
         let file = folder.join((at + 1).to_string());
         assert_eq!(std::fs::metadata(&file).unwrap().len(), part.len);
@@ -47,6 +52,23 @@ fn partitions_of_an_image_are_files_that_can_be_mounted() {
     command.args(["-r", "--exclude", "lost+found", documents]).arg(inside.path());
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn of_a_disk_that_was_cut_short_what_is_there_is_shown() {
+    let home = Home::new();
+    let image = home.path("disk.img");
+    let Some(parts) = disk(&image) else { return };
+    let cut = parts[2].start + 1000;
+    std::fs::File::options().write(true).open(&image).unwrap().set_len(cut).unwrap();
+    home.run(["snapshot", "--image", image.to_str().unwrap()]);
+    for words in [["nbd", "latest", "--partition", "3"], ["nbd", "latest", "--partition", "4"]] {
+        home.run(words).exit(1).says(&["reaches past the end of the image"]);
+    }
+    let Some(mount) = Mount::of(&home, ["--snapshot", "latest"]) else { return };
+    let folder = mount.path(image.strip_prefix("/").unwrap()).with_extension("img.parts");
+    assert_eq!(names(&folder), ["1", "2", "3"]);
+    assert_eq!(std::fs::metadata(folder.join("3")).unwrap().len(), 1000);
 }
 
 #[test]

@@ -261,6 +261,10 @@ impl Overlay {
 fn create(path: &Path, identity: &Identity) -> io::Result<()> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        let why = format!("there is no directory {}", folder.display());
+        return Err(io::Error::new(io::ErrorKind::NotFound, why));
+    }
     let made = tempfile::Builder::new().prefix(".esker-overlay-").tempfile_in(folder)?;
     let file = made.as_file();
     file.set_len(data_start(identity.size) + identity.size)?;
