@@ -115,7 +115,7 @@ impl View {
         Ok(Tree::new(Arc::clone(self), scope, manifest))
     }
 
-    /// Finds a snapshot, and the entry when a path is given, as [`select`](crate::repository::select) does.
+    /// Finds a snapshot, and the entry when a path is given, as [`select`] does.
     ///
     /// # Errors
     /// When there is no such snapshot or path.
