@@ -24,8 +24,8 @@ use std::path::{Path, PathBuf};
 ///
 /// A zip is for whoever has no tar: names, modes, owners, times in seconds, symbolic links and content are
 /// in it, but no ACLs and other attributes. A file with several names is in it several times. Devices and pipes
-/// are left out and named as sockets are. Names that are not UTF-8 are in it as they are, and programs differ in
-/// what they make of them.
+/// are left out and named as sockets are. Names that are not UTF-8, or have : or \ in them, are in it as they are,
+/// and programs differ in what they make of them.
 #[derive(clap::Args)]
 pub struct Args {
     /// SNAPSHOT or SNAPSHOT:PATH

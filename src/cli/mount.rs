@@ -120,7 +120,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         detach::leave(log)?;
     }
     wait(&mounted);
-    if !mounted.unmount() {
+    if mounted.unmount() {
         show::note(
             "unmounted, but some of it is still in use: this goes on until nobody uses it, and a second signal ends it",
         );

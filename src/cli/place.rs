@@ -64,7 +64,7 @@ pub fn places(global: &Global) -> Result<Places, Failure> {
             .unwrap_or_else(|| std::env::temp_dir().join("esker")),
     };
     let state = match &global.state_dir {
-        Some(folder) => Some(folder.clone()),
+        Some(folder) => Some(std::path::absolute(folder).unwrap_or_else(|_| folder.clone())),
         None => under("XDG_STATE_HOME", ".local/state", "state"),
     };
     let default_key = config.as_ref().map(|c| c.join("key"));

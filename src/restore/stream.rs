@@ -108,15 +108,18 @@ impl Source<'_> {
         if let Some(content) = self.listed(out)? {
             let mut items = Items::new(content);
             while let Some((item, error)) = items.next(chunks)? {
+                if stop.load(Ordering::Relaxed) {
+                    return Err(Error::Interrupted.into());
+                }
                 error.map_or(Ok(()), Err)?;
                 match item {
                     Item::Data(id, len) => {
                         out.write_all(chunks.get(&id, len, FrameType::Data)?)?
                     }
-                    Item::Hole(len) | Item::Zero(len) => zeros(out, len)?,
+                    Item::Hole(len) | Item::Zero(len) => zeros(out, len, stop)?,
                     Item::Lost(len) => {
                         lost(self.name, len, self.unread)?;
-                        zeros(out, len)?;
+                        zeros(out, len, stop)?;
                     }
                 }
             }
@@ -267,7 +270,7 @@ fn write(
             for piece in fetched? {
                 match piece {
                     Piece::Bytes(bytes) => out.write_all(&bytes)?,
-                    Piece::Zeros(len) => zeros(out, len)?,
+                    Piece::Zeros(len) => zeros(out, len, stop)?,
                 }
             }
             next += 1;
@@ -281,9 +284,13 @@ fn write(
     }
 }
 
-fn zeros(out: &mut dyn Write, mut len: u64) -> io::Result<()> {
+fn zeros(out: &mut dyn Write, mut len: u64, stop: &AtomicBool) -> Result<(), StreamError> {
     let zeros = [0; ZEROS];
     while len > 0 {
+        // There may be any number of them.
+        if stop.load(Ordering::Relaxed) {
+            return Err(Error::Interrupted.into());
+        }
         let some = len.min(ZEROS as u64) as usize;
         out.write_all(&zeros[..some])?;
         len -= some as u64;

@@ -98,7 +98,8 @@ impl Attributes {
 
 /// What a file takes of which nobody knows whether it has holes.
 const fn perhaps_less(len: u64) -> u64 {
-    len.saturating_sub(BLOCK)
+    // A file without blocks would have nothing but a hole.
+    if len > BLOCK { len - BLOCK } else { len }
 }
 
 /// Bytes of a file that are no holes, where its node has them all.

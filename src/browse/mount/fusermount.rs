@@ -80,12 +80,12 @@ fn start(mountpoint: &Path, options: &str, socket: UnixStream) -> Result<Child, 
     Err(Failure::Absent)
 }
 
-/// Unmounts, at once or, while somebody uses it, as soon as nobody does.
-pub fn unmount(mountpoint: &Path) {
+/// Unmounts, at once or, while somebody uses it, as soon as nobody does; whether that could be done.
+pub fn unmount(mountpoint: &Path) -> bool {
     use rustix::mount::UnmountFlags;
     for flags in [UnmountFlags::NOFOLLOW, UnmountFlags::NOFOLLOW | UnmountFlags::DETACH] {
         match rustix::mount::unmount(mountpoint, flags) {
-            Ok(()) => return,
+            Ok(()) => return true,
             // Only root may.
             Err(rustix::io::Errno::PERM) => break,
             Err(_) => {}
@@ -97,12 +97,13 @@ pub fn unmount(mountpoint: &Path) {
             command.args(["-u", "-q"]).args(lazily).arg("--").arg(mountpoint);
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             match command.status() {
-                Ok(status) if status.success() => return,
+                Ok(status) if status.success() => return true,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 _ => break,
             }
         }
     }
+    false
 }
 
 /// The descriptor that comes through a socket; none when that is closed without.

@@ -51,13 +51,15 @@ impl Mounted {
         self.session.as_ref().is_none_or(|session| session.guard.is_finished())
     }
 
-    /// Unmounts. What is in use goes on; whether nothing is, after a moment.
+    /// Unmounts. What is in use goes on; whether something is, after a moment. When it cannot be unmounted, nothing
+    /// of it is kept for anybody.
     pub fn unmount(&self) -> bool {
-        if !self.is_over() {
-            fusermount::unmount(&self.mountpoint);
-            self.settle();
+        if self.is_over() {
+            return false;
         }
-        self.is_over()
+        let is_unmounted = fusermount::unmount(&self.mountpoint);
+        self.settle();
+        is_unmounted && !self.is_over()
     }
 
     /// Waits until nothing is asked any more, for a moment: what is still in use keeps its session until

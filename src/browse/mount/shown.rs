@@ -210,9 +210,7 @@ impl Shown {
             Some(Content::List(list)) => !self.is_far && list.items <= COUNTED,
             _ => true,
         };
-        // Who reads it hears what is wrong.
-        let taken = is_short.then(|| self.holes.taken(all.inode, part).ok()).flatten();
-        match taken {
+        match is_short.then(|| self.holes.taken(all.inode, part)).flatten() {
             Some(taken) => all.with_taken(taken),
             None => all,
         }
@@ -322,7 +320,7 @@ impl Shown {
             let (number, entry) = match child {
                 Child::Entry(number, entry) => (number, entry),
                 Child::Lost(_, error) => {
-                    self.tell(at, &saved, &key.path(), &error);
+                    self.tell_of(at, &error);
                     failed.get_or_insert(error);
                     return ControlFlow::Continue(());
                 }
@@ -442,7 +440,9 @@ impl Shown {
         let gone = (Place::Top(snapshot).number(), true);
         let was_told = {
             let told = lock(&self.told);
-            told.contains(&gone) || told.contains(&(at.number(), error.is_damage()))
+            told.len() >= TOLD
+                || told.contains(&gone)
+                || told.contains(&(at.number(), error.is_damage()))
         };
         if was_told {
             return;

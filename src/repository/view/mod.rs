@@ -33,6 +33,10 @@ use pages::Pages;
 use readers::Readers;
 use std::ops::DerefMut;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+/// How long the store is not asked again whether a snapshot is still there.
+const ASKED: Duration = Duration::from_secs(1);
 
 /// An open repository, whoever keeps it.
 type Held = Box<dyn DerefMut<Target = Repository> + Send>;
@@ -46,6 +50,8 @@ pub struct View {
     /// Threads that open frames before somebody wants them, once that is of use.
     ahead: OnceLock<Ahead>,
     threads: usize,
+    /// When the store was asked whether a snapshot is still there.
+    asked: Mutex<Option<Instant>>,
 }
 
 impl View {
@@ -64,6 +70,7 @@ impl View {
             pages: Pages::default(),
             ahead: OnceLock::new(),
             threads,
+            asked: Mutex::default(),
         })
     }
 
@@ -94,8 +101,16 @@ impl View {
 
     /// Whether a snapshot is not there any more. Who cannot find out does not say so.
     pub fn has_lost(&self, id: &SnapshotId) -> bool {
-        let snapshots = self.refresh().and_then(|()| self.snapshots());
-        snapshots.is_ok_and(|list| list.iter().all(|snapshot| snapshot.id != *id))
+        // Who finds a thousand things damaged does not ask the store each time.
+        let mut asked = lock(&self.asked);
+        if asked.is_none_or(|at| at.elapsed() >= ASKED) {
+            if self.refresh().is_err() {
+                return false;
+            }
+            *asked = Some(Instant::now());
+        }
+        drop(asked);
+        self.snapshots().is_ok_and(|list| list.iter().all(|snapshot| snapshot.id != *id))
     }
 
     /// The snapshots as of the last refresh, oldest first, as [`Repository::snapshots`] has them.

@@ -77,6 +77,8 @@ trait Form {
     ) -> std::result::Result<(), StreamError>;
     /// Writes the end.
     fn finish(self: Box<Self>) -> io::Result<()>;
+    /// Sees to it that nobody takes what was written for all.
+    fn give_up(self: Box<Self>);
 }
 
 impl Export<'_> {
@@ -111,17 +113,33 @@ impl Export<'_> {
         form: Box<dyn Form + '_>,
         stop: &AtomicBool,
     ) -> std::result::Result<Exported, StreamError> {
+        let contents = self.from.chunks(self.selected.snapshot.scope, CONTENT_BUDGET)?;
+        let (links, exported) = (HashMap::new(), Exported::default());
+        let mut writing = Writing { form, contents, links, exported };
+        let done = self.entries(&mut writing, stop);
+        let Writing { form, exported, .. } = writing;
+        match done {
+            Ok(()) => {
+                form.finish()?;
+                Ok(exported)
+            }
+            Err(error) => {
+                form.give_up();
+                Err(error)
+            }
+        }
+    }
+
+    fn entries(
+        &self,
+        writing: &mut Writing<'_>,
+        stop: &AtomicBool,
+    ) -> std::result::Result<(), StreamError> {
         let Selected { snapshot, manifest, key, entry, .. } = self.selected;
         let mut chunks = self.from.chunks(snapshot.scope, BUDGET)?;
-        let mut writing = Writing {
-            form,
-            contents: self.from.chunks(snapshot.scope, CONTENT_BUDGET)?,
-            links: HashMap::new(),
-            exported: Exported::default(),
-        };
         let (start, above) = match (key, entry) {
             (Some(key), Some(entry)) if entry.node.kind != NodeKind::Directory => {
-                self.entry(entry, &key.name, &mut writing, &mut chunks, stop)?;
+                self.entry(entry, &key.name, writing, &mut chunks, stop)?;
                 (None, Vec::new())
             }
             (Some(key), _) => (Some(key.clone()), key.as_parent()),
@@ -159,19 +177,17 @@ impl Export<'_> {
                     entries.push(entry);
                 } else {
                     let name = relative(&entry.key, &above);
-                    self.entry(&entry, &name, &mut writing, &mut chunks, stop)?;
+                    self.entry(&entry, &name, writing, &mut chunks, stop)?;
                 }
             }
             entries[first..].reverse();
             if let Some(entry) = entries.pop() {
                 let name = relative(&entry.key, &above);
-                self.entry(&entry, &name, &mut writing, &mut chunks, stop)?;
+                self.entry(&entry, &name, writing, &mut chunks, stop)?;
                 next = Some(entry.key);
             }
         }
-        let Writing { form, exported, .. } = writing;
-        form.finish()?;
-        Ok(exported)
+        Ok(())
     }
 
     fn entry(

@@ -4,6 +4,7 @@ use super::{Content, Entry, Form};
 use crate::restore::stream::StreamError;
 use esker_format::node::{Node, NodeKind};
 use std::io::{self, Write};
+use std::mem::ManuallyDrop;
 use tar::{Builder, EntryType, Header};
 
 /// What a header has of a name; longer ones are in the pax header.
@@ -13,13 +14,27 @@ const OWNER: usize = 31;
 /// A tar consists of blocks of this size.
 const BLOCK: u64 = 512;
 
-/// A tar that is written.
-pub struct Tar<'w>(Builder<&'w mut dyn Write>);
+/// A tar that is written. Dropped, a builder would write the end: that of an archive which failed, too.
+pub struct Tar<'w>(ManuallyDrop<Builder<Counted<'w>>>);
+
+/// Where it goes, and how many bytes did.
+struct Counted<'w>(&'w mut dyn Write, u64);
+
+impl Write for Counted<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let len = self.0.write(bytes)?;
+        self.1 += len as u64;
+        Ok(len)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
 
 impl<'w> Tar<'w> {
     /// A tar into `out`.
     pub fn new(out: &'w mut dyn Write) -> Self {
-        Self(Builder::new(out))
+        Self(ManuallyDrop::new(Builder::new(Counted(out, 0))))
     }
 
     /// Writes the headers of an entry.
@@ -92,7 +107,15 @@ impl Form for Tar<'_> {
     }
 
     fn finish(self: Box<Self>) -> io::Result<()> {
-        self.0.into_inner()?.flush()
+        ManuallyDrop::into_inner(self.0).into_inner()?.flush()
+    }
+
+    fn give_up(mut self: Box<Self>) {
+        // An archive that ends between two entries, or in the middle of content that is as long as a block, may be
+        // taken for all; a torn block never is. Where nothing can be written, it is torn already.
+        let out = self.0.get_mut();
+        let torn = if out.1 % BLOCK == BLOCK - 1 { 2 } else { 1 };
+        let _ = out.write_all(&[0; 2][..torn]);
     }
 }
 

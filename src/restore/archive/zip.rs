@@ -4,19 +4,19 @@
 //! counts; what it says of each entry is kept in memory until then, about 200 bytes and the name. Names, modes,
 //! owners, times in whole seconds and content are in it, symbolic links as the programs of Info-ZIP have them.
 
-use super::{Content, Entry, Form};
+use super::{Content, Entry, Form, Unflushed};
 use crate::restore::stream::StreamError;
 use esker_format::node::{Node, NodeKind};
-use flate2::Compression;
 use flate2::write::DeflateEncoder;
+use flate2::{Compression, Crc};
 use rawzip::extra_fields::ExtraFieldId;
 use rawzip::path::{EntryPath, ZipFilePath};
 use rawzip::time::UtcDateTime;
 use rawzip::{CompressionMethod, ErrorKind, Header, ZipArchiveWriter};
 use std::io::{self, Write};
 
-/// Bytes of a name at most: a header has 16 bits for it.
-const NAME: usize = u16::MAX as usize - 1;
+/// Bytes of a name at most: 16 bits say how many they are, also together with what else is said of it.
+const NAME: usize = u16::MAX as usize - 100;
 
 /// From this length on sizes have 64 bits.
 const LARGE: u64 = u32::MAX as u64;
@@ -24,13 +24,16 @@ const LARGE: u64 = u32::MAX as u64;
 /// Owner and group, as Info-ZIP has them.
 const OWNER: ExtraFieldId = ExtraFieldId::new(0x7875);
 
+/// A name in UTF-8, for one whose bytes go without a word on that.
+const MEANING: ExtraFieldId = ExtraFieldId::new(0x7075);
+
 /// A zip that is written.
-pub struct Zip<'w>(ZipArchiveWriter<&'w mut dyn Write>);
+pub struct Zip<'w>(ZipArchiveWriter<Unflushed<'w>>);
 
 impl<'w> Zip<'w> {
     /// A zip into `out`.
     pub fn new(out: &'w mut dyn Write) -> Self {
-        Self(ZipArchiveWriter::new(out))
+        Self(ZipArchiveWriter::new(Unflushed(out)))
     }
 
     fn directory(&mut self, node: &Node, name: &[u8]) -> Result<(), rawzip::Error> {
@@ -39,6 +42,9 @@ impl<'w> Zip<'w> {
         builder = builder.last_modified(time(node));
         for (id, value) in extra(node) {
             builder = builder.extra_field(id, &value, Header::LOCAL)?;
+        }
+        if let Some(value) = meaning(&name) {
+            builder = builder.extra_field(MEANING, &value, Header::default())?;
         }
         builder.create().map(drop)
     }
@@ -50,6 +56,9 @@ impl<'w> Zip<'w> {
             builder.last_modified(time(node)).compression_method(CompressionMethod::DEFLATE);
         for (id, value) in extra(node) {
             builder = builder.extra_field(id, &value, Header::LOCAL).map_err(io)?;
+        }
+        if let Some(value) = meaning(name) {
+            builder = builder.extra_field(MEANING, &value, Header::default()).map_err(io)?;
         }
         let (mut entry, config) = builder.start().map_err(io)?;
         let encoder = DeflateEncoder::new(&mut entry, Compression::default());
@@ -106,17 +115,38 @@ impl Form for Zip<'_> {
     }
 
     fn finish(self: Box<Self>) -> io::Result<()> {
-        self.0.finish().map_err(io)?.flush()
+        self.0.finish().map_err(io)?.0.flush()
+    }
+
+    fn give_up(self: Box<Self>) {
+        // Without the list at its end it is none.
     }
 }
 
 /// A name as it is. What is no text, or what would be taken for a path of another system, goes without a word on
 /// what its bytes mean.
 fn path(name: &[u8]) -> EntryPath<'_> {
-    match std::str::from_utf8(name) {
-        Ok(text) if ZipFilePath::from_str(text).as_str() == text => EntryPath::conformant(text),
-        _ => EntryPath::verbatim(name),
+    match plain(name) {
+        Some(text) => EntryPath::conformant(text),
+        None => EntryPath::verbatim(name),
     }
+}
+
+/// A name that is text, and would not be changed for being a path of another system.
+fn plain(name: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(name).ok()?;
+    (ZipFilePath::from_str(text).as_str() == text).then_some(text)
+}
+
+/// What the bytes of a name mean, where they are text and their header does not say so.
+fn meaning(name: &[u8]) -> Option<Vec<u8>> {
+    if name.is_ascii() || plain(name).is_some() || std::str::from_utf8(name).is_err() {
+        return None;
+    }
+    let mut sum = Crc::new();
+    sum.update(name);
+    // Version one, and what it is said of.
+    Some([&[1][..], &sum.sum().to_le_bytes(), name].concat())
 }
 
 fn mode(node: &Node) -> u32 {

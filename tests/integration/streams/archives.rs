@@ -265,6 +265,13 @@ fn an_export_of_what_is_damaged_leaves_no_file() {
     let file = home.path("out.tar");
     home.run(["export", "latest", "-o", file.to_str().unwrap()]).exit(4);
     assert!(!file.exists());
+    let torn = std::fs::File::create(home.path("torn.tar")).unwrap();
+    let mut export = home.command();
+    export.args(["export", "latest"]).stdout(torn);
+    assert_eq!(export.status().unwrap().code(), Some(4));
+    let mut list = Command::new("tar");
+    let list = list.arg("-tf").arg(home.path("torn.tar")).output().unwrap();
+    assert!(!list.status.success(), "{list:?}");
     let piped = home.path("piped.zip");
     let to = std::fs::File::create(&piped).unwrap();
     let mut export = home.command();
